@@ -23,6 +23,24 @@ class Id {
   Rep value_{};
 };
 
+// The identifiers that several contexts speak of (docs/formats/keys.md).
+
+using TenantId = Id<struct TenantTag, std::uint64_t>;
+/// A bucket, an export, or a tenant's root directory. 0 is the system's own.
+using NamespaceId = Id<struct NamespaceTag, std::uint64_t>;
+/// A directory or a file: the inode number users see. Never reused. 0 none, 1 root directory, 2 uploads tree.
+using InodeId = Id<struct InodeTag, std::uint64_t>;
+/// A name range of one directory; 0 is the first.
+using LeafId = Id<struct LeafTag, std::uint32_t>;
+/// A shard's commit stamp: 48 bits of Unix milliseconds, 16 bits of counter. 0 is before every commit.
+using Stamp = Id<struct StampTag, std::uint64_t>;
+using ShardId = Id<struct ShardTag, std::uint32_t>;
+using SessionId = Id<struct SessionTag, std::uint64_t>;
+/// Version of a namespace's root secret; the first is 1.
+using KeyEpoch = Id<struct KeyEpochTag, std::uint32_t>;
+/// Round of garbage collection; the first is 1.
+using GcEpoch = Id<struct GcEpochTag, std::uint64_t>;
+
 }  // namespace kiseki
 
 template <class Tag, class Rep>

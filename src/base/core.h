@@ -1,6 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <thread>
+#include <type_traits>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include "base/clock.h"
 #include "base/task.h"
@@ -30,13 +35,15 @@ class Core {
 };
 
 /// A few threads for calls that block (a database read that misses its cache, a directory scan).
-/// A coroutine sends the call there and resumes on its own core.
+/// A coroutine sends the call there and resumes on its own core. With 0 threads the call runs where it is made: a
+/// simulation has one thread.
 class BlockingPool {
  public:
-  explicit BlockingPool(std::size_t threads) : pool_(threads) {}
+  explicit BlockingPool(std::size_t threads) : threads_(threads), pool_(threads) {}
 
   template <class F>
   Task<std::invoke_result_t<F>> run(F call) {
+    if (threads_ == 0) co_return call();
     co_return co_await asio::co_spawn(
         pool_, [](F body) -> asio::awaitable<std::invoke_result_t<F>, asio::thread_pool::executor_type> {
           co_return body();
@@ -45,6 +52,7 @@ class BlockingPool {
   void join() { pool_.join(); }
 
  private:
+  std::size_t threads_;
   asio::thread_pool pool_;
 };
 

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "base/task.h"
+#include "kv/kv_store.h"
+#include "raft/log.h"
+#include "shard/client.h"
+
+namespace kiseki::shard {
+
+/// One core's services, by reference; they outlive the node.
+struct CoreServices {
+  Executor executor;
+  Clock* clock = nullptr;
+};
+
+/// The shards of one node: the system shard and the data shards, their replicas, sessions, background sweeps,
+/// and the flush that lets the log forget.
+class Node {
+ public:
+  struct Options {
+    std::uint32_t data_shards = 4;  ///< At the first boot; later boots take what is there.
+    Bytes log_limit = 256_MiB;      ///< Live log beyond which state is flushed.
+    std::array<std::byte, 16>
+        cluster{};  ///< Identity written at the first boot; another one later: `wrong_format`.
+  };
+
+  /// The families a store for a node must have, in order.
+  static std::vector<std::string> families();
+
+  /// First boot makes the shards; later ones recover them. `store` and `log` outlive the node. Shards are
+  /// spread over `cores`; `pool` serves the calls that block.
+  static Task<Result<std::unique_ptr<Node>>> open(Options options, kv::KvStore& store, raft::Log& log,
+                                                  std::vector<CoreServices> cores, BlockingPool& pool);
+  virtual ~Node() = default;
+
+  /// A client for a core, with a new session that fences the earlier ones of `process` (stable over restarts,
+  /// different for every user of one node).
+  virtual Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process) = 0;
+
+  struct ShardStatus {
+    ShardId id;
+    Slot first, last;
+    std::uint64_t applied;
+    bool leader;
+  };
+  virtual Task<std::vector<ShardStatus>> status() = 0;
+  /// Set when a replica failed for good: the process must stop.
+  virtual std::optional<Error> failure() const = 0;
+  virtual Task<> stop() = 0;
+};
+
+}  // namespace kiseki::shard

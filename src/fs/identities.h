@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/task.h"
+#include "crypto/secret.h"
+#include "fs/services.h"
+
+namespace kiseki::fs {
+
+/// An access key: who presents it acts for the tenant.
+struct AccessKey {
+  std::string id;  ///< 20 characters.
+  TenantId tenant;
+  std::uint64_t created_ms = 0;
+  bool is_root = false;
+};
+
+struct Credential {
+  AccessKey key;
+  crypto::SecretText secret;
+};
+
+/// Makes the first tenant, its root directory and the id leases of an empty store; a no-op afterwards. Needs
+/// the tenant's key to be in the key file: `new_tenant` is called to put it there. Safe to repeat after a
+/// crash.
+Task<Result<TenantId>> bootstrap(Services services, std::function<Result<>(TenantId)> new_tenant);
+
+/// Access keys, kept in the system shard with their secrets sealed under the system key.
+class Identities {
+ public:
+  explicit Identities(Services services) : services_(services) {}
+
+  /// A new random key, or the given one (`exists` when another secret stands under that id).
+  Task<Result<Credential>> create(TenantId tenant, bool is_root);
+  Task<Result<>> put(TenantId tenant, std::string id, std::string secret, bool is_root);
+  /// `not_found`. Cached for a second.
+  Task<Result<Credential>> find(std::string id);
+  Task<Result<std::vector<AccessKey>>> list();
+  Task<Result<>> remove(std::string id);
+
+ private:
+  Services services_;
+};
+
+}  // namespace kiseki::fs

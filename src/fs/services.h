@@ -1,0 +1,24 @@
+#pragma once
+
+#include "base/clock.h"
+#include "base/core.h"
+#include "base/rng.h"
+#include "base/sync.h"
+#include "chunk/chunk_store.h"
+#include "keys/keys.h"
+#include "shard/client.h"
+
+namespace kiseki::fs {
+
+/// What a file system of one core stands on; all outlive it.
+struct Services {
+  Executor executor;
+  Clock* clock = nullptr;
+  Rng* rng = nullptr;
+  shard::Client* client = nullptr;       ///< Of this core.
+  chunk::DeviceStore* chunks = nullptr;  ///< On its own core; calls cross by `on`.
+  keys::KeyService* keys = nullptr;
+  Semaphore* payload_budget = nullptr;  ///< Bytes of payload in memory on this core; waits, then `busy`.
+};
+
+}  // namespace kiseki::fs

@@ -15,8 +15,8 @@
 
 namespace kiseki::chunk {
 
-/// A chunk as the boundary made it: ciphertext of `length` bytes in blocks of the format's size (the last may be
-/// short) and one tag a block.
+/// A chunk as the boundary made it: ciphertext of `length` bytes in blocks of the format's size (the last may
+/// be short) and one tag a block.
 struct SealedChunk {
   ChunkId id{};
   ChunkFormat format;
@@ -46,15 +46,15 @@ enum class Put : std::uint8_t {
   conflict,  ///< Another ciphertext stands under this id; nothing was written.
 };
 
-/// Keeps the fragments of one device (docs/formats/device.md, PROTOCOLS 6.4): a directory with a data file and an
-/// index. Lives on one core; others post to it. Blind: it holds no key but its own MAC secret.
+/// Keeps the fragments of one device (docs/formats/device.md, PROTOCOLS 6.4): a directory with a data file
+/// and an index. Lives on one core; others post to it. Blind: it holds no key but its own MAC secret.
 class DeviceStore {
  public:
   struct Options {
     std::filesystem::path directory;
-    Bytes capacity = 0;      ///< Of the data file; 0: 80 % of the file system.
+    Bytes capacity = 0;  ///< Of the data file; 0: 80 % of the file system.
     Bytes region = 64_MiB;
-    Bytes grow = 1_GiB;      ///< The data file grows in such steps.
+    Bytes grow = 1_GiB;  ///< The data file grows in such steps.
   };
   /// Wraps and unwraps the device's secret under the system key; plugged in by `apps`.
   struct SecretWrap {
@@ -64,21 +64,22 @@ class DeviceStore {
 
   /// Formats an empty directory, or opens and recovers. `index` holds the families of `index_families()` and
   /// outlives the store. `wrong_format`, `corrupted`, `io_error`.
-  static Task<Result<std::unique_ptr<DeviceStore>>> open(Options options, disk::Disk& disk, kv::KvStore& index,
-                                                         SecretWrap wrap, Rng& rng, Core& core, BlockingPool& pool);
+  static Task<Result<std::unique_ptr<DeviceStore>>> open(Options options, disk::Disk& disk,
+                                                         kv::KvStore& index, SecretWrap wrap, Rng& rng,
+                                                         Core& core, BlockingPool& pool);
   static std::vector<std::string> index_families();
   virtual ~DeviceStore() = default;
 
   virtual Executor executor() const = 0;
-  /// Put or touch, one call. On return the chunk survives a power cut. `epoch` is the writer's garbage epoch; the
-  /// fragment is stamped with the larger of it and the device's. `no_space`, `io_error`.
+  /// Put or touch, one call. On return the chunk survives a power cut. `epoch` is the writer's garbage epoch;
+  /// the fragment is stamped with the larger of it and the device's. `no_space`, `io_error`.
   struct PutReply {
     Put put;
     GcEpoch epoch;
   };
   virtual Task<Result<PutReply>> put(std::shared_ptr<const SealedChunk> chunk, GcEpoch epoch) = 0;
-  /// Blocks [first, first + count) of the referenced chunk. `not_found`; `corrupted` when a checksum fails or the
-  /// stored root is not the reference's.
+  /// Blocks [first, first + count) of the referenced chunk. `not_found`; `corrupted` when a checksum fails or
+  /// the stored root is not the reference's.
   virtual Task<Result<Blocks>> read(ChunkReference reference, std::size_t first, std::size_t count) = 0;
   /// Deletes when the last put is older than `below`: the conditional delete of a garbage round.
   virtual Task<Result<bool>> erase_if_older(ChunkId id, GcEpoch below) = 0;

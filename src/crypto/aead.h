@@ -16,8 +16,8 @@ using Tag = std::array<std::byte, tag_size>;
 using Nonce96 = std::array<std::byte, 12>;
 using Nonce192 = std::array<std::byte, 24>;
 
-/// Bytes that only the holder of a key can read. The one form in which a tenant's bytes go below the boundary:
-/// made by sealing, or taken from where sealed bytes are kept.
+/// Bytes that only the holder of a key can read. The one form in which a tenant's bytes go below the
+/// boundary: made by sealing, or taken from where sealed bytes are kept.
 class Sealed {
  public:
   Sealed() = default;
@@ -32,8 +32,8 @@ class Sealed {
   std::string bytes_;
 };
 
-/// AES-256-GCM with one key for many blocks (NIST SP 800-38D). Ciphertext is as long as plaintext; tags apart.
-/// One core at a time. Never two plaintexts under one (key, nonce).
+/// AES-256-GCM with one key for many blocks (NIST SP 800-38D). Ciphertext is as long as plaintext; tags
+/// apart. One core at a time. Never two plaintexts under one (key, nonce).
 class BlockCipher {
  public:
   explicit BlockCipher(const Key256& key);

@@ -4,8 +4,8 @@
 
 #include "base/buffer.h"
 
-// Checksums against accidents, never against an adversary. Each continues from `seed`, the value over what came
-// before (0 at the start), so pieces can be fed in turn.
+// Checksums against accidents, never against an adversary. Each continues from `seed`, the value over what
+// came before (0 at the start), so pieces can be fed in turn.
 
 namespace kiseki::crypto {
 

@@ -9,8 +9,8 @@
 
 namespace kiseki::crypto {
 
-/// 32 secret bytes in locked memory that no core dump holds, zeroed when they die. Move-only: a second holder says
-/// so with `clone`. Safe to read from every core.
+/// 32 secret bytes in locked memory that no core dump holds, zeroed when they die. Move-only: a second holder
+/// says so with `clone`. Safe to read from every core.
 class Key256 {
  public:
   static constexpr std::size_t size = 32;

@@ -12,8 +12,8 @@
 
 namespace kiseki::disk {
 
-/// An open file of one core. Offsets and sizes in bytes. Calls on one file may overlap; two writes to overlapping
-/// ranges may not. A failed write or sync is final: the caller stops using the file.
+/// An open file of one core. Offsets and sizes in bytes. Calls on one file may overlap; two writes to
+/// overlapping ranges may not. A failed write or sync is final: the caller stops using the file.
 class File {
  public:
   /// Destroying closes. No call may be under way.
@@ -77,8 +77,8 @@ Task<Result<>> replace_whole(Disk& disk, std::filesystem::path path, std::string
 
 enum class Mode : std::uint8_t { automatic, uring, threads };
 
-/// `automatic` takes io_uring where the kernel grants it and else threads. `not_supported` when `uring` was asked
-/// for and is refused. `pool` serves the calls that block; it outlives the disk.
+/// `automatic` takes io_uring where the kernel grants it and else threads. `not_supported` when `uring` was
+/// asked for and is refused. `pool` serves the calls that block; it outlives the disk.
 Result<std::unique_ptr<Disk>> make_disk(Mode mode, Core& core, BlockingPool& pool);
 
 }  // namespace kiseki::disk

@@ -12,7 +12,8 @@
 namespace kiseki::keys {
 
 /// The file that holds the cluster key and the tenants' key-encryption keys of the internal provider
-/// (docs/formats/key-file.md): mode 0600, checksummed, replaced as a whole. Whoever holds it opens everything.
+/// (docs/formats/key-file.md): mode 0600, checksummed, replaced as a whole. Whoever holds it opens
+/// everything.
 class KeyFile {
  public:
   /// A new file with a new system key and no tenant. `exists` when there is one: keys are never overwritten.
@@ -20,8 +21,8 @@ class KeyFile {
   /// `not_found`; `denied` when others may read it; `corrupted`; `wrong_format`.
   static Result<KeyFile> open(std::filesystem::path path);
 
-  /// A public fingerprint of the system key (16 bytes): data remembers it, so that a foreign key file is told from
-  /// a damaged record.
+  /// A public fingerprint of the system key (16 bytes): data remembers it, so that a foreign key file is told
+  /// from a damaged record.
   const std::array<std::byte, 16>& fingerprint() const noexcept { return fingerprint_; }
   const crypto::Key256& system_key() const noexcept { return system_key_; }
   /// `key_unavailable` when the tenant has none here.
@@ -66,7 +67,8 @@ class NamespaceKeys {
     crypto::Key256 data;      ///< Derives the keys of chunks.
   };
 
-  NamespaceKeys(NamespaceId space, crypto::Key256 chunk_id, crypto::Key256 handle, std::map<KeyEpoch, Epoch> epochs);
+  NamespaceKeys(NamespaceId space, crypto::Key256 chunk_id, crypto::Key256 handle,
+                std::map<KeyEpoch, Epoch> epochs);
 
   NamespaceId space() const noexcept { return space_; }
   /// What new records and chunks are sealed under.
@@ -94,7 +96,7 @@ class KeyService {
   /// The same descriptor with one epoch more.
   Task<Result<std::string>> rotate(TenantId tenant, NamespaceId space, std::string descriptor);
   Task<Result<std::shared_ptr<const NamespaceKeys>>> unlock(TenantId tenant, NamespaceId space,
-                                                           std::string descriptor);
+                                                            std::string descriptor);
 
   /// Sealing under the system key alone: secrets of access keys. `context` is authenticated, not stored.
   std::string seal(View context, View plaintext);

@@ -41,7 +41,9 @@ class Batch {
     changes_.emplace_back(Put{family, std::move(key), std::move(value)});
   }
   void erase(Family family, std::string key) { changes_.emplace_back(Erase{family, std::move(key)}); }
-  void erase_range(Family family, Range range) { changes_.emplace_back(EraseRange{family, std::move(range)}); }
+  void erase_range(Family family, Range range) {
+    changes_.emplace_back(EraseRange{family, std::move(range)});
+  }
   const std::vector<Change>& changes() const noexcept { return changes_; }
   bool empty() const noexcept { return changes_.empty(); }
   void clear() noexcept { changes_.clear(); }
@@ -59,18 +61,19 @@ class Snapshot {
 class Iterator {
  public:
   virtual ~Iterator() = default;
-  virtual void seek(View key) = 0;           ///< To the first key ≥ `key`.
+  virtual void seek(View key) = 0;               ///< To the first key ≥ `key`.
   virtual void seek_for_previous(View key) = 0;  ///< To the last key ≤ `key`.
   virtual void next() = 0;
-  virtual bool valid() const = 0;            ///< False at the end of its range, or on error: see `status`.
-  virtual View key() const = 0;              ///< Until the next move.
+  virtual bool valid() const = 0;  ///< False at the end of its range, or on error: see `status`.
+  virtual View key() const = 0;    ///< Until the next move.
   virtual View value() const = 0;
   virtual Result<> status() const = 0;
 };
 
 /// An ordered key-value store without a log of its own: a write is in memory until `flush`, and what a flush
-/// covers becomes durable as a whole, over all families. After a crash the store holds a prefix of the writes, never
-/// less than the last flush. Reads and writes are safe from every core; `flush` blocks and belongs on a pool.
+/// covers becomes durable as a whole, over all families. After a crash the store holds a prefix of the
+/// writes, never less than the last flush. Reads and writes are safe from every core; `flush` blocks and
+/// belongs on a pool.
 class KvStore {
  public:
   virtual ~KvStore() = default;
@@ -100,8 +103,8 @@ struct Options {
   std::shared_ptr<MemoryBudget> memory;  // shared by the stores of a process, which die in any order
 };
 
-/// RocksDB. `wrong_format` when the directory holds something else, `corrupted` when it is damaged, `busy` when
-/// another process holds it.
+/// RocksDB. `wrong_format` when the directory holds something else, `corrupted` when it is damaged, `busy`
+/// when another process holds it.
 Result<std::unique_ptr<KvStore>> open_rocksdb(const Options& options);
 
 }  // namespace kiseki::kv

@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "base/buffer.h"
 #include "base/result.h"
@@ -47,8 +49,8 @@ class BlockCipher {
   Result<> open(const Nonce96& nonce, View associated, View ciphertext, const Tag& tag, MutableView out);
 
  private:
-  struct Contexts;
-  std::unique_ptr<Contexts> contexts_;
+  struct Context;
+  std::unique_ptr<Context> context_;
 };
 
 /// XAES-256-GCM (C2SP XAES-256-GCM): random 24-byte nonces are safe under one key for ever. Output is

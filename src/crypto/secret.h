@@ -27,9 +27,12 @@ class Key256 {
   std::span<const std::byte, size> view() const noexcept;
 
  private:
-  friend class KeyDerivation;
-  explicit Key256(std::byte* slot) noexcept : slot_(slot) {}
-  std::byte* slot_;
+  friend Key256 hkdf_sha256(View secret, View salt, View info);
+
+  Key256();  // all zero, until its maker writes it
+  std::span<std::byte, size> writable() noexcept { return std::span<std::byte, size>(slot_, size); }
+
+  std::byte* slot_;  // null once moved from
 };
 
 /// Zeroes memory in a way the compiler keeps.
@@ -38,10 +41,10 @@ void wipe(MutableView memory) noexcept;
 /// A secret of any length (an access key's secret): zeroed when it dies. Not locked; keep it short-lived.
 class SecretText {
  public:
-  explicit SecretText(std::string text) : text_(std::move(text)) {}
-  SecretText(SecretText&& other) noexcept = default;
+  explicit SecretText(std::string text);
+  SecretText(SecretText&& other) noexcept;
   SecretText& operator=(SecretText&& other) noexcept;
-  ~SecretText() { wipe(std::as_writable_bytes(std::span(text_))); }
+  ~SecretText();
   std::string_view text() const noexcept { return text_; }
 
  private:

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kv/kv_store.h"
+
+namespace kiseki::sim {
+
+/// A key-value store in memory that keeps the promises of `kv::KvStore` and not more: a crash leaves a prefix
+/// of the writes, chosen by seed, never less than the last flush.
+class CrashableKv final : public kv::KvStore {
+ public:
+  explicit CrashableKv(std::size_t families);
+  ~CrashableKv() override;
+
+  Result<> write(const kv::Batch& batch) override;
+  Result<std::optional<std::string>> get(kv::Family family, View key, const kv::Snapshot* at) override;
+  std::unique_ptr<kv::Snapshot> snapshot() override;
+  std::unique_ptr<kv::Iterator> iterate(kv::Family family, kv::Range range, const kv::Snapshot* at) override;
+  Result<> flush() override;
+  Result<std::optional<std::string>> get_durable(kv::Family family, View key) override;
+  Bytes unflushed() const override;
+
+  /// Forgets a suffix of the unflushed writes. No snapshot or iterator may live.
+  void crash(std::uint64_t seed);
+  /// While full, a flush answers `no_space` and leaves everything as it was.
+  void set_full(bool full);
+  /// The next `count` writes fail with `io_error`, having changed nothing.
+  void fail_writes(std::uint64_t count);
+
+ private:
+  class Pin;
+  class Walk;
+  using Sequence = std::uint64_t;
+  /// Values by the write that set them; nothing: erased.
+  using Versions = std::map<Sequence, std::optional<std::string>>;
+  using Visible = std::map<std::string, Versions, std::less<>>;
+  using Durable = std::map<std::string, std::string, std::less<>>;
+
+  void apply(const kv::Batch& batch);
+  void set(kv::Family family, const std::string& key, std::optional<std::string> value);
+  void erase_range(kv::Family family, const kv::Range& range);
+  static void make_durable(std::vector<Durable>& durable, const kv::Batch& batch);
+  const std::string* find(const Versions& versions, Sequence at) const;
+  Sequence pin();
+  void unpin(Sequence sequence);
+
+  mutable std::mutex mutex_;  // the port is called from every core
+  std::vector<Visible> visible_;
+  std::vector<Durable> durable_;
+  std::vector<kv::Batch> pending_;
+  std::multiset<Sequence> pins_;
+  Sequence sequence_ = 0;
+  Bytes unflushed_ = 0;
+  std::uint64_t failing_writes_ = 0;
+  bool full_ = false;
+};
+
+}  // namespace kiseki::sim

@@ -57,7 +57,7 @@ class Disk {
 
   /// `not_found`, `exists`, `denied`, `no_space`, `io_error`.
   virtual Task<Result<std::unique_ptr<File>>> open(std::filesystem::path path, OpenOptions options) = 0;
-  /// With parents, mode 0700; an existing one is fine.
+  /// With parents, mode 0700, durable on return; an existing one is fine.
   virtual Task<Result<>> make_directory(std::filesystem::path path) = 0;
   /// Names in the directory, sorted.
   virtual Task<Result<std::vector<std::string>>> list(std::filesystem::path directory) = 0;
@@ -72,7 +72,7 @@ class Disk {
 /// The whole content of a small file. `too_large` beyond `limit`.
 Task<Result<std::string>> read_whole(Disk& disk, std::filesystem::path path, Bytes limit);
 /// New content or the old one, never a mixture, after any crash: temporary file (mode 0600), sync, rename,
-/// directory sync.
+/// directory sync. One call a path at a time.
 Task<Result<>> replace_whole(Disk& disk, std::filesystem::path path, std::string content);
 
 enum class Mode : std::uint8_t { automatic, uring, threads };

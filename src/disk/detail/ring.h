@@ -1,0 +1,52 @@
+#pragma once
+
+#include <deque>
+#include <liburing.h>
+#include <memory>
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+
+#include "base/result.h"
+#include "base/sync.h"
+#include "disk/detail/engine.h"
+
+namespace kiseki::disk::detail {
+
+/// io_uring of one core. Calls made in one turn of the loop are submitted together at its end; completions
+/// arrive through an eventfd that the loop watches while calls are in flight, so that an idle loop can run
+/// dry.
+class Ring final : public Engine {
+ public:
+  /// `not_supported` when the kernel refuses a ring or lacks one of our operations.
+  static Result<std::unique_ptr<Ring>> open(Executor executor);
+  ~Ring() override;
+
+  Task<int> run(Call call) override;
+
+ private:
+  /// Lives in the frame of its caller until the kernel has answered.
+  struct Pending {
+    Call call;
+    OneShot<int> result;
+  };
+  static constexpr unsigned depth = 256;
+
+  explicit Ring(Executor executor) : executor_(executor), event_(executor) {}
+  Result<> set_up();
+  void schedule_submit();
+  void submit();
+  void watch();
+  void reap();
+
+  Executor executor_;
+  asio::posix::basic_stream_descriptor<Executor> event_;
+  io_uring ring_{};
+  bool ready_ = false;
+  std::deque<Pending*> waiting_;
+  unsigned in_flight_ = 0;  // prepared and not answered; ≤ depth, so the completion queue cannot overflow
+  bool submit_scheduled_ = false;
+  bool watching_ = false;
+  std::uint64_t event_count_ = 0;
+};
+
+}  // namespace kiseki::disk::detail

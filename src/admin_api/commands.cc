@@ -1,0 +1,108 @@
+#include "admin_api/commands.h"
+
+#include <boost/json.hpp>
+
+#include "admin_api/request.h"
+
+namespace kiseki::admin_api {
+
+namespace json = boost::json;
+
+namespace {
+
+using Reply = Result<json::value>;
+
+json::object show(const fs::Space& space) {
+  return {{"name", space.name}, {"namespace", space.id.value()}, {"created_ms", space.created_ms}};
+}
+
+json::object show(const fs::AccessKey& key) {
+  return {
+      {"id", key.id}, {"tenant", key.tenant.value()}, {"created_ms", key.created_ms}, {"root", key.is_root}};
+}
+
+json::object show(const NodeReport::Shard& shard) {
+  return {{"id", shard.id},
+          {"first_slot", shard.first_slot},
+          {"last_slot", shard.last_slot},
+          {"applied", shard.applied},
+          {"leader", shard.leader}};
+}
+
+template <class T>
+json::array show_all(const std::vector<T>& items) {
+  json::array array;
+  for (const T& item : items) array.emplace_back(show(item));
+  return array;
+}
+
+json::object show(const NodeReport& report) {
+  return {{"version", report.version},
+          {"uptime_seconds", std::chrono::duration_cast<std::chrono::seconds>(report.uptime).count()},
+          {"ready", report.ready},
+          {"s3", report.s3},
+          {"cores", report.cores},
+          {"disk_io", report.disk_io},
+          {"shards", show_all(report.shards)},
+          {"device", json::object{{"capacity", report.device_capacity},
+                                  {"used", report.device_used},
+                                  {"chunks", report.device_chunks}}},
+          {"log_bytes", report.log_bytes}};
+}
+
+Reply nothing(Result<> done) {
+  if (!done) return fail(std::move(done).error());
+  return json::object{};
+}
+
+Task<Reply> run(const Commands::Services& services, Status) { co_return show(co_await services.report()); }
+
+Task<Reply> run(const Commands::Services& services, ListKeys) {
+  auto keys = co_await services.identities->list();
+  if (!keys) co_return fail(std::move(keys).error());
+  co_return show_all(*keys);
+}
+
+Task<Reply> run(const Commands::Services& services, CreateKey) {
+  auto made = co_await services.identities->create(services.tenant, false);
+  if (!made) co_return fail(std::move(made).error());
+  co_return json::object{{"id", made->key.id}, {"secret", made->secret.text()}};
+}
+
+Task<Reply> run(const Commands::Services& services, RemoveKey command) {
+  co_return nothing(co_await services.identities->remove(command.id));
+}
+
+Task<Reply> run(const Commands::Services& services, ListBuckets) {
+  auto spaces = co_await services.file_system->list_spaces(services.tenant);
+  if (!spaces) co_return fail(std::move(spaces).error());
+  co_return show_all(*spaces);
+}
+
+Task<Reply> run(const Commands::Services& services, CreateBucket command) {
+  auto space = co_await services.file_system->create_space(services.tenant, command.name);
+  if (!space) co_return fail(std::move(space).error());
+  co_return show(*space);
+}
+
+Task<Reply> run(const Commands::Services& services, RemoveBucket command) {
+  co_return nothing(co_await services.file_system->remove_space(services.tenant, command.name));
+}
+
+std::string render(const Reply& reply) {
+  if (reply) return json::serialize(json::object{{"ok", true}, {"result", *reply}});
+  return json::serialize(
+      json::object{{"ok", false}, {"code", name_of(reply.error().code())}, {"words", reply.error().words()}});
+}
+
+}  // namespace
+
+Task<std::string> Commands::answer(std::string line) {
+  auto request = parse_request(line);
+  if (!request) co_return render(fail(std::move(request).error()));
+  Task<Reply> work =
+      std::visit([this](auto command) { return run(services_, std::move(command)); }, *request);
+  co_return render(co_await std::move(work));
+}
+
+}  // namespace kiseki::admin_api

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/task.h"
+#include "fs/file_system.h"
+#include "fs/identities.h"
+
+namespace kiseki::admin_api {
+
+/// What a node says of itself.
+struct NodeReport {
+  struct Shard {
+    std::uint32_t id = 0;
+    std::uint16_t first_slot = 0, last_slot = 0;
+    std::uint64_t applied = 0;
+    bool leader = false;
+  };
+  std::string version;
+  Duration uptime{};
+  bool ready = false;
+  std::string s3;  ///< Address and port.
+  std::size_t cores = 0;
+  std::string disk_io;
+  std::vector<Shard> shards;
+  Bytes device_capacity = 0, device_used = 0;
+  std::uint64_t device_chunks = 0;
+  Bytes log_bytes = 0;
+};
+
+/// Carries out administrators' requests for one tenant. Belongs to the core of `file_system`.
+class Commands {
+ public:
+  struct Services {
+    fs::FileSystem* file_system = nullptr;
+    fs::Identities* identities = nullptr;
+    TenantId tenant;
+    std::function<Task<NodeReport>()> report;
+  };
+
+  explicit Commands(Services services) : services_(std::move(services)) {}
+
+  /// The reply to a line, whatever the line holds; both without their ends.
+  Task<std::string> answer(std::string line);
+
+ private:
+  Services services_;
+};
+
+}  // namespace kiseki::admin_api

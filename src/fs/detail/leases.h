@@ -4,7 +4,7 @@
 
 #include "fs/services.h"
 
-namespace kiseki::fs {
+namespace kiseki::fs::detail {
 
 /// Directory, file and namespace ids, never given twice (PROTOCOLS 1.2).
 class IdLeases {
@@ -31,4 +31,4 @@ class IdLeases {
 /// What an id lease row holds: the first id that nobody has.
 std::string encode_lease(std::uint64_t next);
 
-}  // namespace kiseki::fs
+}  // namespace kiseki::fs::detail

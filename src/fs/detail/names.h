@@ -7,7 +7,7 @@
 #include "crypto/secret.h"
 #include "shard/record.h"
 
-namespace kiseki::fs {
+namespace kiseki::fs::detail {
 
 /// Two names may differ in this alone: the object `a` beside the directory `a/`.
 enum class NameType : std::uint8_t { object = 1, directory = 2 };
@@ -32,4 +32,4 @@ std::string separator(std::string_view lower, std::string_view upper);
 /// What the name of a namespace may be (the rules of S3): `invalid_argument` otherwise.
 Result<> check_space_name(std::string_view name);
 
-}  // namespace kiseki::fs
+}  // namespace kiseki::fs::detail

@@ -9,7 +9,7 @@
 // How every record of a namespace is sealed and opened: XAES-256-GCM under the metadata key of an epoch,
 // authenticated with what the record is and where it belongs (PROTOCOLS 1.4).
 
-namespace kiseki::fs {
+namespace kiseki::fs::detail {
 
 /// Seals `plaintext` into `record.value` under the current epoch with a fresh nonce. Whatever else the writer
 /// chooses of the record is set before: it is authenticated.
@@ -20,4 +20,4 @@ void seal(Rng& rng, const keys::NamespaceKeys& keys, const shard::Key& key, shar
 Result<std::string> unseal(const keys::NamespaceKeys& keys, const shard::Key& key,
                            const shard::Record& record);
 
-}  // namespace kiseki::fs
+}  // namespace kiseki::fs::detail

@@ -7,7 +7,7 @@
 #include "keys/keys.h"
 #include "shard/transaction.h"
 
-namespace kiseki::fs {
+namespace kiseki::fs::detail {
 
 /// What the system shard says of a namespace (docs/formats/system-rows.md).
 struct SpaceRow {
@@ -47,4 +47,4 @@ class SpaceKeys {
   std::unordered_map<NamespaceId, SpacePtr> cache_;
 };
 
-}  // namespace kiseki::fs
+}  // namespace kiseki::fs::detail

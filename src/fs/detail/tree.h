@@ -29,7 +29,7 @@
 //     KISEKI_CO_TRY(co_await tree.recover(*place, *outcome, attempts));  // then from the top
 //   }
 
-namespace kiseki::fs {
+namespace kiseki::fs::detail {
 
 /// Every namespace has two trees of entries.
 inline constexpr InodeId root_directory{1};
@@ -168,4 +168,4 @@ class Tree {
   std::unique_ptr<Parts> parts_;
 };
 
-}  // namespace kiseki::fs
+}  // namespace kiseki::fs::detail

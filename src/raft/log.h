@@ -27,12 +27,13 @@ struct Recovered {
   std::vector<Entry> tail;  ///< In order, each with its owner.
 };
 
-/// The write-ahead log of a node, shared by all its groups (docs/formats/log.md). Lives on one core; other cores
-/// post to it.
+/// The write-ahead log of a node, shared by all its groups (docs/formats/log.md). Lives on one core; other
+/// cores post to it.
 ///
-/// Appends that arrive while a flush is under way are written together by the next one: one fdatasync for all.
-/// Segments are zero-filled and synced before their first use and recycled afterwards; a record's checksum is seeded
-/// with its segment's sequence number, so that what an earlier use left behind never validates.
+/// Appends that arrive while a flush is under way are written together by the next one: one fdatasync for
+/// all. Segments are zero-filled and synced before their first use and recycled afterwards; a record's
+/// checksum is seeded with its segment's sequence number, so that what an earlier use left behind never
+/// validates.
 class Log {
  public:
   struct Options {
@@ -41,8 +42,8 @@ class Log {
     std::size_t spare_segments = 1;  ///< Zero-filled ahead of need.
   };
 
-  /// Recovers every group. A torn last batch is dropped with a warning; damage before a record that proves a later
-  /// flush is `corrupted`, and says segment and offset.
+  /// Recovers every group. A torn last batch is dropped with a warning; damage before a record that proves a
+  /// later flush is `corrupted`, and says segment and offset.
   static Task<Result<std::unique_ptr<Log>>> open(disk::Disk& disk, Core& core, Options options);
   virtual ~Log() = default;
 

@@ -36,15 +36,82 @@ struct HardState {
   friend bool operator==(const HardState&, const HardState&) = default;
 };
 
+/// At most `members_max` replicas in each set.
 struct ConfState {
-  std::vector<NodeId> voters, learners, voters_outgoing, learners_next;
+  static constexpr std::size_t members_max = 16;
+  std::vector<NodeId> voters{}, learners{}, voters_outgoing{}, learners_next{};
   bool auto_leave = false;
+  friend bool operator==(const ConfState&, const ConfState&) = default;
 };
 
 struct SnapshotMeta {
   Index index = 0;
   Term term = 0;
-  ConfState conf;
+  ConfState conf{};
+};
+
+/// What a group asks of its driver or tells other replicas.
+
+/// `token` is the sender's handle of the data, never the data.
+struct Snapshot {
+  SnapshotMeta meta;
+  View token;
+};
+
+struct SoftState {
+  NodeId leader = 0;
+  Role role = Role::follower;
+};
+
+/// Values as in the engine's protocol.
+enum class MessageType : std::uint8_t {
+  append = 3,
+  append_response = 4,
+  request_vote = 5,
+  request_vote_response = 6,
+  snapshot = 7,
+  heartbeat = 8,
+  heartbeat_response = 9,
+  timeout_now = 14,
+  request_pre_vote = 17,
+  request_pre_vote_response = 18,
+};
+
+struct Message {
+  MessageType type;
+  NodeId to = 0;
+  NodeId from = 0;
+  Term term = 0;
+  Term log_term = 0;
+  Index index = 0;
+  Index commit = 0;
+  Term commit_term = 0;
+  Index reject_hint = 0;
+  std::int64_t priority = 0;
+  bool reject = false;
+  std::vector<Entry> entries{};
+  std::optional<Snapshot> snapshot{};
+  View context{};
+};
+
+/// The read `sequence` may be served once `index` is applied.
+struct ReadState {
+  std::uint64_t sequence;
+  Index index;
+};
+
+/// Entries [from, to) that left the memory, as many as fit `limit` bytes, at least one.
+struct Fetch {
+  std::uint64_t id;
+  Index from;
+  Index to;
+  Bytes limit;
+};
+
+struct ConfChange {
+  enum class Type : std::uint8_t { add_voter, remove, add_learner };
+  Type type;
+  NodeId node;
 };
 
 }  // namespace kiseki::raft

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -21,21 +22,27 @@ class KeyFile {
   /// `not_found`; `denied` when others may read it; `corrupted`; `wrong_format`.
   static Result<KeyFile> open(std::filesystem::path path);
 
+  KeyFile(KeyFile&&) noexcept;
+  KeyFile& operator=(KeyFile&&) noexcept;
+  ~KeyFile();
+
   /// A public fingerprint of the system key (16 bytes): data remembers it, so that a foreign key file is told
   /// from a damaged record.
   const std::array<std::byte, 16>& fingerprint() const noexcept { return fingerprint_; }
-  const crypto::Key256& system_key() const noexcept { return system_key_; }
+  const crypto::Key256& system_key() const noexcept;
   /// `key_unavailable` when the tenant has none here.
   Result<const crypto::Key256*> tenant_key(TenantId tenant) const;
-  /// Durable on return. `exists`.
+  /// Durable on return. `exists`; `conflict` when another process changed the file since it was opened. Not
+  /// while another core uses a tenant's key.
   Result<> add_tenant(TenantId tenant, Rng& rng);
 
  private:
-  KeyFile(std::filesystem::path path, crypto::Key256 system_key);
-  std::filesystem::path path_;
-  crypto::Key256 system_key_;
-  std::array<std::byte, 16> fingerprint_{};
-  std::map<TenantId, crypto::Key256> tenants_;
+  struct State;
+  explicit KeyFile(std::unique_ptr<State> state);
+  Result<> check_unchanged() const;
+
+  std::unique_ptr<State> state_;
+  std::array<std::byte, 16> fingerprint_;
 };
 
 /// A tenant's key management service: wraps 32-byte secrets under a key that never leaves it.
@@ -43,7 +50,7 @@ class Provider {
  public:
   virtual ~Provider() = default;
   virtual Task<Result<std::string>> wrap(TenantId tenant, const crypto::Key256& secret) = 0;
-  /// `key_unavailable`; `corrupted` when it was not wrapped by this tenant's key.
+  /// `key_unavailable`; `wrong_format`; `corrupted` when it was not wrapped by this tenant's key.
   virtual Task<Result<crypto::Key256>> unwrap(TenantId tenant, std::string wrapped) = 0;
 };
 

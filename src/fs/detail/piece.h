@@ -1,0 +1,72 @@
+#pragma once
+
+#include <memory>
+
+#include "base/scope.h"
+#include "crypto/hash.h"
+#include "fs/services.h"
+
+namespace kiseki::fs::detail {
+
+/// Unlocked keys of a namespace: of the caller, who may drop them on a rotation, and of the work under way.
+using KeysPtr = std::shared_ptr<const keys::NamespaceKeys>;
+
+/// A body is cut into pieces of this size; a tail below `piece_tail_min` goes with the piece before it.
+inline constexpr Bytes piece_size = 4_MiB;
+inline constexpr Bytes piece_tail_min = 64_KiB;
+inline constexpr Bytes piece_size_max = piece_size + piece_tail_min;
+/// What is hashed, sealed or opened before the loop gets its turn.
+inline constexpr Bytes slice_size = 256_KiB;
+
+/// One piece of a body: where its ciphertext lies, and whose epoch's data key opens it.
+struct Piece {
+  ChunkReference reference;
+  KeyEpoch key_epoch;
+  friend bool operator==(const Piece&, const Piece&) = default;
+};
+
+/// Gives other coroutines of this core a turn.
+Task<> yield_to(Executor executor);
+
+/// Seals pieces into chunks and opens them again (docs/formats/chunk-sealing.md). Every call runs on one core
+/// and holds it for no more than a slice.
+class PieceStore {
+ public:
+  /// `services` outlive it.
+  explicit PieceStore(Services services) : services_(services), background_(services.executor) {}
+
+  struct Stored {
+    Piece piece;
+    GcEpoch epoch;  ///< Of the put: a transaction carries the lowest of its pieces.
+  };
+  using Outcome = OneShot<Result<Stored>>;
+
+  /// Seals `body` in its own memory and stores it, durable on return. `digest`: SHA-256 of exactly these
+  /// bytes, taken by this process. `no_space`, `io_error`.
+  Task<Result<Stored>> put(KeysPtr keys, Buffer body, crypto::Digest256 digest);
+  /// The same beside the caller, who takes the outcome later or forgets it; `permit` is held meanwhile.
+  std::shared_ptr<Outcome> start_put(KeysPtr keys, Buffer body, crypto::Digest256 digest,
+                                     Semaphore::Permit permit);
+  /// Bytes [offset, offset + length) of the piece, which must lie in it. `not_found`; `corrupted`: nothing is
+  /// given out.
+  Task<Result<Buffer>> read(KeysPtr keys, Piece piece, Bytes offset, Bytes length);
+  /// Raises the last put of a stored piece, for a transaction that came too late for its epoch.
+  Task<Result<GcEpoch>> touch(Piece piece);
+  /// Waits for puts that nobody waits for.
+  Task<> stop() { return background_.stop(); }
+
+ private:
+  using SealedPtr =
+      std::shared_ptr<const chunk::SealedChunk>;  // of this core and of the store's, which writes
+
+  Task<Result<chunk::DeviceStore::PutReply>> store(SealedPtr chunk);
+  Task<Result<SealedPtr>> seal(KeysPtr keys, KeyEpoch epoch, ChunkId id, Buffer body);
+  Task<Result<Stored>> put_privately(KeysPtr keys, KeyEpoch epoch, SealedPtr taken);
+  Task<Result<chunk::Blocks>> fetch(ChunkReference reference, std::size_t first, std::size_t count);
+  Task<Result<>> open_blocks(KeysPtr keys, Piece piece, std::size_t first, chunk::Blocks& blocks);
+
+  Services services_;
+  Scope background_;
+};
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "fs/file_system.h"
+#include "s3/authenticator.h"
+#include "s3/checksum.h"
+#include "s3/http_stream.h"
+
+namespace kiseki::s3 {
+
+/// What the sender says of a request's body; every word of it is checked.
+struct BodyRules {
+  PayloadForm form = PayloadForm::unsigned_payload;
+  std::string sha256;                 ///< Raw digest, of a signed hash.
+  std::optional<ChunkSigner> signer;  ///< Of signed chunks.
+  std::optional<Bytes> length;        ///< Of the content, without aws-chunked framing.
+  std::string md5;                    ///< Raw digest; empty: not given.
+  std::optional<ChecksumAlgorithm> checksum;
+  std::string checksum_value;  ///< base64; empty: it follows in the trailer.
+};
+
+/// From the fields of a request whose identity is proved.
+S3Result<BodyRules> body_rules(const HttpHead& head, const Identity& identity);
+
+/// A request's body on its way into the file system: decoded, hashed as it passes, checked at its end.
+/// Nothing of it counts before `finish` has returned without an error.
+class Body final : public fs::Source {
+ public:
+  enum class Md5 : std::uint8_t { if_given, always };
+
+  /// `stream` outlives it.
+  Body(HttpStream& stream, BodyRules rules);
+
+  /// What `finish` hands over, with the ETag and the checksum added.
+  void set_properties(fs::Properties properties, Md5 md5);
+
+  std::optional<Bytes> size() const override { return rules_.length; }
+  Task<Result<std::size_t>> read(MutableView into) override;
+  Result<fs::Properties> finish() override;
+
+  /// A small document, whole and checked. `entity_too_large` above `limit`.
+  Task<S3Result<std::string>> read_all(std::size_t limit);
+
+  const BodyRules& rules() const noexcept { return rules_; }
+  Bytes bytes_received() const noexcept { return total_; }
+  /// Why reading or finishing failed, in this face's words.
+  const std::optional<S3Error>& failure() const noexcept { return failure_; }
+
+ private:
+  Task<Result<std::size_t>> read_content(MutableView into);
+  Task<Result<std::size_t>> read_framed(MutableView into);
+  Task<Result<std::size_t>> receive(MutableView into);
+  Result<> step_framing();
+  Result<> check_chunk();
+  Result<> check_trailers();
+  void absorb(View bytes);
+  Result<> check_digests();
+  std::unexpected<Error> fail_with(S3Error error);
+
+  HttpStream& stream_;
+  BodyRules rules_;
+  fs::Properties properties_;
+  std::optional<S3Error> failure_;
+
+  Bytes total_ = 0;
+  bool ended_ = false;
+  std::optional<crypto::Hasher> sha256_;
+  std::optional<crypto::Hasher> md5_;
+  std::optional<Checksum> checksum_;
+  std::string etag_;
+
+  // aws-chunked: what was received beyond the framing at hand, and the chunk under way.
+  ChunkFraming framing_;
+  Buffer lookahead_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::optional<crypto::Hasher> chunk_hash_;
+};
+
+}  // namespace kiseki::s3

@@ -1,0 +1,267 @@
+#include "s3/http_stream.h"
+
+#include "base/assert.h"
+
+namespace kiseki::s3 {
+
+namespace {
+
+constexpr std::size_t lookahead_size = 16 * 1024;
+constexpr std::string_view head_end = "\r\n\r\n";
+constexpr Bytes linger_max = 8_MiB;
+
+constexpr auto token = asio::as_tuple(use_task);
+
+bool may_start_method(std::byte value) noexcept {
+  const char c = static_cast<char>(value);
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '\r' || c == '\n';
+}
+
+}  // namespace
+
+HttpStream::HttpStream(Socket socket, const HttpTime& time, const HttpLimits& limits)
+    : socket_(std::move(socket)), time_(time), limits_(limits), memory_(lookahead_size) {
+  wait_at_most(limits_.idle);
+}
+
+Task<NextRequest> HttpStream::next_request() {
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+    if (memory_.size() > lookahead_size) memory_ = Buffer(lookahead_size);
+  }
+  phase_ = begin_ == end_ ? Phase::idle : Phase::head;
+  fault_ = HeadFault::none;
+  responded_ = closes_ = false;
+  sent_ = response_left_ = 0;
+  body_left_ = 0;
+  continue_due_ = false;
+  searched_ = 0;
+  wait_at_most(phase_ == Phase::idle ? limits_.idle : limits_.head);
+  const NextRequest next = co_await read_head();
+  if (next == NextRequest::ready) begin_body();
+  co_return next;
+}
+
+Task<NextRequest> HttpStream::read_head() {
+  std::size_t size = 0;
+  while ((size = find_head_end()) == 0) {
+    const View have = lookahead();
+    if (!have.empty() && !may_start_method(have[0])) fault_ = HeadFault::malformed;
+    if (have.size() >= http_head_max) fault_ = HeadFault::too_large;
+    if (fault_ != HeadFault::none) break;
+    if (stop_ && have.empty()) co_return NextRequest::ended;
+    const Result<> filled = co_await fill_lookahead();
+    if (!filled) co_return NextRequest::ended;
+    if (phase_ == Phase::idle) {
+      phase_ = Phase::head;
+      wait_at_most(limits_.head);
+    }
+  }
+  phase_ = Phase::exchange;
+  wait_at_most(limits_.progress);
+  if (fault_ == HeadFault::none) fault_ = parse_head(lookahead().first(size), head_);
+  suppress_body_ = head_.method() == "HEAD";
+  begin_ += size;
+  if (fault_ == HeadFault::none) co_return NextRequest::ready;
+  closes_ = true;
+  co_return NextRequest::refused;
+}
+
+/// Bytes of the head with its empty line; 0 when it is not all there. Empty lines before it are dropped (RFC
+/// 9112 section 2.2).
+std::size_t HttpStream::find_head_end() {
+  while (end_ - begin_ >= 2 && searched_ == 0 && as_text(lookahead().first(2)) == "\r\n") begin_ += 2;
+  const std::string_view have = as_text(lookahead());
+  const std::size_t found = have.find(head_end, searched_);
+  if (found != have.npos) return found + head_end.size();
+  searched_ = have.size() < head_end.size() ? 0 : have.size() - head_end.size() + 1;
+  return 0;
+}
+
+void HttpStream::begin_body() {
+  if (head_.chunked()) {
+    framing_ = ChunkFraming();
+  } else {
+    body_left_ = head_.content_length().value_or(0);
+  }
+  continue_due_ = head_.expects_continue() && (head_.chunked() || body_left_ > 0) && begin_ == end_;
+}
+
+Task<Result<std::size_t>> HttpStream::read_some(MutableView into) {
+  if (into.empty()) co_return std::size_t{0};
+  if (continue_due_) KISEKI_CO_TRY(co_await ask_to_continue());
+  if (head_.chunked()) co_return co_await read_chunked(into);
+  if (body_left_ == 0) co_return std::size_t{0};
+  if (into.size() > body_left_) into = into.first(body_left_);
+  auto count = co_await read_raw(into);
+  if (count) body_left_ -= *count;
+  co_return count;
+}
+
+Task<Result<>> HttpStream::ask_to_continue() {
+  continue_due_ = false;
+  co_return co_await send(as_view("HTTP/1.1 100 Continue\r\n\r\n"), {});
+}
+
+Task<Result<std::size_t>> HttpStream::read_raw(MutableView into) {
+  if (begin_ == end_) co_return co_await receive(into);
+  const std::size_t count = std::min(into.size(), end_ - begin_);
+  std::memcpy(into.data(), memory_.data() + begin_, count);
+  begin_ += count;
+  co_return count;
+}
+
+Task<Result<std::size_t>> HttpStream::read_chunked(MutableView into) {
+  while (framing_.state() == ChunkFraming::State::framing) {
+    if (begin_ == end_) KISEKI_CO_TRY(co_await fill_lookahead());
+    auto taken = framing_.feed(lookahead());
+    if (!taken) {
+      broken_ = true;
+      co_return fail(std::move(taken).error());
+    }
+    begin_ += *taken;
+  }
+  if (framing_.state() == ChunkFraming::State::finished) co_return std::size_t{0};
+  if (into.size() > framing_.data_left()) into = into.first(framing_.data_left());
+  auto count = co_await read_raw(into);
+  if (count) framing_.pass(*count);
+  co_return count;
+}
+
+/// Receives at least one byte behind what is there, making room as needed up to the largest head.
+Task<Result<>> HttpStream::fill_lookahead() {
+  if (end_ == memory_.size() && begin_ > 0) {
+    std::memmove(memory_.data(), memory_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  } else if (end_ == memory_.size()) {
+    KISEKI_ASSERT(end_ < http_head_max);
+    Buffer grown(std::min<Bytes>(memory_.size() * 2, http_head_max));
+    std::memcpy(grown.data(), memory_.data(), end_);
+    memory_ = std::move(grown);
+  }
+  auto count = co_await receive(memory_.span().subspan(end_));
+  if (!count) co_return fail(std::move(count).error());
+  end_ += *count;
+  co_return Result<>{};
+}
+
+Task<Result<std::size_t>> HttpStream::receive(MutableView into) {
+  if (broken_) co_return fail(Errc::cancelled, "the connection is closed");
+  if (phase_ == Phase::exchange) wait_at_most(limits_.progress);
+  waiting_ = true;
+  const auto [error, count] = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), token);
+  waiting_ = false;
+  if (!error) co_return count;
+  broken_ = true;
+  if (timed_out_) co_return fail(Errc::timed_out, "the client is silent");
+  if (error == asio::error::eof && phase_ == Phase::exchange) {
+    co_return fail(Errc::invalid_argument, "the body ends early");
+  }
+  co_return fail(Errc::cancelled, "the connection is closed");
+}
+
+Task<Result<>> HttpStream::send(View first, View second) {
+  while (!first.empty() || !second.empty()) {
+    wait_at_most(limits_.progress);
+    const std::array<asio::const_buffer, 2> buffers{asio::buffer(first.data(), first.size()),
+                                                    asio::buffer(second.data(), second.size())};
+    waiting_ = true;
+    const auto [error, count] = co_await socket_.async_write_some(buffers, token);
+    waiting_ = false;
+    if (error) {
+      broken_ = true;
+      co_return fail(Errc::cancelled, "the connection is closed");
+    }
+    const std::size_t of_first = std::min(count, first.size());
+    first = first.subspan(of_first);
+    second = second.subspan(count - of_first);
+  }
+  co_return Result<>{};
+}
+
+Task<Result<>> HttpStream::respond(HttpResponse response, View first) {
+  KISEKI_ASSERT(!responded_);
+  responded_ = true;
+  // A client that still waits for "100 Continue" will not send the body, or may: only an end is unambiguous.
+  if (response.closes() || !head_.keep_alive() || stop_ || continue_due_ || timed_out_) closes_ = true;
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\nServer: Kiseki\r\n", response.status(),
+                                 reason_phrase(response.status()), time_.date);
+  head += response.fields();
+  if (response.has_body())
+    fmt::format_to(std::back_inserter(head), "Content-Length: {}\r\n", response.length());
+  if (closes_) head += "Connection: close\r\n";
+  head += "\r\n";
+  if (!response.has_body()) suppress_body_ = true;
+  response_left_ = suppress_body_ ? 0 : response.length();
+  if (suppress_body_) first = {};
+  KISEKI_ASSERT(first.size() <= response_left_);
+  response_left_ -= first.size();
+  sent_ += first.size();
+  co_return co_await send(as_view(head), first);
+}
+
+Task<Result<>> HttpStream::write(View piece) {
+  KISEKI_ASSERT(responded_);
+  if (suppress_body_ || piece.empty()) co_return Result<>{};
+  KISEKI_ASSERT(piece.size() <= response_left_);
+  response_left_ -= piece.size();
+  sent_ += piece.size();
+  co_return co_await send(piece, {});
+}
+
+Task<bool> HttpStream::finish() {
+  // A response that ends early can only be told by the end of the connection.
+  if (broken_ || closes_ || timed_out_ || !responded_ || response_left_ > 0) co_return false;
+  if (!head_.chunked() && body_left_ == 0) co_return true;
+  if (body_left_ > limits_.drain_max) co_return false;
+  Buffer rest(64_KiB);
+  Bytes drained = 0;
+  while (drained <= limits_.drain_max) {
+    const auto count = co_await read_some(rest.span());
+    if (!count) co_return false;
+    if (*count == 0) co_return true;
+    drained += *count;
+  }
+  co_return false;
+}
+
+Task<> HttpStream::close() {
+  phase_ = Phase::closing;
+  boost::system::error_code ignored;
+  if (!timed_out_ && responded_ && response_left_ == 0) {
+    // Closing with bytes unread would reset the connection, and the peer might lose the response.
+    socket_.shutdown(Socket::shutdown_send, ignored);
+    wait_at_most(limits_.linger);
+    const BootTime end = deadline_;
+    Buffer rest(64_KiB);
+    broken_ = false;
+    for (Bytes drained = 0; drained < linger_max && time_.now < end;) {
+      const auto count = co_await receive(rest.span());
+      if (!count) break;
+      drained += *count;
+    }
+  }
+  socket_.close(ignored);
+  broken_ = true;
+}
+
+void HttpStream::expire() {
+  if (!waiting_ || time_.now < deadline_ || !socket_.is_open()) return;
+  timed_out_ = true;
+  boost::system::error_code ignored;
+  socket_.cancel(ignored);
+}
+
+void HttpStream::stop_when_idle() {
+  stop_ = true;
+  if (phase_ == Phase::idle || phase_ == Phase::closing) abort();
+}
+
+void HttpStream::abort() {
+  broken_ = true;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+}  // namespace kiseki::s3

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/task.h"
+#include "s3/chunk_framing.h"
+#include "s3/http_parser.h"
+
+namespace kiseki::s3 {
+
+using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
+
+struct HttpLimits {
+  Duration idle = std::chrono::seconds(120);     ///< Between requests.
+  Duration head = std::chrono::seconds(30);      ///< For a whole head.
+  Duration progress = std::chrono::seconds(60);  ///< For the next byte of a body, either way.
+  Duration linger = std::chrono::seconds(5);     ///< For what a client still sends after the last response.
+  Bytes drain_max = 1_MiB;                       ///< Unread body that is worth reading to keep a connection.
+};
+
+/// Time as the connections of one core see it: renewed about once a second, so that no request reads a clock.
+struct HttpTime {
+  BootTime now;
+  std::string date;  ///< For the Date field.
+};
+
+enum class NextRequest : std::uint8_t {
+  ready,
+  refused,  ///< `fault()` says why; answer, then close.
+  ended,    ///< Closed by the peer, idle too long, or stopping.
+};
+
+/// One connection, one request at a time: read the head, read the body, answer.
+///
+/// A body is read straight into the caller's memory; a head and the first piece of a response's body go in
+/// one write. Errors of the connection are `cancelled` (peer gone, stopping) and `timed_out`; after one the
+/// connection only ends. One coroutine at a time; `expire`, `stop_when_idle` and `abort` come from others of
+/// the same core.
+class HttpStream {
+ public:
+  /// `time` and `limits` outlive it.
+  HttpStream(Socket socket, const HttpTime& time, const HttpLimits& limits);
+  HttpStream(const HttpStream&) = delete;
+  HttpStream& operator=(const HttpStream&) = delete;
+
+  Task<NextRequest> next_request();
+  const HttpHead& head() const noexcept { return head_; }
+  HeadFault fault() const noexcept { return fault_; }
+
+  /// At least one byte of the body; 0 at its end. Asks a client that waits for "100 Continue" to go on.
+  /// `invalid_argument` when chunked coding is broken or the body ends early.
+  Task<Result<std::size_t>> read_some(MutableView into);
+
+  /// Head, and the first bytes of the body or all of it. Once a request.
+  Task<Result<>> respond(HttpResponse response, View first);
+  /// More of the body; never beyond the length announced.
+  Task<Result<>> write(View piece);
+
+  /// Ends the request; false when the connection cannot carry another.
+  Task<bool> finish();
+  /// Sends the end, waits for the peer's within bounds, and closes.
+  Task<> close();
+
+  bool responded() const noexcept { return responded_; }
+  Bytes bytes_sent() const noexcept { return sent_; }
+
+  /// Ends what has waited too long.
+  void expire();
+  /// Ends now if no request is under way, else after it.
+  void stop_when_idle();
+  /// Ends now.
+  void abort();
+
+ private:
+  enum class Phase : std::uint8_t { idle, head, exchange, closing };
+
+  Task<Result<std::size_t>> receive(MutableView into);
+  Task<Result<>> send(View first, View second);
+  Task<Result<std::size_t>> read_raw(MutableView into);
+  Task<Result<std::size_t>> read_chunked(MutableView into);
+  Task<Result<>> ask_to_continue();
+  Task<Result<>> fill_lookahead();
+  Task<NextRequest> read_head();
+  std::size_t find_head_end();
+  void begin_body();
+  void wait_at_most(Duration limit) { deadline_ = time_.now + limit; }
+  View lookahead() const noexcept { return memory_.view().subspan(begin_, end_ - begin_); }
+
+  Socket socket_;
+  const HttpTime& time_;
+  const HttpLimits& limits_;
+  BootTime deadline_;
+  Phase phase_ = Phase::idle;
+  bool stop_ = false;
+  bool broken_ = false;
+  bool timed_out_ = false;
+  bool waiting_ = false;  // for the peer; a slow use case is no reason to end a connection
+
+  Buffer memory_;  // received and not yet taken: [begin_, end_)
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::size_t searched_ = 0;  // of the lookahead, for the end of the head
+
+  HttpHead head_;
+  HeadFault fault_ = HeadFault::none;
+  Bytes body_left_ = 0;
+  ChunkFraming framing_;
+  bool continue_due_ = false;
+
+  bool responded_ = false;
+  bool suppress_body_ = false;
+  bool closes_ = false;
+  Bytes response_left_ = 0;
+  Bytes sent_ = 0;
+};
+
+}  // namespace kiseki::s3

@@ -1,0 +1,137 @@
+#include "s3/xml_requests.h"
+
+#include <charconv>
+
+#include <pugixml.hpp>
+
+#include "s3/checksum.h"
+#include "s3/conditions.h"
+
+namespace kiseki::s3 {
+
+namespace {
+
+constexpr std::size_t delete_items_max = 1000;
+constexpr std::size_t parts_max = 10'000;
+
+/// The name without its prefix: clients differ in how they write the namespace.
+std::string_view local_name(const pugi::xml_node& node) {
+  const std::string_view name = node.name();
+  return name.substr(name.find(':') + 1);
+}
+
+/// Parses in place; `root` must be the document's element. A document type declaration is refused: no client
+/// needs one.
+S3Result<pugi::xml_node> parse(pugi::xml_document& tree, std::string& document, std::string_view root) {
+  const auto options = pugi::parse_escapes | pugi::parse_cdata | pugi::parse_ws_pcdata | pugi::parse_doctype;
+  const auto parsed =
+      tree.load_buffer_inplace(document.data(), document.size(), options, pugi::encoding_utf8);
+  if (!parsed) return refuse(S3Code::malformed_xml);
+  pugi::xml_node found;
+  for (const pugi::xml_node& child : tree.children()) {
+    if (child.type() == pugi::node_doctype) return refuse(S3Code::malformed_xml);
+    if (child.type() != pugi::node_element) continue;
+    if (found) return refuse(S3Code::malformed_xml);
+    found = child;
+  }
+  if (!found || local_name(found) != root) return refuse(S3Code::malformed_xml);
+  return found;
+}
+
+/// All character data of an element that holds nothing else.
+std::string text_of(const pugi::xml_node& node) {
+  std::string text;
+  for (const pugi::xml_node& child : node.children()) text += child.value();
+  return text;
+}
+
+std::string trimmed(std::string text) {
+  constexpr std::string_view blank = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(blank);
+  if (first == text.npos) return {};
+  return text.substr(first, text.find_last_not_of(blank) - first + 1);
+}
+
+DeleteRequest::Item parse_delete_item(const pugi::xml_node& node) {
+  DeleteRequest::Item item;
+  for (const pugi::xml_node& field : node.children()) {
+    const std::string_view name = local_name(field);
+    if (name == "Key") item.key = text_of(field);
+    if (name == "VersionId") item.version = trimmed(text_of(field));
+    if (name == "ETag") item.etag = trimmed(text_of(field));
+  }
+  return item;
+}
+
+S3Result<CompleteRequest::Part> parse_part(const pugi::xml_node& node) {
+  CompleteRequest::Part part;
+  for (const pugi::xml_node& field : node.children()) {
+    const std::string_view name = local_name(field);
+    const std::string text = trimmed(text_of(field));
+    if (name == "PartNumber") {
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), part.number);
+      if (error != std::errc{} || end != text.data() + text.size()) return refuse(S3Code::malformed_xml);
+    } else if (name == "ETag") {
+      part.etag = unquoted(text);
+    } else if (const auto algorithm = algorithm_of_element(name)) {
+      part.checksums.emplace_back(name_of(*algorithm), text);
+    }
+  }
+  if (part.number == 0 || part.etag.empty()) return refuse(S3Code::malformed_xml);
+  return part;
+}
+
+}  // namespace
+
+S3Result<std::string> parse_create_bucket(std::string document) {
+  if (trimmed(document).empty()) return std::string();
+  pugi::xml_document tree;
+  const auto root = parse(tree, document, "CreateBucketConfiguration");
+  if (!root) return refuse(root.error());
+  std::string constraint;
+  for (const pugi::xml_node& field : root->children()) {
+    if (field.type() != pugi::node_element) continue;
+    if (local_name(field) != "LocationConstraint") {
+      return refuse(S3Code::not_implemented,
+                    "Only LocationConstraint of CreateBucketConfiguration is implemented.");
+    }
+    constraint = trimmed(text_of(field));
+  }
+  return constraint;
+}
+
+S3Result<DeleteRequest> parse_delete(std::string document) {
+  pugi::xml_document tree;
+  const auto root = parse(tree, document, "Delete");
+  if (!root) return refuse(root.error());
+  DeleteRequest request;
+  for (const pugi::xml_node& field : root->children()) {
+    const std::string_view name = local_name(field);
+    if (name == "Quiet") request.quiet = trimmed(text_of(field)) == "true";
+    if (name != "Object") continue;
+    request.items.push_back(parse_delete_item(field));
+    if (request.items.back().key.empty() || request.items.size() > delete_items_max) {
+      return refuse(S3Code::malformed_xml);
+    }
+  }
+  if (request.items.empty()) return refuse(S3Code::malformed_xml);
+  return request;
+}
+
+S3Result<CompleteRequest> parse_complete(std::string document) {
+  pugi::xml_document tree;
+  const auto root = parse(tree, document, "CompleteMultipartUpload");
+  if (!root) return refuse(root.error());
+  CompleteRequest request;
+  for (const pugi::xml_node& field : root->children()) {
+    if (local_name(field) != "Part") continue;
+    auto part = parse_part(field);
+    if (!part) return refuse(std::move(part).error());
+    request.parts.push_back(std::move(*part));
+    if (request.parts.size() > parts_max) return refuse(S3Code::malformed_xml);
+  }
+  if (request.parts.empty()) return refuse(S3Code::malformed_xml);
+  return request;
+}
+
+}  // namespace kiseki::s3

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "s3/error.h"
+
+// The documents clients send. Parsed whole: bounded in size by the caller, in items here. `malformed_xml` for
+// anything that is not the document asked for; entities are never expanded and nothing is ever fetched.
+
+namespace kiseki::s3 {
+
+inline constexpr std::size_t xml_small_max = 64 * 1024;
+inline constexpr std::size_t xml_large_max = 4 * 1024 * 1024;
+
+/// The LocationConstraint of a CreateBucketConfiguration, empty when it has none. An empty document is one
+/// too.
+S3Result<std::string> parse_create_bucket(std::string document);
+
+struct DeleteRequest {
+  struct Item {
+    std::string key;
+    std::string version;
+    std::string etag;
+  };
+  std::vector<Item> items;  ///< 1 to 1,000.
+  bool quiet = false;
+};
+S3Result<DeleteRequest> parse_delete(std::string document);
+
+struct CompleteRequest {
+  struct Part {
+    std::uint32_t number = 0;
+    std::string etag;                                            ///< Without quotes.
+    std::vector<std::pair<std::string, std::string>> checksums;  ///< "crc32c" and the like.
+  };
+  std::vector<Part> parts;  ///< 1 to 10,000, as listed.
+};
+S3Result<CompleteRequest> parse_complete(std::string document);
+
+}  // namespace kiseki::s3

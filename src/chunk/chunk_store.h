@@ -62,11 +62,18 @@ class DeviceStore {
     std::function<Result<std::string>(View context, View sealed)> open;
   };
 
-  /// Formats an empty directory, or opens and recovers. `index` holds the families of `index_families()` and
-  /// outlives the store. `wrong_format`, `corrupted`, `io_error`.
-  static Task<Result<std::unique_ptr<DeviceStore>>> open(Options options, disk::Disk& disk,
-                                                         kv::KvStore& index, SecretWrap wrap, Rng& rng,
-                                                         Core& core, BlockingPool& pool);
+  /// What a store works with; all of it outlives the store.
+  struct Services {
+    disk::Disk& disk;
+    kv::KvStore& index;  ///< With the families of `index_families()`; of this device alone.
+    Rng& rng;
+    BlockingPool& pool;
+    Executor executor;  ///< Of the core the store lives on.
+    Clock& clock;
+  };
+
+  /// Formats an empty directory, or opens and recovers. `wrong_format`, `corrupted`, `io_error`.
+  static Task<Result<std::unique_ptr<DeviceStore>>> open(Options options, SecretWrap wrap, Services services);
   static std::vector<std::string> index_families();
   virtual ~DeviceStore() = default;
 

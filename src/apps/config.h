@@ -1,0 +1,66 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/logging.h"
+#include "base/result.h"
+#include "base/units.h"
+#include "crypto/secret.h"
+#include "disk/disk.h"
+
+namespace kiseki::apps {
+
+/// Everything a node is told, valid as a whole (docs/configuration.md).
+struct Config {
+  std::filesystem::path data = "kiseki-data";
+  std::filesystem::path key_file;  ///< Empty: `keys` in the data directory.
+  std::filesystem::path port_file;
+  std::string s3 = "127.0.0.1:9000";
+  std::string region = "us-east-1";
+  std::string admin = "127.0.0.1:9001";
+  std::uint32_t cores = 0;  ///< 0: one for each of the machine, up to 16.
+  disk::Mode disk_io = disk::Mode::automatic;
+  Bytes device_capacity = 0;  ///< 0: 80 % of the file system.
+  Bytes payload_memory = 96_MiB;
+  Bytes store_memory = 96_MiB;
+  log::Level log_level = log::Level::info;
+};
+
+/// One thing that can be set: by TOML key, environment and flag alike.
+struct Option {
+  const char* key;    ///< In the file: `s3.listen`; in the environment: `KISEKI_S3_LISTEN`.
+  const char* flag;   ///< On the command line: `--s3`.
+  const char* value;  ///< What stands for the value in help.
+  const char* help;
+  const char* change;  ///< What changing it costs.
+  Result<> (*set)(Config&, const std::string& text);
+  std::string (*get)(const Config&);
+
+  std::string environment() const;
+};
+
+const std::vector<Option>& options();
+
+/// Values by option, in the order of `options()`.
+using Values = std::vector<std::optional<std::string>>;
+
+/// Defaults, then the file if there is one, then the environment, then the flags. Unknown keys and values
+/// that do not parse are errors that name where they stand; so is a whole that does not fit together.
+Result<Config> load_config(const std::optional<std::filesystem::path>& file, const Values& flags);
+
+/// docs/configuration.md, whole.
+std::string config_reference();
+
+/// "ADDRESS:PORT" with a literal address; IPv6 in brackets.
+struct Endpoint {
+  std::string address;
+  std::uint16_t port = 0;
+  bool is_loopback = false;
+};
+Result<Endpoint> parse_endpoint(std::string_view text);
+
+}  // namespace kiseki::apps

@@ -1,0 +1,281 @@
+#include "apps/node.h"
+
+#include <atomic>
+
+#include "admin_api/admin_server.h"
+#include "admin_api/probe_server.h"
+#include "apps/key_ring.h"
+#include "apps/listen.h"
+#include "apps/run_on.h"
+#include "apps/s3_face.h"
+#include "apps/storage.h"
+#include "base/scope.h"
+
+namespace kiseki::apps {
+
+namespace {
+
+/// What one core serves requests with.
+struct Station {
+  Station(Core& core_used, const keys::KeyFile& file, Bytes payload)
+      : core(core_used), provider(file, rng), keys(file.system_key(), provider, rng), budget(payload) {}
+
+  Core& core;
+  SystemRng rng;
+  keys::InternalProvider provider;
+  keys::KeyService keys;
+  Semaphore budget;
+  std::unique_ptr<shard::Client> client;
+  std::unique_ptr<fs::FileSystem> file_system;
+  std::unique_ptr<fs::Identities> identities;
+};
+
+void warn_of_risks(const Config& config, const std::filesystem::path& data) {
+  if (config.key_file.empty()) {
+    log::warning(
+        "node",
+        "the keys are in {}: whoever takes the disk takes the keys too; keep them elsewhere with --key-file",
+        (data / DataDirectory::key_name).string());
+  }
+  if (!parse_endpoint(config.s3)->is_loopback) {
+    log::warning(
+        "node",
+        "S3 IS SERVED ON {} WITHOUT TLS: requests and data cross the network in the clear; put a proxy that "
+        "ends TLS in front, or listen on 127.0.0.1",
+        config.s3);
+  }
+}
+
+/// Both addresses can be had now; they are taken for good when there is something to serve.
+Result<> check_free(const Config& config) {
+  asio::io_context loop;
+  for (const auto& [option, endpoint] :
+       {std::pair("s3.listen", config.s3), std::pair("admin.listen", config.admin)}) {
+    auto acceptor = listen(loop.get_executor(), endpoint);
+    if (!acceptor) return fail(std::move(acceptor).error().in(option));
+  }
+  return {};
+}
+
+Task<chunk::DeviceStore::Usage> usage_of(const chunk::DeviceStore& device) { co_return device.usage(); }
+
+}  // namespace
+
+/// Members stand in the order they are made; each outlives those below it.
+struct Node::State {
+  State(Config config_given, std::function<void(Error)> failed_given, DataDirectory held, keys::KeyFile keys)
+      : config(std::move(config_given)),
+        failed(std::move(failed_given)),
+        key_file(std::move(keys)),
+        storage(config, std::move(held)),
+        started(first().clock().now()),
+        device_keys(storage.first(), key_file, 0),
+        scope(first().executor()) {}
+  ~State() { stop(); }
+
+  Result<> start(std::optional<RootCredential> given);
+  void stop();
+
+  Config config;
+  std::function<void(Error)> failed;
+  keys::KeyFile key_file;
+  Storage storage;
+  BootTime started;
+  std::atomic<bool> running = false, ready = false;
+  Station device_keys;  // wraps the device's secret; serves nobody
+  std::vector<std::unique_ptr<Station>> stations;
+  Scope scope;
+  SystemRng rng;
+  TenantId tenant;
+  RootAccess root;
+  std::optional<admin_api::Commands> commands;
+  std::string admin_endpoint;
+  std::unique_ptr<admin_api::ProbeServer> probes;
+  std::unique_ptr<admin_api::AdminServer> admin;
+  std::unique_ptr<S3Face> s3;
+
+ private:
+  Core& first() { return storage.first(); }
+  Result<> listen_for_probes();
+  chunk::DeviceStore::SecretWrap wrap();
+  Task<Result<>> connect(Station& station, std::uint64_t process);
+  Task<Result<>> establish_tenant(std::optional<RootCredential> given);
+  Task<Result<>> open_file_system(Station& station);
+  Result<> open_stations(std::optional<RootCredential> given);
+  Result<> open_faces();
+  fs::Services services(Station& station);
+  Task<admin_api::NodeReport> report();
+  Task<> start_background();
+  Task<> watch();
+  Task<> stop_faces();
+};
+
+Result<> Node::State::start(std::optional<RootCredential> given) {
+  KISEKI_TRY(listen_for_probes());
+  warn_of_risks(config, storage.directory().path());
+  running = true;
+  probes->start();
+  KISEKI_TRY(storage.open(key_file.fingerprint(), wrap()));
+  KISEKI_TRY(open_stations(std::move(given)));
+  KISEKI_TRY(open_faces());
+  run_on(first(), start_background());
+  ready = true;
+  return {};
+}
+
+Result<> Node::State::listen_for_probes() {
+  auto acceptor = listen(first().executor(), config.admin);
+  if (!acceptor) return fail(std::move(acceptor).error().in("admin.listen"));
+  admin_endpoint = endpoint_of(*acceptor);
+  probes = std::make_unique<admin_api::ProbeServer>(std::move(*acceptor), first().clock(),
+                                                    [this] { return ready.load(); });
+  return {};
+}
+
+chunk::DeviceStore::SecretWrap Node::State::wrap() {
+  return {.seal = [this](View context, View secret) { return device_keys.keys.seal(context, secret); },
+          .open = [this](View context, View sealed) { return device_keys.keys.open(context, sealed); }};
+}
+
+fs::Services Node::State::services(Station& station) {
+  return {.executor = station.core.executor(),
+          .clock = &station.core.clock(),
+          .rng = &station.rng,
+          .client = station.client.get(),
+          .chunks = &storage.device(),
+          .keys = &station.keys,
+          .payload_budget = &station.budget};
+}
+
+Task<Result<>> Node::State::connect(Station& station, std::uint64_t process) {
+  auto client = co_await storage.shards().connect({station.core.executor(), &station.core.clock()}, process);
+  if (!client) co_return fail(std::move(client).error().in("session"));
+  station.client = std::move(*client);
+  co_return Result<>{};
+}
+
+Task<Result<>> Node::State::establish_tenant(std::optional<RootCredential> given) {
+  const fs::Services services_of_first = services(*stations.front());
+  auto made = co_await fs::bootstrap(services_of_first, [this](TenantId id) -> Result<> {
+    if (key_file.tenant_key(id)) return {};
+    return key_file.add_tenant(id, rng);
+  });
+  if (!made) co_return fail(std::move(made).error().in("tenant"));
+  tenant = *made;
+  fs::Identities identities(services_of_first);
+  auto access = co_await establish_root(std::move(given), storage.path("root-credential"), storage.disk(),
+                                        identities, tenant);
+  if (!access) co_return fail(std::move(access).error().in("root credential"));
+  root = std::move(*access);
+  co_return Result<>{};
+}
+
+Task<Result<>> Node::State::open_file_system(Station& station) {
+  auto opened = co_await fs::FileSystem::open(services(station));
+  if (!opened) co_return fail(std::move(opened).error().in("file system"));
+  station.file_system = std::move(*opened);
+  station.identities = std::make_unique<fs::Identities>(services(station));
+  co_return Result<>{};
+}
+
+Result<> Node::State::open_stations(std::optional<RootCredential> given) {
+  const Bytes payload = config.payload_memory / storage.cores().size();
+  for (auto& core : storage.cores()) {
+    stations.push_back(std::make_unique<Station>(*core, key_file, payload));
+    KISEKI_TRY(run_on(first(), connect(*stations.back(), stations.size())));
+  }
+  KISEKI_TRY(run_on(first(), establish_tenant(std::move(given))));
+  for (auto& station : stations) KISEKI_TRY(run_on(station->core, open_file_system(*station)));
+  return {};
+}
+
+Result<> Node::State::open_faces() {
+  Station& station = *stations.front();
+  commands.emplace(admin_api::Commands::Services{station.file_system.get(), station.identities.get(), tenant,
+                                                 [this] { return report(); }});
+  auto opened = admin_api::AdminServer::open(storage.directory().path(), first().executor(), first().clock(),
+                                             *commands);
+  if (!opened) return fail(std::move(opened).error());
+  admin = std::move(*opened);
+  std::vector<S3Face::Place> places;
+  for (auto& each : stations)
+    places.push_back({&each->core, each->file_system.get(), each->identities.get()});
+  s3 = std::make_unique<S3Face>(std::move(places), config.s3, config.region);
+  return run_on(first(), s3->start());
+}
+
+Task<> Node::State::start_background() {
+  admin->start();
+  scope.spawn(watch());
+  scope.spawn(stations.front()->file_system->sweep());
+  co_return;
+}
+
+Task<admin_api::NodeReport> Node::State::report() {
+  admin_api::NodeReport report;
+  report.version = KISEKI_VERSION;
+  report.uptime = first().clock().now() - started;
+  report.ready = ready;
+  report.s3 = s3->endpoint();
+  report.cores = storage.cores().size();
+  for (const auto& shard : co_await storage.shards().status()) {
+    report.shards.push_back({shard.id.value(), shard.first, shard.last, shard.applied, shard.leader});
+  }
+  const auto usage = co_await on(storage.device().executor(), usage_of(storage.device()));
+  report.device_capacity = usage.capacity;
+  report.device_used = usage.used;
+  report.device_chunks = usage.chunks;
+  report.log_bytes = storage.log().live_bytes();
+  co_return report;
+}
+
+Task<> Node::State::watch() {
+  while (co_await scope.sleep(first().clock(), std::chrono::milliseconds(200))) {
+    if (const auto failure = storage.shards().failure()) {
+      ready = false;
+      failed(*failure);
+      co_return;
+    }
+  }
+}
+
+Task<> Node::State::stop_faces() {
+  if (s3) co_await s3->stop();
+  if (admin) co_await admin->stop();
+  scope.request_stop();
+  for (auto& station : stations) {
+    if (station->file_system) co_await on(station->core.executor(), station->file_system->stop());
+  }
+  co_await scope.stop();
+  co_await probes->stop();
+}
+
+void Node::State::stop() {
+  ready = false;
+  if (running) run_on(first(), stop_faces());
+  storage.stop();
+}
+
+Result<std::unique_ptr<Node>> Node::start(Config config, std::optional<RootCredential> root,
+                                          std::function<void(Error)> failed) {
+  KISEKI_TRY(check_free(config));
+  auto directory = DataDirectory::open(config.data);
+  if (!directory) return fail(std::move(directory).error());
+  SystemRng rng;
+  auto keys = open_keys(config, *directory, rng);
+  if (!keys) return fail(std::move(keys).error());
+  auto state =
+      std::make_unique<State>(std::move(config), std::move(failed), std::move(*directory), std::move(*keys));
+  KISEKI_TRY(state->start(std::move(root)));
+  return std::unique_ptr<Node>(new Node(std::move(state)));
+}
+
+Node::Node(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Node::~Node() = default;
+
+std::string Node::s3_endpoint() const { return state_->s3->endpoint(); }
+std::string Node::admin_endpoint() const { return state_->admin_endpoint; }
+const RootAccess& Node::root() const { return state_->root; }
+const std::filesystem::path& Node::data() const { return state_->storage.directory().path(); }
+
+}  // namespace kiseki::apps

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/core.h"
+#include "fs/file_system.h"
+#include "fs/identities.h"
+
+namespace kiseki::apps {
+
+/// S3 on every core of a node.
+class S3Face {
+ public:
+  /// What one core's requests are served with; all outlive the face.
+  struct Place {
+    Core* core;
+    fs::FileSystem* file_system;
+    fs::Identities* identities;
+  };
+
+  S3Face(std::vector<Place> places, std::string listen, std::string region);
+  ~S3Face();
+
+  /// On the first core, as `stop` is.
+  Task<Result<>> start();
+  Task<> stop();
+  /// "ADDRESS:PORT"
+  std::string endpoint() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kiseki::apps

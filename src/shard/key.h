@@ -76,7 +76,9 @@ bool is_stamped(Kind kind) noexcept;
 /// False for numbers of no kind.
 bool is_known(std::uint8_t kind) noexcept;
 
-inline constexpr std::size_t item_max = 56;  // an intent's item holds a kind and an item of 40
+inline constexpr std::size_t item_max = 56;  // an intent's item holds a kind, an item of 40 and a stamp
+/// Namespace ids stay below: their first byte is zero, which tells the two forms of a key apart.
+inline constexpr std::uint64_t space_end = std::uint64_t{1} << 56;
 
 /// A row's name. Byte order of the encoding is key order:
 ///   slot 2 | namespace 8 | container 8 | leaf 4 | kind 1 | item [| stamp 8]

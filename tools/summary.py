@@ -67,7 +67,7 @@ def count_units(folder: Path) -> Count:
 
 def belongs(stem: str, program: str) -> bool:
     """gtest writes `program.xml`, and `program_1.xml` when that stands there."""
-    return stem == program or (stem.startswith(program + "_") and stem[len(program) + 1:].isdigit())
+    return stem == program or (stem.startswith(program + "_") and stem[len(program) + 1 :].isdigit())
 
 
 def print_stages(file: Path) -> set[str]:

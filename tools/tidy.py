@@ -84,7 +84,7 @@ class Layers:
 
         def visit(context: str, trail: list[str]) -> None:
             if context in trail:
-                cycles.append(trail[trail.index(context):] + [context])
+                cycles.append(trail[trail.index(context) :] + [context])
                 return
             if context in done:
                 return
@@ -103,7 +103,7 @@ def blank(match: re.Match) -> str:
 
 NO_SCOPE = re.compile(r"\)\s*(const|noexcept|override|final|\s)*$|=\s*$")
 TRIVIA = re.compile(
-    r'//[^\n]*|/\*.*?\*/'
+    r"//[^\n]*|/\*.*?\*/"
     r'|R"(?P<d>[^(\s]*)\(.*?\)(?P=d)"'
     r'|"(?:\\.|[^"\\\n])*"'
     r"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'",
@@ -131,8 +131,7 @@ NOT_A_NAME = set(
 )
 SCOPE_HEAD = re.compile(r"\b(namespace|class|struct|union|enum|extern)\b")
 NAME_BEFORE = re.compile(
-    r"((?:~?\w+\s*(?:<[^<>]*>)?\s*::\s*)*"
-    r"(?:operator\s*(?:\(\s*\)|\[\s*\]|[^\s\w(]+|\w+)|~?\w+))\s*$"
+    r"((?:~?\w+\s*(?:<[^<>]*>)?\s*::\s*)*" r"(?:operator\s*(?:\(\s*\)|\[\s*\]|[^\s\w(]+|\w+)|~?\w+))\s*$"
 )
 
 
@@ -152,7 +151,7 @@ def without_template(head: str) -> str:
     """Blanks `template <…>` in front of a declaration."""
     while match := re.match(r"\s*template\s*<", head):
         end = closing(head, match.end() - 1, "<", ">")
-        head = " " * (end + 1) + head[end + 1:]
+        head = " " * (end + 1) + head[end + 1 :]
     return head
 
 
@@ -187,10 +186,10 @@ def signature(head: str) -> tuple[str, int] | None:
         match = NAME_BEFORE.search(head[:opener])
         end = closing(head, opener, "(", ")")
         if match and match.group(1) not in NOT_A_NAME:
-            before = head[:match.start()]
+            before = head[: match.start()]
             if re.search(r"[=?]\s*$|\breturn\b|[^=!<>]=[^=]", before):
                 return None
-            return re.sub(r"\s+", "", match.group(1)), count_parameters(head[opener + 1:end])
+            return re.sub(r"\s+", "", match.group(1)), count_parameters(head[opener + 1 : end])
         position = end + 1
     return None
 
@@ -224,7 +223,7 @@ def functions(code: str) -> list[Function]:
 
 
 def is_initialiser(code: str, head: str, end: int) -> bool:
-    following = code[end + 1:end + 40].lstrip()
+    following = code[end + 1 : end + 40].lstrip()
     if signature(head) is None:
         return following.startswith((";", ","))
     has_initialisers = re.search(r"\)\s*(noexcept\s*)?:[^:]", head)
@@ -323,8 +322,11 @@ def check_lines(path: str, text: str) -> list[Finding]:
 
 
 def check_name(path: str) -> list[Finding]:
-    return [Finding("name", path, 1, f"'{part}' says nothing")
-            for part in Path(path).parts if VAGUE_NAMES.search(part.split(".")[0])]
+    return [
+        Finding("name", path, 1, f"'{part}' says nothing")
+        for part in Path(path).parts
+        if VAGUE_NAMES.search(part.split(".")[0])
+    ]
 
 
 def check_file(path: str, text: str, layers: Layers) -> list[Finding]:
@@ -360,8 +362,12 @@ def apply_exceptions(found: list[Finding], text: str, path: str) -> list[Finding
 
 
 def tracked_files() -> list[str]:
-    listing = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-                             check=True, capture_output=True, text=True).stdout
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     names = (name for name in listing.split("\0") if name and Path(name).suffix in TEXT)
     return sorted(name for name in names if Path(name).is_file())
 

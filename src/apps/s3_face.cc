@@ -1,3 +1,60 @@
 #include "apps/s3_face.h"
 
+#include "base/rng.h"
+#include "s3/credentials.h"
+#include "s3/http_server.h"
 #include "s3/service.h"
+
+namespace kiseki::apps {
+
+namespace {
+
+/// S3 on one core.
+struct Counter {
+  Counter(const S3Face::Place& place, const s3::ServiceOptions& options)
+      : credentials(*place.identities),
+        service({.files = place.file_system,
+                 .credentials = &credentials,
+                 .clock = &place.core->clock(),
+                 .rng = &rng,
+                 .executor = place.core->executor()},
+                options) {}
+
+  SystemRng rng;
+  s3::StoredCredentials credentials;
+  s3::Service service;
+};
+
+}  // namespace
+
+struct S3Face::State {
+  std::vector<std::unique_ptr<Counter>> counters;
+  std::unique_ptr<s3::HttpServer> server;
+};
+
+S3Face::S3Face(std::vector<Place> places, std::string listen, std::string region) : state_(new State) {
+  s3::ServiceOptions options;
+  options.region = std::move(region);
+  std::vector<s3::HttpServer::Place> handlers;
+  for (const Place& place : places) {
+    state_->counters.push_back(std::make_unique<Counter>(place, options));
+    handlers.push_back({place.core, &state_->counters.back()->service});
+  }
+  s3::HttpOptions http;
+  http.address = std::move(listen);
+  state_->server = std::make_unique<s3::HttpServer>(std::move(handlers), std::move(http));
+}
+
+S3Face::~S3Face() = default;
+
+Task<Result<>> S3Face::start() {
+  auto started = state_->server->start();
+  if (!started) co_return fail(std::move(started).error().in("s3.listen"));
+  co_return Result<>{};
+}
+
+Task<> S3Face::stop() { co_await state_->server->stop(); }
+
+std::string S3Face::endpoint() const { return state_->server->endpoint(); }
+
+}  // namespace kiseki::apps

@@ -92,7 +92,12 @@ TEST(B, runs) {}
 }
 """
     assert names(code) == [
-        ("B", 3, 2), ("get", 1, 0), ("all", 0, 2), ("operator()", 0, 1), ("B::run", 6, 2), ("TEST", 1, 2),
+        ("B", 3, 2),
+        ("get", 1, 0),
+        ("all", 0, 2),
+        ("operator()", 0, 1),
+        ("B::run", 6, 2),
+        ("TEST", 1, 2),
     ]
 
 

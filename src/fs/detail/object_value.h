@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/codec.h"
 #include "fs/detail/piece.h"
 #include "fs/file_system.h"
 #include "shard/record.h"

@@ -8,7 +8,7 @@ namespace kiseki::fs::detail {
 /// Objects by their keys: the calls of `FileSystem` of the same names.
 class Objects {
  public:
-  /// All outlive it.
+  /// Both outlive it.
   Objects(Tree& tree, PieceStore& store) : tree_(tree), store_(store) {}
 
   Task<Result<Attributes>> put(NamespaceId space, std::string key, Source& source, Condition condition);
@@ -18,23 +18,26 @@ class Objects {
   Task<Result<Attributes>> copy(FileSystem::CopyRequest request);
 
  private:
-  struct Copying;
   Task<Result<Attributes>> link(NamespaceId space, std::string key, Body body, Properties properties,
                                 Condition condition);
   Task<Result<Attributes>> copy_bytes(FileSystem::CopyRequest request);
-  Task<Result<std::optional<Attributes>>> try_copy(const FileSystem::CopyRequest& request,
-                                                   Attempts& attempts);
 
   Tree& tree_;
   PieceStore& store_;
 };
 
-/// `precondition_failed`, `not_found`; `present`: the object that is there.
-Result<> check(const Condition& condition, const std::optional<ObjectValue>& present);
 /// 1 to 1,024 bytes, or `invalid_argument`.
 Result<> check_key(std::string_view key);
+/// `precondition_failed`, or `not_found` for an ETag on an absent object.
+Result<> check(const Condition& condition, const std::optional<ObjectValue>& present);
 /// The object of a place, if there is one.
 Result<std::optional<ObjectValue>> object_of(const Place& place);
 Attributes attributes_of(const shard::Record& record, ObjectValue value);
+
+/// The transaction that puts an object in its place, with its inline row. Whoever sends it frees the old
+/// body.
+shard::Transaction put_object(Tree& tree, const Place& place, const Body& body, ObjectValue value);
+/// After this error of a commit or of what came before it, nothing names the new body. After others it may.
+bool surely_not_linked(Errc code) noexcept;
 
 }  // namespace kiseki::fs::detail

@@ -1,14 +1,17 @@
 #pragma once
 
 #include "fs/detail/objects.h"
+#include "fs/detail/upload_rows.h"
 
 namespace kiseki::fs::detail {
 
 /// Multipart uploads (docs/formats/upload.md): the calls of `FileSystem` about them.
 class Uploads {
  public:
-  /// All outlive it.
-  Uploads(Tree& tree, PieceStore& store, Objects& objects) : tree_(tree), store_(store), objects_(objects) {}
+  static constexpr std::uint32_t part_number_max = 10'000;
+
+  /// Both outlive it.
+  Uploads(Tree& tree, PieceStore& store) : tree_(tree), store_(store) {}
 
   Task<Result<std::string>> create(NamespaceId space, std::string key, Properties properties);
   Task<Result<Attributes>> put_part(NamespaceId space, std::string key, std::string upload,
@@ -21,13 +24,54 @@ class Uploads {
   Task<Result<UploadInfo>> find(NamespaceId space, std::string key, std::string upload);
   Task<Result<std::vector<UploadInfo>>> list(NamespaceId space, std::string prefix, std::string after_key,
                                              std::string after_upload, std::uint32_t limit);
-  /// Before a namespace goes.
+  /// Every upload of a namespace that is going to be deleted.
   Task<Result<>> abort_all(NamespaceId space);
 
  private:
+  struct Part {
+    std::uint32_t number = 0;
+    Body body;
+    ObjectValue value;
+  };
+  Task<Result<>> link_part(NamespaceId space, std::string key, std::string upload, Part part);
+
   Tree& tree_;
   PieceStore& store_;
-  Objects& objects_;
+};
+
+/// One completion: freezes the upload, builds the map of its parts, and puts the object in the upload's
+/// place.
+class Completion {
+ public:
+  struct Request {
+    NamespaceId space;
+    std::string key, upload;
+    std::vector<CompletePart> parts;
+    std::string etag;
+    Condition condition;
+  };
+  /// Both outlive it.
+  Completion(Tree& tree, PieceStore& store, Request request)
+      : tree_(tree), store_(store), request_(std::move(request)) {}
+
+  Task<Result<Attributes>> run();
+
+ private:
+  Task<Result<Attributes>> attempt();
+  Task<Result<>> freeze();
+  Task<> thaw();
+  Task<Result<Properties>> read_properties();
+  Task<Result<Body>> build(MapWriter& writer);
+  Task<Result<>> add_part(MapWriter& writer, const shard::Row& row, std::size_t index);
+  Task<Result<Attributes>> link(Body body, ObjectValue value);
+  Task<> clean_up();
+  Task<Result<Attributes>> repeated();
+  shard::Key pending_key() const;
+
+  Tree& tree_;
+  PieceStore& store_;
+  Request request_;
+  Upload upload_;  // as frozen
 };
 
 }  // namespace kiseki::fs::detail

@@ -1,0 +1,107 @@
+#include "fs/detail/body.h"
+
+#include <cstring>
+
+#include "base/assert.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+/// How long a body waits for memory.
+constexpr Duration budget_wait = std::chrono::seconds(30);
+
+}  // namespace
+
+BodyWriter::BodyWriter(Tree& tree, PieceStore& store, BodyOwner owner)
+    : tree_(tree), store_(store), owner_(owner), map_(tree, store, std::move(owner)) {}
+
+Task<Result<Body>> BodyWriter::write(Source& source) {
+  KISEKI_CO_TRY(co_await fill(source));
+  if (ended_ && filled_ <= owner_.small_max) co_return co_await small();
+  while (filled_ > 0) {
+    KISEKI_CO_TRY(co_await send());
+    if (ended_) break;
+    KISEKI_CO_TRY(co_await fill(source));
+  }
+  KISEKI_CO_TRY(co_await settle());
+  co_return co_await map_.finish();
+}
+
+/// Room for a piece, a tail that goes with it, or for one byte more than is announced, so that the end shows.
+Bytes BodyWriter::capacity_for(const Source& source) const {
+  const auto size = source.size();
+  if (!size) return piece_size_max;
+  const Bytes rest = *size > consumed_ ? *size - consumed_ : 0;
+  return std::min<Bytes>(piece_size_max, carry_.size() + rest + 1);
+}
+
+/// Reads until the buffer holds a piece and what may belong to it, or the source ends. Hashes on the way.
+Task<Result<>> BodyWriter::fill(Source& source) {
+  Services& services = tree_.services();
+  const Bytes capacity = capacity_for(source);
+  auto permit = co_await services.payload_budget->acquire_within(*services.clock, budget_wait, capacity);
+  if (!permit) co_return fail(Errc::busy, "no memory for another piece");
+  permit_ = std::move(*permit);
+  buffer_ = Buffer(capacity);
+  std::memcpy(buffer_.data(), carry_.data(), carry_.size());
+  filled_ = std::exchange(carry_, {}).size();
+  hashed_ = 0;
+  for (Bytes turn = 0; !ended_ && filled_ < capacity;) {
+    auto count =
+        co_await source.read(buffer_.span().subspan(filled_, std::min(slice_size, capacity - filled_)));
+    if (!count) co_return fail(count.error());
+    ended_ = *count == 0;
+    filled_ += *count;
+    consumed_ += *count;
+    if (filled_ > owner_.small_max) hash(std::min(filled_, piece_size));
+    if ((turn += *count) < slice_size) continue;
+    turn = 0;
+    co_await yield_to(services.executor);
+  }
+  if (!ended_ && capacity < piece_size_max) {
+    co_return fail(Errc::invalid_argument, "a body longer than its sender said");
+  }
+  co_return Result<>();
+}
+
+void BodyWriter::hash(Bytes until) {
+  hasher_.update(buffer_.view().subspan(hashed_, until - hashed_));
+  hashed_ = until;
+}
+
+/// Hands the piece on and takes the outcome of the one before.
+Task<Result<>> BodyWriter::send() {
+  const Bytes length = ended_ ? filled_ : piece_size;
+  hash(length);
+  carry_.assign(as_text(buffer_.view().subspan(length, filled_ - length)));
+  buffer_.shrink(length);
+  const auto digest = hasher_.finish<32>();
+  KISEKI_CO_TRY(co_await settle());
+  in_flight_ = store_.start_put(owner_.space->keys, std::move(buffer_), digest, std::move(permit_));
+  co_return Result<>();
+}
+
+Task<Result<>> BodyWriter::settle() {
+  if (!in_flight_) co_return Result<>();
+  auto stored = co_await std::exchange(in_flight_, nullptr)->take();
+  if (!stored) co_return fail(std::move(stored).error().in("store a piece"));
+  co_return co_await map_.add(stored->piece, stored->epoch);
+}
+
+Task<Result<Body>> BodyWriter::small() {
+  auto file = co_await tree_.new_id(owner_.space->id);
+  if (!file) co_return fail(file.error());
+  Body body;
+  body.file = *file;
+  body.size = filled_;
+  body.bytes = as_text(buffer_.view().first(filled_));
+  if (filled_ > 0) {
+    body.kind = filled_ <= embedded_max ? shard::Body::embedded : shard::Body::inline_row;
+  }
+  buffer_ = Buffer();
+  permit_.release();
+  co_return std::move(body);
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,218 @@
+#include "fs/detail/garbage.h"
+#include "fs/detail/rows.h"
+#include "fs/detail/sealer.h"
+#include "fs/detail/uploads.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+constexpr std::uint32_t parts_a_turn = 32;
+constexpr std::uint32_t pages_a_turn = 4;
+
+Result<> check_order(const std::vector<CompletePart>& parts) {
+  if (parts.empty()) return fail(Errc::invalid_argument, "a completion without parts");
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    if (parts[i].number <= parts[i - 1].number) {
+      return fail(Errc::invalid_argument, "the parts are not in ascending order");
+    }
+  }
+  return {};
+}
+
+Error missing_part(std::uint32_t number) {
+  return Error(Errc::invalid_argument, fmt::format("part {} was not uploaded, or has another ETag", number));
+}
+
+}  // namespace
+
+Task<Result<Attributes>> Completion::run() {
+  KISEKI_CO_TRY(check_key(request_.key));
+  KISEKI_CO_TRY(check_order(request_.parts));
+  for (Attempts attempts;;) {
+    auto done = co_await attempt();
+    if (done || done.error().code() != Errc::stale) co_return done;
+    KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
+  }
+}
+
+/// `stale`: a part was put meanwhile, or another completion is under way.
+Task<Result<Attributes>> Completion::attempt() {
+  if (auto frozen = co_await freeze(); !frozen) {
+    if (frozen.error().code() == Errc::not_found) co_return co_await repeated();
+    co_return fail(frozen.error());
+  }
+  MapWriter writer(tree_, store_, BodyOwner{upload_.space, request_.key});
+  auto properties = co_await read_properties();
+  auto body = properties ? co_await build(writer) : fail(properties.error());
+  if (!body) {
+    co_await writer.discard();
+    co_await thaw();
+    co_return fail(body.error());
+  }
+  ObjectValue value;
+  value.upload = upload_.id;
+  value.properties = *std::move(properties);
+  value.properties.etag = request_.etag;
+  auto linked = co_await link(*std::move(body), std::move(value));
+  if (linked) {
+    co_await writer.linked();
+    co_await clean_up();
+  } else if (linked.error().code() == Errc::stale || surely_not_linked(linked.error().code())) {
+    co_await writer.discard();
+    co_await thaw();
+  }
+  co_return linked;
+}
+
+shard::Key Completion::pending_key() const {
+  return shard::key(own_leaf(upload_.space->id, upload_.id), shard::Kind::pending,
+                    shard::item_of(tree_.services().client->session().value()));
+}
+
+/// No part can change from here on. The pending row has the parts swept if we do not live to do it.
+Task<Result<>> Completion::freeze() {
+  const auto id = upload_id_of(request_.upload);
+  if (!id) co_return fail(Errc::not_found, "there is no such upload");
+  const shard::Key state = upload_key(request_.space, *id);
+  const shard::Key pending = shard::key(state.leaf, shard::Kind::pending,
+                                        shard::item_of(tree_.services().client->session().value()));
+  for (Attempts attempts;;) {
+    auto read = co_await read_upload(tree_, request_.space, request_.key, request_.upload, {pending});
+    if (!read) co_return fail(read.error());
+    upload_ = std::move(read->upload);
+    upload_.state = UploadState::frozen;
+    shard::Transaction transaction = tree_.begin(upload_.space);
+    transaction.require(shard::Assert::Type::version, state, upload_.version);
+    transaction.put(state, make_upload_row(tree_, upload_));
+    if (!read->others.front()) {
+      shard::Record row = pending_record(upload_.id, shard::EntryType::upload);
+      tree_.seal_row(upload_.space, pending, row, as_view(encode_pending(upload_.entry_name())));
+      transaction.require(shard::Assert::Type::absent, pending).put(pending, std::move(row));
+    }
+    auto outcome = co_await commit_rows(tree_, upload_.space, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) {
+      upload_.version = outcome->stamp;
+      co_return Result<>();
+    }
+    KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
+  }
+}
+
+/// The upload goes on, unless somebody else has changed it since.
+Task<> Completion::thaw() {
+  const shard::Key state = upload_key(upload_.space->id, upload_.id);
+  shard::Transaction transaction = tree_.begin(upload_.space);
+  transaction.require(shard::Assert::Type::version, state, upload_.version);
+  upload_.state = UploadState::open;
+  transaction.put(state, make_upload_row(tree_, upload_)).erase(pending_key());
+  // Unsuccessful: the next part thaws it as well.
+  (void)co_await commit_rows(tree_, upload_.space, std::move(transaction));
+}
+
+Task<Result<Properties>> Completion::read_properties() {
+  auto directory = co_await tree_.open(upload_.space, uploads_tree);
+  if (!directory) co_return fail(directory.error());
+  auto place = co_await tree_.locate(*directory, upload_.entry_name(), NameType::object, Purpose::read);
+  if (!place) co_return fail(place.error());
+  if (!place->record) co_return fail(Errc::stale, "the upload ended");
+  auto value = decode_object(as_view(place->value), 0);
+  if (!value) co_return fail(value.error());
+  co_return std::move(value->properties);
+}
+
+/// The parts' references one after the other, each part checked against what the client says of it.
+Task<Result<Body>> Completion::build(MapWriter& writer) {
+  const auto& parts = request_.parts;
+  shard::Scan scan{own_leaf(upload_.space->id, upload_.id), shard::Kind::part, {}, parts_a_turn};
+  std::size_t index = 0;
+  while (index < parts.size()) {
+    scan.from = part_key(upload_.space->id, upload_.id, parts[index].number).item;
+    auto rows = co_await scan_rows(tree_, scan);
+    if (!rows) co_return fail(rows.error());
+    if (rows->rows.empty()) co_return fail(missing_part(parts[index].number));
+    for (const shard::Row& row : rows->rows) {
+      const std::uint32_t number = part_number(row.key);
+      if (number < parts[index].number) continue;
+      if (number > parts[index].number) co_return fail(missing_part(parts[index].number));
+      KISEKI_CO_TRY(co_await add_part(writer, row, index));
+      if (++index == parts.size()) break;
+    }
+  }
+  co_return co_await writer.finish();
+}
+
+Task<Result<>> Completion::add_part(MapWriter& writer, const shard::Row& row, std::size_t index) {
+  const CompletePart& wanted = request_.parts[index];
+  auto text = unseal(*upload_.space->keys, row.key, row.record);
+  if (!text) co_return fail(std::move(text).error().in("part"));
+  auto value = decode_object(as_view(*text), row.record.references.size());
+  if (!value) co_return fail(value.error());
+  if (value->properties.etag != wanted.etag) co_return fail(missing_part(wanted.number));
+  const bool last = index + 1 == request_.parts.size();
+  if (!last && row.record.logical < FileSystem::part_size_min) {
+    co_return fail(Errc::out_of_range, fmt::format("part {} has less than 5 MiB", wanted.number));
+  }
+  for (const Piece& piece : pieces_of(row.record.references, value->key_epochs)) {
+    KISEKI_CO_TRY(co_await writer.add(piece, GcEpoch{}));
+  }
+  if (row.record.body != shard::Body::pages) co_return Result<>();
+  for (Bytes at = 0; at < row.record.logical;) {
+    auto window = co_await pages_from(tree_, upload_.space, row.record.id, at, pages_a_turn);
+    if (!window) co_return fail(window.error());
+    for (const Piece& piece : window->pieces) KISEKI_CO_TRY(co_await writer.add(piece, GcEpoch{}));
+    at = window->end;
+  }
+  co_return Result<>();
+}
+
+/// The object comes and the upload goes in one commit.
+Task<Result<Attributes>> Completion::link(Body body, ObjectValue value) {
+  const shard::Key state = upload_key(upload_.space->id, upload_.id);
+  for (Attempts attempts;;) {
+    auto place = co_await tree_.find(request_.space, request_.key, Purpose::write_linked);
+    if (!place) co_return fail(place.error());
+    auto present = object_of(*place);
+    if (!present) co_return fail(present.error());
+    KISEKI_CO_TRY(check(request_.condition, *present));
+    value.modified_ms = tree_.services().client->time_ms();
+    shard::Transaction transaction = put_object(tree_, *place, body, value);
+    const std::size_t ours = transaction.asserts.size();
+    transaction.require(shard::Assert::Type::version, state, upload_.version).erase(state);
+    if (place->record) KISEKI_CO_TRY(co_await free_rows(tree_, transaction, *place));
+    auto outcome = co_await tree_.commit(*place, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) {
+      co_return Attributes{body.size, value.modified_ms, std::move(value.properties)};
+    }
+    if (outcome->refusal == shard::Refusal::version && outcome->assertion == ours) {
+      co_return fail(Errc::stale, "the upload changed");
+    }
+    KISEKI_CO_TRY(co_await tree_.recover(*place, *outcome, attempts));
+  }
+}
+
+/// Whatever comes of it: the object stands, and the sweeper does the same later.
+Task<> Completion::clean_up() {
+  shard::Transaction transaction = tree_.begin(upload_.space);
+  transaction.erase(pending_key());
+  add_upload_garbage(tree_, upload_.space, transaction, upload_.id, upload_.entry_name());
+  (void)co_await commit_rows(tree_, upload_.space, std::move(transaction));
+  (void)co_await erase_upload_entry(tree_, upload_.space, upload_.id, upload_.entry_name());
+}
+
+/// The upload is not there: the answer of the call that completed it, while its object stands.
+Task<Result<Attributes>> Completion::repeated() {
+  const auto id = upload_id_of(request_.upload);
+  auto place = co_await tree_.find(request_.space, request_.key, Purpose::read);
+  if (!place) co_return fail(place.error());
+  auto present = object_of(*place);
+  if (!present) co_return fail(present.error());
+  if (!id || !*present || (*present)->upload != *id) {
+    co_return fail(Errc::not_found, "there is no such upload");
+  }
+  co_return attributes_of(*place->record, **std::move(present));
+}
+
+}  // namespace kiseki::fs::detail

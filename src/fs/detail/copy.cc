@@ -1,0 +1,145 @@
+// Copies of objects. Within a namespace the references are copied: the commit asserts that the source is
+// still what was read, so another holder of every chunk stands at that moment and no garbage round can have
+// missed both (docs/decisions/copied-references.md). Small bytes, and everything between namespaces, are
+// written again.
+
+#include "fs/detail/garbage.h"
+#include "fs/detail/objects.h"
+#include "fs/detail/rows.h"
+#include "fs/detail/stored_object.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+constexpr std::uint32_t pages_a_turn = 4;
+
+struct CopySource {
+  Place place;
+  ObjectValue value;
+};
+
+/// Properties of the copy: the source's ETag stays, whatever else is replaced.
+Properties properties_of(const FileSystem::CopyRequest& request, const Properties& source) {
+  if (!request.replace) return source;
+  Properties properties = *request.replace;
+  properties.etag = source.etag;
+  return properties;
+}
+
+Task<Result<CopySource>> find_source(Tree& tree, const FileSystem::CopyRequest& request) {
+  auto place = co_await tree.find(request.from.id, request.from_key, Purpose::read);
+  if (!place) co_return fail(place.error());
+  auto present = object_of(*place);
+  if (!present) co_return fail(present.error());
+  if (!*present) co_return fail(Errc::not_found, "there is no object to copy");
+  Condition same;
+  same.etag = request.source_etag;
+  KISEKI_CO_TRY(check(same, *present));
+  co_return CopySource{*std::move(place), **std::move(present)};
+}
+
+/// The map of a copy: references of their own for the same chunks. `stale`: the source was replaced.
+Task<Result<Body>> copy_map(Tree& tree, MapWriter& writer, CopySource source) {
+  const shard::Record& entry = *source.place.record;
+  const SpacePtr& space = source.place.directory.space;
+  MapWindow window{0, 0, {}};
+  while (window.end < entry.logical) {
+    if (entry.body == shard::Body::references) {
+      window = MapWindow{0, entry.logical, pieces_of(entry.references, source.value.key_epochs)};
+    } else {
+      auto next = co_await pages_from(tree, space, entry.id, window.end, pages_a_turn);
+      if (!next) co_return fail(next.error());
+      window = *std::move(next);
+    }
+    for (const Piece& piece : window.pieces) KISEKI_CO_TRY(co_await writer.add(piece, GcEpoch{}));
+  }
+  co_return co_await writer.finish();
+}
+
+/// Commits the copy if source and target are still what they were. `stale`: they are not.
+Task<Result<Attributes>> link_copy(Tree& tree, const FileSystem::CopyRequest& request,
+                                   const CopySource& source, const Body& body, Attempts& attempts) {
+  auto place = co_await tree.find(request.to.id, request.to_key, Purpose::write_linked);
+  if (!place) co_return fail(place.error());
+  auto present = object_of(*place);
+  if (!present) co_return fail(present.error());
+  KISEKI_CO_TRY(check(request.condition, *present));
+  const bool onto_itself = place->key == source.place.key;
+  if (onto_itself && place->record && place->record->version != source.place.record->version) {
+    co_return fail(Errc::stale, "the source was replaced");
+  }
+  ObjectValue value;
+  value.properties = properties_of(request, source.value.properties);
+  value.modified_ms = tree.services().client->time_ms();
+  shard::Transaction transaction = put_object(tree, *place, body, value);
+  if (!onto_itself) {
+    transaction.require(shard::Assert::Type::version, source.place.key, source.place.record->version);
+  }
+  if (place->record) {
+    if (place->key.leaf == source.place.key.leaf) {
+      free_body(transaction, *place);
+    } else {
+      KISEKI_CO_TRY(co_await free_rows(tree, transaction, *place));
+    }
+  }
+  auto outcome = co_await tree.commit(*place, std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  if (outcome->committed()) co_return Attributes{body.size, value.modified_ms, std::move(value.properties)};
+  KISEKI_CO_TRY(co_await tree.recover(*place, *outcome, attempts));
+  co_return fail(Errc::stale, "source or target changed");
+}
+
+Task<Result<Attributes>> copy_references(Tree& tree, PieceStore& store,
+                                         const FileSystem::CopyRequest& request, CopySource source,
+                                         Attempts& attempts) {
+  MapWriter writer(tree, store, BodyOwner{source.place.directory.space, request.to_key});
+  auto body = co_await copy_map(tree, writer, source);
+  if (!body) {
+    co_await writer.discard();
+    co_return fail(body.error());
+  }
+  auto copied = co_await link_copy(tree, request, source, *body, attempts);
+  if (copied) {
+    co_await writer.linked();
+  } else if (copied.error().code() == Errc::stale || surely_not_linked(copied.error().code())) {
+    co_await writer.discard();
+  }
+  co_return copied;
+}
+
+bool has_references(const shard::Record& record) {
+  return record.body == shard::Body::references || record.body == shard::Body::pages;
+}
+
+}  // namespace
+
+Task<Result<Attributes>> Objects::copy(FileSystem::CopyRequest request) {
+  KISEKI_CO_TRY(check_key(request.from_key));
+  KISEKI_CO_TRY(check_key(request.to_key));
+  if (request.replace) KISEKI_CO_TRY(check(*request.replace));
+  for (Attempts attempts;;) {
+    auto source = co_await find_source(tree_, request);
+    if (!source) co_return fail(std::move(source).error().in("copy"));
+    if (request.from.id != request.to.id || !has_references(*source->place.record)) {
+      co_return co_await copy_bytes(std::move(request));
+    }
+    auto copied = co_await copy_references(tree_, store_, request, *std::move(source), attempts);
+    if (copied || copied.error().code() != Errc::stale) co_return copied;
+    KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
+  }
+}
+
+Task<Result<Attributes>> Objects::copy_bytes(FileSystem::CopyRequest request) {
+  auto object = co_await open(request.from.id, request.from_key);
+  if (!object) co_return fail(std::move(object).error().in("copy"));
+  Condition same;
+  same.etag = request.source_etag;
+  ObjectValue present;
+  present.properties = (*object)->attributes().properties;
+  KISEKI_CO_TRY(check(same, present));
+  const auto source = make_source(**object, properties_of(request, present.properties));
+  co_return co_await put(request.to.id, std::move(request.to_key), *source, std::move(request.condition));
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,207 @@
+#include "fs/detail/garbage.h"
+
+#include "base/codec.h"
+#include "fs/detail/rows.h"
+#include "fs/detail/sealer.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+constexpr std::uint8_t pending_format = 1;
+constexpr std::uint32_t rows_a_turn = 256;
+constexpr std::uint32_t parts_a_turn = 32;
+
+bool is_in_same_leaf(const Place& place) {
+  const shard::Home& home = place.record->home;
+  return home.container == place.directory.id && home.leaf == place.key.leaf.leaf;
+}
+
+shard::Record garbage_record(InodeId id, shard::EntryType type, shard::Home home, shard::Body body) {
+  shard::Record record;
+  record.id = id;
+  record.type = type;
+  record.home = home;
+  record.body = body;
+  return record;
+}
+
+Task<Result<>> erase_rows(Tree& tree, SpacePtr space, std::vector<shard::Key> rows) {
+  shard::Transaction transaction = tree.begin(space);
+  for (shard::Key& row : rows) transaction.erase(std::move(row));
+  auto outcome = co_await commit_rows(tree, std::move(space), std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  co_return Result<>();
+}
+
+/// Every leaf up to the end of a body holds a page, so the first one without is beyond the end. Zero: no
+/// page.
+Task<Result<std::uint32_t>> last_page_leaf(Tree& tree, NamespaceId space, InodeId file) {
+  for (std::uint32_t leaf = 1;; ++leaf) {
+    auto pages = co_await scan_rows(tree, {{space, file, LeafId{leaf}}, shard::Kind::map_page, {}, 1});
+    if (!pages) co_return fail(pages.error());
+    if (pages->rows.empty()) co_return leaf - 1;
+  }
+}
+
+/// From the last leaf down, so that after a crash the leaves that are left are still found from the first on.
+Task<Result<>> erase_pages(Tree& tree, SpacePtr space, InodeId file) {
+  auto last = co_await last_page_leaf(tree, space->id, file);
+  if (!last) co_return fail(last.error());
+  for (std::uint32_t leaf = *last; leaf > 0; --leaf) {
+    for (bool more = true; more;) {
+      auto pages =
+          co_await scan_rows(tree, {{space->id, file, LeafId{leaf}}, shard::Kind::map_page, {}, rows_a_turn});
+      if (!pages) co_return fail(pages.error());
+      more = pages->more;
+      std::vector<shard::Key> rows;
+      for (shard::Row& page : pages->rows) rows.push_back(std::move(page.key));
+      if (!rows.empty()) KISEKI_CO_TRY(co_await erase_rows(tree, space, std::move(rows)));
+    }
+  }
+  co_return Result<>();
+}
+
+Task<Result<>> erase_parts(Tree& tree, SpacePtr space, InodeId upload) {
+  for (bool more = true; more;) {
+    auto parts = co_await scan_rows(tree, {own_leaf(space->id, upload), shard::Kind::part, {}, parts_a_turn});
+    if (!parts) co_return fail(parts.error());
+    more = parts->more;
+    std::vector<shard::Key> rows;
+    for (shard::Row& part : parts->rows) {
+      if (part.record.body == shard::Body::pages) {
+        KISEKI_CO_TRY(co_await erase_pages(tree, space, part.record.id));
+      }
+      rows.push_back(std::move(part.key));
+    }
+    if (!rows.empty()) KISEKI_CO_TRY(co_await erase_rows(tree, space, std::move(rows)));
+  }
+  co_return Result<>();
+}
+
+Result<std::string> open_name(const SpaceContext& space, const shard::Row& row) {
+  auto value = unseal(*space.keys, row.key, row.record);
+  if (!value) return value;
+  Decoder in(as_view(*value));
+  if (in.integer<std::uint8_t>() != pending_format) return fail(Errc::wrong_format, "pending row");
+  std::string name(as_text(in.raw(in.integer<std::uint16_t>())));
+  KISEKI_TRY(in.finish("pending row"));
+  return name;
+}
+
+Task<Result<>> sweep_pending_body(Tree& tree, SpacePtr space, const shard::Row& row, std::string name) {
+  auto place = co_await tree.find(space->id, std::move(name), Purpose::read);
+  if (!place) co_return fail(place.error());
+  if (place->record && place->record->id == row.record.id) co_return Result<>();
+  co_return co_await erase_pages(tree, std::move(space), row.record.id);
+}
+
+}  // namespace
+
+void add_garbage(shard::Transaction& transaction, shard::LeafAddress leaf, InodeId file, shard::Home home,
+                 shard::Body body) {
+  transaction.put_stamped(shard::key(leaf, shard::Kind::garbage, shard::item_of(file.value())),
+                          garbage_record(file, shard::EntryType::object, home, body));
+}
+
+void add_upload_garbage(Tree& tree, const SpacePtr& space, shard::Transaction& transaction, InodeId upload,
+                        std::string_view name) {
+  const shard::LeafAddress leaf = own_leaf(space->id, upload);
+  const shard::Key row = shard::key(leaf, shard::Kind::garbage, shard::item_of(upload.value()));
+  shard::Record record =
+      garbage_record(upload, shard::EntryType::upload, {upload, leaf.leaf}, shard::Body::none);
+  tree.seal_row(space, row, record, as_view(encode_pending(name)));
+  transaction.put_stamped(row, std::move(record));
+}
+
+void free_body(shard::Transaction& transaction, const Place& place) {
+  const shard::Record& old = *place.record;
+  const bool has_rows = old.body == shard::Body::inline_row || old.body == shard::Body::pages;
+  if (!has_rows) return;
+  if (old.body == shard::Body::inline_row && is_in_same_leaf(place)) {
+    transaction.erase(inline_key(place.directory.space->id, old.home, old.id));
+    return;
+  }
+  add_garbage(transaction, place.key.leaf, old.id, old.home, old.body);
+}
+
+Task<Result<>> free_rows(Tree& tree, shard::Transaction& transaction, const Place& place) {
+  const shard::Record& old = *place.record;
+  const NamespaceId space = place.directory.space->id;
+  if (old.body == shard::Body::inline_row) transaction.erase(inline_key(space, old.home, old.id));
+  if (old.body != shard::Body::pages) co_return Result<>();
+  auto last = co_await last_page_leaf(tree, space, old.id);
+  if (!last) co_return fail(last.error());
+  for (std::uint32_t leaf = 1; leaf <= *last; ++leaf) {
+    auto pages = co_await scan_rows(tree, {{space, old.id, LeafId{leaf}}, shard::Kind::map_page, {}});
+    if (!pages) co_return fail(pages.error());
+    for (shard::Row& page : pages->rows) transaction.erase(std::move(page.key));
+  }
+  co_return Result<>();
+}
+
+shard::Record pending_record(InodeId id, shard::EntryType type) {
+  const auto body = type == shard::EntryType::object ? shard::Body::pages : shard::Body::none;
+  return garbage_record(id, type, {id, LeafId{0}}, body);
+}
+
+std::string encode_pending(std::string_view name) {
+  std::string value;
+  Encoder(value).integer(pending_format).integer(static_cast<std::uint16_t>(name.size())).raw(as_view(name));
+  return value;
+}
+
+Task<Result<>> erase_upload_entry(Tree& tree, SpacePtr space, InodeId upload, std::string name) {
+  for (Attempts attempts;;) {
+    auto directory = co_await tree.open(space->id, uploads_tree);
+    if (!directory) co_return fail(directory.error());
+    auto place = co_await tree.locate(*directory, name, NameType::object, Purpose::read);
+    if (!place) co_return fail(place.error());
+    if (!place->record || place->record->id != upload) co_return Result<>();
+    shard::Transaction transaction = tree.begin(*place);
+    transaction.erase(place->key);
+    auto outcome = co_await tree.commit(*place, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) co_return Result<>();
+    KISEKI_CO_TRY(co_await tree.recover(*place, *outcome, attempts));
+  }
+}
+
+Task<Result<>> sweep_garbage(Tree& tree, shard::Row row) {
+  auto space = co_await tree.spaces().get(row.key.leaf.space);
+  if (!space) co_return fail(space.error());
+  const InodeId id = row.record.id;
+  if (row.record.type == shard::EntryType::upload) {
+    auto name = open_name(**space, row);
+    if (!name) co_return fail(name.error());
+    KISEKI_CO_TRY(co_await erase_upload_entry(tree, *space, id, *std::move(name)));
+    KISEKI_CO_TRY(co_await erase_parts(tree, *space, id));
+  } else if (row.record.body == shard::Body::pages) {
+    KISEKI_CO_TRY(co_await erase_pages(tree, *space, id));
+  } else {
+    KISEKI_CO_TRY(co_await erase_rows(tree, *space, {inline_key((*space)->id, row.record.home, id)}));
+  }
+  co_return co_await erase_rows(tree, *space, {row.key});
+}
+
+Task<Result<>> sweep_pending(Tree& tree, shard::Row row) {
+  auto space = co_await tree.spaces().get(row.key.leaf.space);
+  if (!space) co_return fail(space.error());
+  auto name = open_name(**space, row);
+  if (!name) co_return fail(name.error());
+  if (row.record.type != shard::EntryType::upload) {
+    KISEKI_CO_TRY(co_await sweep_pending_body(tree, *space, row, *std::move(name)));
+    co_return co_await erase_rows(tree, *space, {row.key});
+  }
+  auto upload = co_await read_row(tree, shard::key(own_leaf((*space)->id, row.record.id), shard::Kind::upload,
+                                                   shard::item_of(row.record.id.value())));
+  if (!upload) co_return fail(upload.error());
+  shard::Transaction transaction = tree.begin(*space);
+  transaction.erase(row.key);
+  if (!*upload) add_upload_garbage(tree, *space, transaction, row.record.id, *name);
+  auto outcome = co_await commit_rows(tree, *space, std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  co_return Result<>();
+}
+
+}  // namespace kiseki::fs::detail

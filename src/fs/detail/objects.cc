@@ -1,0 +1,172 @@
+#include "fs/detail/objects.h"
+
+#include "fs/detail/garbage.h"
+#include "fs/detail/rows.h"
+#include "fs/detail/stored_object.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+constexpr std::size_t key_size_max = 1024;
+
+void put_inline_row(Tree& tree, const Place& place, const shard::Record& entry, const Body& body,
+                    shard::Transaction& transaction) {
+  const SpacePtr& space = place.directory.space;
+  const shard::Key row = inline_key(space->id, entry.home, body.file);
+  shard::Record record;
+  record.id = body.file;
+  record.home = entry.home;
+  record.type = shard::EntryType::object;
+  record.logical = record.stored = body.size;
+  tree.seal_row(space, row, record, as_view(body.bytes));
+  transaction.require(shard::Assert::Type::absent, row).put(row, std::move(record));
+}
+
+}  // namespace
+
+Result<> check_key(std::string_view key) {
+  if (key.empty() || key.size() > key_size_max) {
+    return fail(Errc::invalid_argument, "a key has 1 to 1,024 bytes");
+  }
+  return {};
+}
+
+Result<> check(const Condition& condition, const std::optional<ObjectValue>& present) {
+  if (condition.absent && present) return fail(Errc::precondition_failed, "there is an object");
+  if (!condition.etag) return {};
+  if (!present) return fail(Errc::not_found, "there is no object");
+  if (*condition.etag != "*" && *condition.etag != present->properties.etag) {
+    return fail(Errc::precondition_failed, "the object has another ETag");
+  }
+  return {};
+}
+
+Result<std::optional<ObjectValue>> object_of(const Place& place) {
+  if (!place.record) return std::nullopt;
+  if (place.record->type != shard::EntryType::object) {
+    return fail(Errc::not_supported, "an entry that is no object");
+  }
+  auto value = decode_object(as_view(place.value), place.record->references.size());
+  if (!value) return fail(value.error());
+  return *std::move(value);
+}
+
+Attributes attributes_of(const shard::Record& record, ObjectValue value) {
+  return Attributes{record.logical, value.modified_ms, std::move(value.properties)};
+}
+
+shard::Transaction put_object(Tree& tree, const Place& place, const Body& body, ObjectValue value) {
+  shard::Record record;
+  record.type = shard::EntryType::object;
+  record.home = place.home();
+  describe(body, record, value);
+  tree.seal_entry(place, record, encode(value));
+  shard::Transaction transaction = tree.begin(place);
+  transaction.chunk_epoch = body.epoch;
+  if (body.kind == shard::Body::inline_row) put_inline_row(tree, place, record, body, transaction);
+  transaction.put(place.key, std::move(record));
+  return transaction;
+}
+
+bool surely_not_linked(Errc code) noexcept {
+  return code == Errc::precondition_failed || code == Errc::not_found || code == Errc::too_large ||
+         code == Errc::quota_exceeded || code == Errc::retained || code == Errc::invalid_argument;
+}
+
+Task<Result<Attributes>> Objects::put(NamespaceId space, std::string key, Source& source,
+                                      Condition condition) {
+  KISEKI_CO_TRY(check_key(key));
+  auto context = co_await tree_.spaces().get(space);
+  if (!context) co_return fail(context.error());
+  BodyWriter writer(tree_, store_, BodyOwner{*context, key});
+  auto body = co_await writer.write(source);
+  auto properties = body ? source.finish() : fail(body.error());
+  const Result<> accepted = properties ? check(*properties) : fail(properties.error());
+  if (!accepted) {
+    co_await writer.discard();
+    co_return fail(accepted.error());
+  }
+  auto linked =
+      co_await link(space, std::move(key), *std::move(body), *std::move(properties), std::move(condition));
+  if (linked) {
+    co_await writer.linked();
+  } else if (surely_not_linked(linked.error().code())) {
+    co_await writer.discard();
+  }
+  co_return linked;
+}
+
+/// One commit in the leaf of the entry: the entry, its inline row, and what frees the body it replaces.
+Task<Result<Attributes>> Objects::link(NamespaceId space, std::string key, Body body, Properties properties,
+                                       Condition condition) {
+  Services& services = tree_.services();
+  ObjectValue value;
+  value.properties = std::move(properties);
+  for (Attempts attempts;;) {
+    auto place = co_await tree_.find(space, key, Purpose::write);
+    if (!place) co_return fail(place.error());
+    auto present = object_of(*place);
+    if (!present) co_return fail(present.error());
+    KISEKI_CO_TRY(check(condition, *present));
+    value.modified_ms = services.client->time_ms();
+    shard::Transaction transaction = put_object(tree_, *place, body, value);
+    if (place->record) free_body(transaction, *place);
+    auto outcome = co_await tree_.commit(*place, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) {
+      co_return Attributes{body.size, value.modified_ms, std::move(value.properties)};
+    }
+    if (outcome->refusal == shard::Refusal::chunk_epoch) KISEKI_CO_TRY(co_await touch(store_, body));
+    KISEKI_CO_TRY(co_await tree_.recover(*place, *outcome, attempts));
+  }
+}
+
+Task<Result<Attributes>> Objects::stat(NamespaceId space, std::string key) {
+  KISEKI_CO_TRY(check_key(key));
+  auto place = co_await tree_.find(space, std::move(key), Purpose::read);
+  if (!place) co_return fail(place.error());
+  auto present = object_of(*place);
+  if (!present) co_return fail(present.error());
+  if (!*present) co_return fail(Errc::not_found, "there is no object");
+  co_return attributes_of(*place->record, **std::move(present));
+}
+
+Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId space, std::string key) {
+  KISEKI_CO_TRY(check_key(key));
+  for (Attempts attempts;;) {
+    auto place = co_await tree_.find(space, key, Purpose::read);
+    if (!place) co_return fail(place.error());
+    auto present = object_of(*place);
+    if (!present) co_return fail(present.error());
+    if (!*present) co_return fail(Errc::not_found, "there is no object");
+    auto content = co_await content_of(tree_, *place, **present);
+    if (!content) co_return fail(content.error());
+    if (*content) {
+      co_return make_reader(tree_, store_, place->directory.space, *place->record,
+                            attributes_of(*place->record, **std::move(present)), **std::move(content));
+    }
+    KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
+  }
+}
+
+Task<Result<>> Objects::remove(NamespaceId space, std::string key, Condition condition) {
+  KISEKI_CO_TRY(check_key(key));
+  for (Attempts attempts;;) {
+    auto place = co_await tree_.find(space, key, Purpose::read);
+    if (!place) co_return fail(place.error());
+    auto present = object_of(*place);
+    if (!present) co_return fail(present.error());
+    KISEKI_CO_TRY(check(condition, *present));
+    if (!*present) co_return Result<>();
+    shard::Transaction transaction = tree_.begin(*place);
+    transaction.erase(place->key);
+    free_body(transaction, *place);
+    auto outcome = co_await tree_.commit(*place, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) co_return Result<>();
+    KISEKI_CO_TRY(co_await tree_.recover(*place, *outcome, attempts));
+  }
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,171 @@
+#include "fs/detail/stored_object.h"
+
+#include <cstring>
+
+#include "base/assert.h"
+#include "fs/detail/rows.h"
+#include "fs/detail/sealer.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+constexpr std::uint32_t window_pages = 8;
+constexpr Duration budget_wait = std::chrono::seconds(30);
+
+class Reader final : public Object {
+ public:
+  Reader(Tree& tree, PieceStore& store, SpacePtr space, const shard::Record& record, Attributes attributes,
+         Content content)
+      : tree_(tree),
+        store_(store),
+        space_(std::move(space)),
+        file_(record.id),
+        attributes_(std::move(attributes)),
+        content_(std::move(content)) {}
+
+  const Attributes& attributes() const override { return attributes_; }
+
+  Task<Result<Buffer>> read(Bytes offset, Bytes length) override {
+    if (offset >= attributes_.size || length == 0) co_return fail(Errc::out_of_range, "beyond the end");
+    length = std::min(length, attributes_.size - offset);
+    permit_.release();
+    if (!content_.bytes.empty()) {
+      co_return Buffer::copy_of(as_view(content_.bytes).subspan(offset, length));
+    }
+    KISEKI_CO_TRY(co_await reach(offset));
+    co_return co_await read_piece(offset, length);
+  }
+
+ private:
+  /// Makes the window hold the byte.
+  Task<Result<>> reach(Bytes offset) {
+    const MapWindow& window = content_.window;
+    if (offset >= window.first && offset < window.end) co_return Result<>();
+    auto next = offset == window.end ? co_await pages_from(tree_, space_, file_, offset, window_pages)
+                                     : co_await page_at(tree_, space_, file_, offset);
+    if (!next) co_return fail(next.error());
+    content_.window = *std::move(next);
+    co_return Result<>();
+  }
+
+  Task<Result<Buffer>> read_piece(Bytes offset, Bytes length) {
+    Bytes first = content_.window.first;
+    for (const Piece& piece : content_.window.pieces) {
+      const Bytes end = first + piece.reference.length;
+      if (offset >= end) {
+        first = end;
+        continue;
+      }
+      length = std::min(length, end - offset);
+      Services& services = tree_.services();
+      auto permit = co_await services.payload_budget->acquire_within(*services.clock, budget_wait, length);
+      if (!permit) co_return fail(Errc::busy, "no memory for another piece");
+      permit_ = std::move(*permit);
+      co_return co_await store_.read(space_->keys, piece, offset - first, length);
+    }
+    co_return fail(Errc::corrupted, "a map that ends before its object");
+  }
+
+  Tree& tree_;
+  PieceStore& store_;
+  SpacePtr space_;
+  InodeId file_;
+  Attributes attributes_;
+  Content content_;
+  Semaphore::Permit permit_;  // for the bytes read last
+};
+
+class ObjectSource final : public Source {
+ public:
+  ObjectSource(Object& object, Properties properties) : object_(object), properties_(std::move(properties)) {}
+
+  std::optional<Bytes> size() const override { return object_.attributes().size; }
+
+  Task<Result<std::size_t>> read(MutableView into) override {
+    const Bytes rest = object_.attributes().size - offset_;
+    if (rest == 0) co_return std::size_t{0};
+    auto bytes = co_await object_.read(offset_, std::min<Bytes>(rest, into.size()));
+    if (!bytes) co_return fail(std::move(bytes).error().in("read the source"));
+    std::memcpy(into.data(), bytes->data(), bytes->size());
+    offset_ += bytes->size();
+    co_return std::size_t{bytes->size()};
+  }
+
+  Result<Properties> finish() override { return properties_; }
+
+ private:
+  Object& object_;
+  Properties properties_;
+  Bytes offset_ = 0;
+};
+
+Task<Result<std::optional<std::string>>> inline_bytes(Tree& tree, const Place& place) {
+  const shard::Record& entry = *place.record;
+  const shard::Key row = inline_key(place.directory.space->id, entry.home, entry.id);
+  auto record = place.body;
+  if (!record) {
+    auto found = co_await read_row(tree, row);
+    if (!found) co_return fail(found.error());
+    if (!*found) co_return std::nullopt;
+    record = **std::move(found);
+  }
+  auto bytes = unseal(*place.directory.space->keys, row, *record);
+  if (!bytes) co_return fail(std::move(bytes).error().in("inline bytes"));
+  co_return *std::move(bytes);
+}
+
+/// Nothing: the rows went with the entry.
+template <class T>
+Result<std::optional<T>> unless_stale(Result<T> result) {
+  if (result) return std::optional<T>(*std::move(result));
+  if (result.error().code() == Errc::stale) return std::optional<T>();
+  return fail(std::move(result).error());
+}
+
+}  // namespace
+
+Task<Result<std::optional<Content>>> content_of(Tree& tree, Place place, ObjectValue value) {
+  const shard::Record& entry = *place.record;
+  Content content;
+  switch (entry.body) {
+    case shard::Body::none:
+      break;
+    case shard::Body::embedded:
+      content.bytes = std::move(value.bytes);
+      break;
+    case shard::Body::inline_row: {
+      auto bytes = co_await inline_bytes(tree, place);
+      if (!bytes) co_return fail(bytes.error());
+      if (!*bytes) co_return std::nullopt;
+      content.bytes = **std::move(bytes);
+      break;
+    }
+    case shard::Body::references:
+      content.window = MapWindow{0, entry.logical, pieces_of(entry.references, value.key_epochs)};
+      break;
+    case shard::Body::pages: {
+      auto window = unless_stale(co_await pages_from(tree, place.directory.space, entry.id, 0, window_pages));
+      if (!window) co_return fail(window.error());
+      if (!*window) co_return std::nullopt;
+      content.window = **std::move(window);
+      break;
+    }
+  }
+  const bool small = entry.body == shard::Body::embedded || entry.body == shard::Body::inline_row;
+  if (small && content.bytes.size() != entry.logical)
+    co_return fail(Errc::corrupted, "a body of another size");
+  co_return std::optional<Content>(std::move(content));
+}
+
+std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, SpacePtr space,
+                                    const shard::Record& record, Attributes attributes, Content content) {
+  return std::make_unique<Reader>(tree, store, std::move(space), record, std::move(attributes),
+                                  std::move(content));
+}
+
+std::unique_ptr<Source> make_source(Object& object, Properties properties) {
+  return std::make_unique<ObjectSource>(object, std::move(properties));
+}
+
+}  // namespace kiseki::fs::detail

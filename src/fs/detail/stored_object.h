@@ -1,0 +1,25 @@
+#pragma once
+
+#include "fs/detail/extent_map.h"
+#include "fs/file_system.h"
+
+namespace kiseki::fs::detail {
+
+/// Where the bytes of an object are, as its entry said at one moment.
+struct Content {
+  std::string bytes;  ///< All of them: embedded or inline.
+  MapWindow window;   ///< Or the pieces, all of them or the first pages' .
+};
+/// Nothing when the entry was replaced meanwhile: read it again.
+Task<Result<std::optional<Content>>> content_of(Tree& tree, Place place, ObjectValue value);
+
+/// A reader of a stored body. Keeps up to eight map pages at a time, so an object of up to 8 GiB reads to its
+/// end whatever happens to its entry; of a longer one that is replaced meanwhile the rest is `stale`. `tree`
+/// and `store` outlive it.
+std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, SpacePtr space,
+                                    const shard::Record& record, Attributes attributes, Content content);
+
+/// An object read as a source, for copies. `object` outlives it.
+std::unique_ptr<Source> make_source(Object& object, Properties properties);
+
+}  // namespace kiseki::fs::detail

@@ -228,4 +228,17 @@ void CrashableKv::fail_writes(std::uint64_t count) {
   failing_writes_ = count;
 }
 
+bool CrashableKv::holds(std::string_view needle) const {
+  const std::lock_guard lock(mutex_);
+  for (const Visible& family : visible_) {
+    for (const auto& [key, versions] : family) {
+      if (key.find(needle) != std::string::npos) return true;
+      for (const auto& [sequence, value] : versions) {
+        if (value && value->find(needle) != std::string::npos) return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace kiseki::sim

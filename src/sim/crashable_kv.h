@@ -33,6 +33,8 @@ class CrashableKv final : public kv::KvStore {
   void set_full(bool full);
   /// The next `count` writes fail with `io_error`, having changed nothing.
   void fail_writes(std::uint64_t count);
+  /// Whether these bytes stand in any key or value.
+  bool holds(std::string_view needle) const;
 
  private:
   class Pin;

@@ -10,8 +10,8 @@ namespace kiseki::apps {
 namespace {
 
 /// S3 on one core.
-struct Counter {
-  Counter(const S3Face::Place& place, const s3::ServiceOptions& options)
+struct CoreFace {
+  CoreFace(const S3Face::Place& place, const s3::ServiceOptions& options)
       : credentials(*place.identities),
         service({.files = place.file_system,
                  .credentials = &credentials,
@@ -28,7 +28,7 @@ struct Counter {
 }  // namespace
 
 struct S3Face::State {
-  std::vector<std::unique_ptr<Counter>> counters;
+  std::vector<std::unique_ptr<CoreFace>> faces;
   std::unique_ptr<s3::HttpServer> server;
 };
 
@@ -37,8 +37,8 @@ S3Face::S3Face(std::vector<Place> places, std::string listen, std::string region
   options.region = std::move(region);
   std::vector<s3::HttpServer::Place> handlers;
   for (const Place& place : places) {
-    state_->counters.push_back(std::make_unique<Counter>(place, options));
-    handlers.push_back({place.core, &state_->counters.back()->service});
+    state_->faces.push_back(std::make_unique<CoreFace>(place, options));
+    handlers.push_back({place.core, &state_->faces.back()->service});
   }
   s3::HttpOptions http;
   http.address = std::move(listen);

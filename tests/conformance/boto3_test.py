@@ -334,7 +334,7 @@ def test_what_is_not_built_says_so(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     for call, arguments in [
         (s3.get_bucket_policy, {}),
-        (s3.get_object_tagging, {"Key": "k"}),
+        (s3.put_object_tagging, {"Key": "k", "Tagging": {"TagSet": []}}),
         (s3.put_bucket_versioning, {"VersioningConfiguration": {"Status": "Enabled"}}),
         (s3.get_bucket_lifecycle_configuration, {}),
         (s3.get_object_acl, {"Key": "k"}),

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,7 +45,13 @@ class Identities {
   Task<Result<>> remove(std::string id);
 
  private:
+  struct Cached {
+    Credential credential;
+    BootTime until;
+  };
+
   Services services_;
+  std::map<std::string, Cached> cache_;
 };
 
 }  // namespace kiseki::fs

@@ -10,7 +10,7 @@ namespace kiseki::fs::detail {
 class IdLeases {
  public:
   static constexpr std::uint64_t block = 1u << 20;
-  static constexpr std::uint64_t first = 16;  ///< Lower ids are fixed or kept for later.
+  static constexpr std::uint64_t first_id = 16;  ///< Lower ids are fixed or kept for later.
 
   explicit IdLeases(Services services) : services_(services) {}
 
@@ -27,8 +27,5 @@ class IdLeases {
   Services services_;
   std::unordered_map<NamespaceId, Range> ranges_;
 };
-
-/// What an id lease row holds: the first id that nobody has.
-std::string encode_lease(std::uint64_t next);
 
 }  // namespace kiseki::fs::detail

@@ -45,8 +45,8 @@ class Pieces : public testing::Test {
     return all;
   }
 
-  Task<Result<PieceStore::Stored>> put(KeysPtr keys, View body) {
-    co_return co_await store.put(std::move(keys), Buffer::copy_of(body), crypto::sha256(body));
+  Task<Result<PieceStore::Stored>> put(KeysPtr under, View body) {
+    co_return co_await store.put(std::move(under), Buffer::copy_of(body), crypto::sha256(body));
   }
 
   asio::io_context loop{1};

@@ -9,18 +9,6 @@
 
 namespace kiseki::fs::detail {
 
-/// What the system shard says of a namespace (docs/formats/system-rows.md).
-struct SpaceRow {
-  TenantId tenant;
-  shard::SpaceState state = shard::SpaceState::active;
-  std::uint32_t epoch = 1;       ///< Configuration epoch.
-  std::uint64_t changed_ms = 0;  ///< When the state was set.
-  bool settled = true;           ///< Every shard has been told of the state.
-
-  std::string encode() const;
-  static Result<SpaceRow> decode(View bytes);
-};
-
 /// A namespace unlocked, as it was when read. Shared by the cache and the operations that began with it.
 struct SpaceContext {
   NamespaceId id;
@@ -35,8 +23,10 @@ class SpaceKeys {
  public:
   explicit SpaceKeys(Services services) : services_(services) {}
 
-  /// `not_found` when it does not exist or is being deleted.
+  /// `not_found` when it does not exist; `unavailable` while it is being deleted, which may fail yet.
   Task<Result<SpacePtr>> get(NamespaceId space);
+  /// From now on `get` answers this, for the one who deletes the namespace.
+  void assume(SpacePtr space) { cache_.insert_or_assign(space->id, std::move(space)); }
   /// The next `get` reads again: a transaction was refused for its configuration epoch.
   void forget(NamespaceId space) { cache_.erase(space); }
 

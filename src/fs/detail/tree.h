@@ -121,6 +121,7 @@ class Tree {
   Task<Result<Directory>> find_directory(NamespaceId space, std::vector<std::string> path);
   /// By id: `root_directory`, `uploads_tree`, or what an entry names. `not_found`.
   Task<Result<Directory>> open(NamespaceId space, InodeId id);
+  Task<Result<Directory>> open(SpacePtr space, InodeId id);
   /// In one directory. `not_found` when the directory has gone: nothing is in it.
   Task<Result<Place>> locate(Directory directory, std::string name, NameType type, Purpose purpose);
 
@@ -157,6 +158,10 @@ class Tree {
   Task<Result<>> remove_if_empty(Directory directory);
   /// Removes the implicit directories below that hold no object, bottom-up. True when nothing is left in it.
   Task<Result<bool>> prune(Directory directory);
+  /// Adds what takes an empty directory with one leaf, without its entry; false when it has more or has gone.
+  Task<Result<bool>> add_removal(Directory directory, shard::Transaction& transaction);
+  /// Removes every leaf but the first that holds nothing.
+  Task<Result<>> drop_empty_leaves(Directory directory);
 
   SpaceKeys& spaces() noexcept;
   Services& services() noexcept;

@@ -1,0 +1,175 @@
+#include "fs/detail/chain.h"
+
+#include "base/codec.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+using enum shard::Assert::Type;
+
+constexpr std::uint8_t format = 1;
+
+shard::Record directory_entry(TreeCore& core, const SpaceContext& space, const shard::Key& key, InodeId child,
+                              std::string_view name) {
+  shard::Record record;
+  record.account = space.id.value();
+  record.id = child;
+  record.type = shard::EntryType::directory;
+  seal(core.rng(), *space.keys, key, record, as_view(encode_entry(name, {})));
+  return record;
+}
+
+shard::Outcome lost() { return {.refusal = shard::Refusal::aborted, .assertion = 0, .stamp = {}}; }
+
+}  // namespace
+
+std::string encode_chain(std::string_view name) {
+  std::string out;
+  Encoder(out).integer(format).sized(as_view(name));
+  return out;
+}
+
+Result<std::string> decode_chain(View bytes) {
+  Decoder in(bytes);
+  const auto found = in.integer<std::uint8_t>();
+  if (!in.failed() && found != format) return fail(Errc::wrong_format, "a pending row of another format");
+  std::string name(as_text(in.sized()));
+  KISEKI_TRY(in.finish("pending row"));
+  return name;
+}
+
+Directory ChainMaker::add_directory(Chain& chain, const SpacePtr& space, InodeId id,
+                                    shard::DirectoryLink link, std::string name) {
+  auto& rng = core_.rng();
+  Header header{crypto::Key256::random(rng), name, link, {}};
+  const shard::LeafAddress first{space->id, id, LeafId{}};
+  chain.rows.push_back({header_key(space->id, id), make_header(rng, *space, id, header)});
+  chain.rows.push_back({guard_key(first), make_guard(rng, *space, first, {})});
+  Directory made{
+      .space = space, .id = id, .state = std::make_shared<DirectoryState>(std::move(header.name_key))};
+  chain.made.push_back(made);
+  chain.names.push_back(std::move(name));
+  return made;
+}
+
+Task<Result<Chain>> ChainMaker::plan(Place link, std::vector<std::string> below) {
+  const SpacePtr space = link.directory.space;
+  Chain chain;
+  auto id = co_await core_.leases.next(space->id);
+  if (!id) co_return fail(std::move(id).error());
+  const shard::DirectoryLink first{.parent = link.directory.id,
+                                   .leaf = link.key.leaf.leaf,
+                                   .token = token_of(link.directory.state->name_key, link.name, link.type)};
+  Directory parent = add_directory(chain, space, *id, first, link.name);
+  chain.entry = directory_entry(core_, *space, link.key, *id, link.name);
+
+  chain.pending = pending_key(parent.leaf(LeafId{}), core_.client().session());
+  shard::Record pending;
+  pending.account = space->id.value();
+  pending.id = *id;
+  pending.type = shard::EntryType::directory;
+  pending.link = first;
+  seal(core_.rng(), *space->keys, chain.pending, pending, as_view(encode_chain(link.name)));
+  chain.rows.push_back({chain.pending, std::move(pending)});
+
+  for (const auto& name : below) {
+    id = co_await core_.leases.next(space->id);
+    if (!id) co_return fail(std::move(id).error());
+    const auto token = token_of(parent.state->name_key, name, NameType::directory);
+    const auto key = entry_key(parent.leaf(LeafId{}), token);
+    chain.rows.push_back({key, directory_entry(core_, *space, key, *id, name)});
+    parent = add_directory(chain, space, *id, {.parent = parent.id, .leaf = {}, .token = token}, name);
+  }
+  chain.link = std::move(link);
+  co_return chain;
+}
+
+void ChainMaker::add(shard::Transaction& transaction, const Chain& chain) {
+  for (const auto& row : chain.rows) transaction.require(absent, row.key).put(row.key, row.record);
+}
+
+Task<Result<shard::Outcome>> ChainMaker::commit(std::shared_ptr<const Chain> chain,
+                                                shard::Transaction transaction) {
+  std::vector<shard::Key> rows;
+  for (const auto& operation : transaction.operations) {
+    if (operation.type == shard::Operation::Type::put) rows.push_back(operation.key);
+  }
+  const SpacePtr space = chain->link.directory.space;
+  const auto made = co_await core_.client().commit(std::move(transaction));
+  if (!made || !made->committed()) co_return made;
+  const auto linked = co_await link(chain);
+  if (!linked) co_return fail(linked.error());
+  if (!linked->committed()) {
+    KISEKI_CO_TRY(co_await unmake(space, std::move(rows)));
+    co_return linked;
+  }
+  if (!core_.background.stopping()) core_.background.spawn(finish(space, chain->pending));
+  InodeId parent = chain->link.directory.id;
+  for (std::size_t i = 0; i < chain->made.size(); ++i) {
+    const Directory& directory = chain->made[i];
+    core_.directories.put({space->id, directory.id}, directory.state);
+    core_.names.put({space->id, parent, chain->names[i]}, directory.id);
+    parent = directory.id;
+  }
+  co_return linked;
+}
+
+Task<Result<shard::Outcome>> ChainMaker::link(std::shared_ptr<const Chain> chain) {
+  Place place = chain->link;
+  Attempts attempts;
+  while (true) {
+    auto transaction = core_.begin(place.directory.space);
+    transaction.require(generation, guard_key(place.key.leaf), place.generation);
+    transaction.require(absent, place.key).put(place.key, chain->entry);
+    const Bytes size = chain->entry.value.view().size();
+    const auto outcome = co_await core_.client().commit(std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) {
+      splitter_.note_created(place.directory, place.key.leaf.leaf, size);
+      co_return outcome;
+    }
+    if (!co_await attempts.next(*core_.services.clock, core_.rng())) co_return lost();
+    if (outcome->refusal == shard::Refusal::split_first) {
+      if (!co_await splitter_.settle(place.directory, place.key.leaf.leaf)) co_return lost();
+    }
+    auto again = co_await tree_.locate(place.directory, place.name, place.type, Purpose::write);
+    if (!again || again->record) co_return lost();
+    // The entry was sealed for this token; under whatever leaf, it is the same.
+    place = std::move(*again);
+  }
+}
+
+Task<Result<>> ChainMaker::unmake(SpacePtr space, std::vector<shard::Key> rows) {
+  Attempts attempts;
+  while (true) {
+    auto transaction = core_.begin(space);
+    for (const auto& row : rows) transaction.erase(row);
+    const auto outcome = co_await core_.client().commit(std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    // A namespace that is being deleted takes the rows with it.
+    if (outcome->refusal != shard::Refusal::aborted) co_return Result<>{};
+    KISEKI_CO_TRY(co_await attempts.next(*core_.services.clock, core_.rng()));
+  }
+}
+
+Task<> ChainMaker::finish(SpacePtr space, shard::Key pending) {
+  auto transaction = core_.begin(space);
+  transaction.erase(std::move(pending));
+  (void)co_await core_.client().commit(std::move(transaction));
+}
+
+Task<Result<shard::Outcome>> ChainMaker::make_empty(std::shared_ptr<const Chain> chain) {
+  auto transaction = core_.begin(chain->link.directory.space);
+  add(transaction, *chain);
+  const auto outcome = co_await commit(chain, std::move(transaction));
+  if (!outcome || !outcome->committed()) co_return outcome;
+  auto look = core_.begin(chain->link.directory.space);
+  const auto last = chain->made.back().leaf(LeafId{});
+  look.put_stamped(feed_key(last, shard::Event::leaf_emptied), {});
+  const auto noted = co_await core_.client().commit(std::move(look));
+  if (!noted) co_return fail(noted.error());
+  co_return outcome;
+}
+
+}  // namespace kiseki::fs::detail

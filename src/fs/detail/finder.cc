@@ -1,0 +1,116 @@
+#include "fs/detail/finder.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+Error stale() { return Error(Errc::stale, "a directory has gone"); }
+Error as_stale(Error error) { return error.code() == Errc::not_found ? stale() : error; }
+
+}  // namespace
+
+Task<Result<Place>> Finder::find(NamespaceId space, std::string key, Purpose purpose) {
+  const Path path = split_key(key);
+  Attempts attempts;
+  while (true) {
+    auto place = co_await try_find(space, path, purpose);
+    if (place || place.error().code() != Errc::stale) co_return place;
+    forget(space, path.directories);
+    KISEKI_CO_TRY(co_await attempts.next(*core_.services.clock, core_.rng()));
+  }
+}
+
+Task<Result<Directory>> Finder::find_directory(NamespaceId space, std::vector<std::string> path) {
+  Attempts attempts;
+  while (true) {
+    auto context = co_await core_.spaces.get(space);
+    if (!context) co_return fail(std::move(context).error());
+    auto descent = co_await descend(std::move(*context), path, Purpose::read);
+    if (descent && descent->missing) co_return fail(Errc::not_found, "no such directory");
+    if (descent) co_return std::move(descent->last);
+    if (descent.error().code() != Errc::stale) co_return fail(std::move(descent).error());
+    forget(space, path);
+    KISEKI_CO_TRY(co_await attempts.next(*core_.services.clock, core_.rng()));
+  }
+}
+
+Task<Result<Place>> Finder::try_find(NamespaceId space, const Path& path, Purpose purpose) {
+  auto context = co_await core_.spaces.get(space);
+  if (!context) co_return fail(std::move(context).error());
+  auto descent = co_await descend(std::move(*context), path.directories, purpose);
+  if (!descent) co_return fail(std::move(descent).error());
+  if (descent->missing) co_return co_await plan(std::move(*descent), path, purpose);
+  const bool at_root = descent->depth == 0;
+  auto place = co_await tree_.locate(std::move(descent->last), path.name, NameType::object, purpose);
+  if (!place && !at_root) co_return fail(as_stale(std::move(place).error()));
+  co_return place;
+}
+
+Task<Result<Finder::Descent>> Finder::descend(SpacePtr space, const std::vector<std::string>& names,
+                                              Purpose purpose) {
+  auto root = co_await tree_.open(space, root_directory);
+  if (!root) co_return fail(std::move(root).error());
+  Descent descent{.last = std::move(*root), .missing = {}, .depth = 0};
+  for (const auto& name : names) {
+    const TreeCore::NameKey key{space->id, descent.last.id, name};
+    const auto* known = core_.names.find(key);
+    InodeId child = known != nullptr ? *known : InodeId{};
+    if (known == nullptr) {
+      auto place = co_await tree_.locate(descent.last, name, NameType::directory, purpose);
+      if (!place && descent.depth == 0) co_return fail(std::move(place).error());
+      if (!place) co_return fail(as_stale(std::move(place).error()));
+      if (!place->record) {
+        descent.missing = std::move(*place);
+        break;
+      }
+      child = place->record->id;
+    }
+    auto directory = co_await tree_.open(space, child);
+    if (!directory) co_return fail(as_stale(std::move(directory).error()));
+    core_.names.put(key, child);
+    descent.last = std::move(*directory);
+    ++descent.depth;
+  }
+  co_return descent;
+}
+
+Task<Result<Place>> Finder::plan(Descent descent, const Path& path, Purpose purpose) {
+  if (purpose == Purpose::read) {
+    Place nowhere;
+    nowhere.name = path.name;
+    co_return nowhere;
+  }
+  const auto next = path.directories.begin() + static_cast<std::ptrdiff_t>(descent.depth) + 1;
+  auto planned = co_await chains_.plan(std::move(*descent.missing), {next, path.directories.end()});
+  if (!planned) co_return fail(std::move(planned).error());
+  const auto chain = std::make_shared<const Chain>(std::move(*planned));
+  if (purpose == Purpose::write_linked) {
+    const auto made = co_await chains_.make_empty(chain);
+    if (!made) co_return fail(made.error());
+    if (made->refusal == shard::Refusal::configuration || made->refusal == shard::Refusal::deleted) {
+      core_.spaces.forget(chain->link.directory.space->id);
+    }
+    co_return fail(stale());  // now, or by another, it is there: from the top
+  }
+  Place place;
+  place.directory = chain->made.back();
+  place.name = path.name;
+  const auto token = token_of(place.directory.state->name_key, place.name, place.type);
+  place.key = entry_key(place.directory.leaf(LeafId{}), token);
+  place.chain = chain;
+  co_return place;
+}
+
+void Finder::forget(NamespaceId space, const std::vector<std::string>& names) {
+  InodeId parent = root_directory;
+  for (const auto& name : names) {
+    const auto* known = core_.names.find({space, parent, name});
+    if (known == nullptr) return;
+    const InodeId child = *known;
+    core_.names.erase({space, parent, name});
+    core_.directories.erase({space, child});
+    parent = child;
+  }
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "fs/detail/chain.h"
+
+namespace kiseki::fs::detail {
+
+/// From keys to places: along cached names, which are never trusted for an answer. A directory that has gone
+/// is found out by its missing guard, and then the path is read anew.
+class Finder {
+ public:
+  Finder(TreeCore& core, ChainMaker& chains, Tree& tree) : core_(core), chains_(chains), tree_(tree) {}
+
+  Task<Result<Place>> find(NamespaceId space, std::string key, Purpose purpose);
+  Task<Result<Directory>> find_directory(NamespaceId space, std::vector<std::string> path);
+
+ private:
+  struct Descent {
+    Directory last;                ///< The deepest that is there.
+    std::optional<Place> missing;  ///< Where the next would be linked.
+    std::size_t depth = 0;         ///< How many names led to `last`.
+  };
+
+  Task<Result<Place>> try_find(NamespaceId space, const Path& path, Purpose purpose);
+  /// `stale`: what was cached is not there any more.
+  Task<Result<Descent>> descend(SpacePtr space, const std::vector<std::string>& names, Purpose purpose);
+  Task<Result<Place>> plan(Descent descent, const Path& path, Purpose purpose);
+  void forget(NamespaceId space, const std::vector<std::string>& names);
+
+  TreeCore& core_;
+  ChainMaker& chains_;
+  Tree& tree_;
+};
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,184 @@
+#include "fs/detail/space_deletion.h"
+
+#include "base/codec.h"
+#include "fs/detail/sweeper.h"
+#include "fs/detail/uploads.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+using enum shard::Assert::Type;
+using shard::SpaceState;
+
+constexpr std::uint32_t rows_a_scan = 256;
+
+}  // namespace
+
+Task<Result<SpaceDeletion::Found>> SpaceDeletion::read(NamespaceId space) {
+  shard::ReadRequest request;
+  request.gets = {{.key = space_key(space)}};
+  const auto reply = co_await tree_.services().client->read(std::move(request));
+  if (!reply) co_return fail(reply.error());
+  const auto& record = reply->gets[0].record;
+  if (!record) co_return fail(Errc::not_found, "no such namespace");
+  const auto row = SpaceRow::decode(record->value.view());
+  if (!row) co_return fail(row.error());
+  co_return Found{*row, record->version};
+}
+
+Task<Result<SpaceDeletion::Found>> SpaceDeletion::put(NamespaceId space, Found found, SpaceRow row) {
+  shard::Transaction transaction;
+  transaction.time_ms = tree_.services().client->time_ms();
+  transaction.require(version, space_key(space), found.version);
+  transaction.put(space_key(space), system_record(row.encode()));
+  const auto outcome = co_await tree_.services().client->commit(std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  if (!outcome->committed()) co_return fail(Errc::conflict, "another changes the namespace");
+  co_return Found{row, outcome->stamp};
+}
+
+Task<Result<SpaceDeletion::Found>> SpaceDeletion::tell(NamespaceId space, Found found) {
+  tree_.spaces().forget(space);
+  KISEKI_CO_TRY(co_await tree_.services().client->configure(space, found.row.epoch, found.row.state));
+  SpaceRow row = found.row;
+  row.settled = row.state != SpaceState::deleting;
+  if (!row.settled) co_return found;
+  co_return co_await put(space, found, row);
+}
+
+Task<Result<SpaceDeletion::Found>> SpaceDeletion::change(NamespaceId space, Found found, SpaceState state) {
+  SpaceRow row = found.row;
+  row.state = state;
+  ++row.epoch;
+  row.changed_ms = tree_.services().client->time_ms();
+  row.settled = false;
+  auto changed = co_await put(space, found, row);
+  if (!changed) co_return fail(std::move(changed).error());
+  co_return co_await tell(space, *changed);
+}
+
+Task<Result<>> SpaceDeletion::run(NamespaceId space, Place entry) {
+  const auto found = co_await read(space);
+  if (!found) co_return fail(found.error());
+  if (found->row.state == SpaceState::deleted) co_return fail(Errc::not_found, "no such namespace");
+  // One that is being deleted is taken over: the other's writes are refused from here on.
+  const auto deleting = co_await change(space, *found, SpaceState::deleting);
+  if (!deleting) co_return fail(deleting.error());
+  auto erased = co_await erase(space, *deleting, std::move(entry));
+  if (erased) co_return erased;
+  const auto now = co_await read(space);
+  if (now && now->version == deleting->version) {
+    const auto revived = co_await change(space, *now, SpaceState::active);
+    if (!revived) co_return fail(revived.error());
+  }
+  co_return erased;
+}
+
+Task<Result<SpacePtr>> SpaceDeletion::unlock(NamespaceId space, const SpaceRow& row) {
+  auto& services = tree_.services();
+  shard::ReadRequest request;
+  request.gets = {{.key = descriptor_key(space)}};
+  const auto reply = co_await services.client->read(std::move(request));
+  if (!reply) co_return fail(reply.error());
+  const auto& record = reply->gets[0].record;
+  if (!record) co_return fail(Errc::not_found, "no such namespace");
+  const std::string descriptor(as_text(record->value.view()));
+  auto keys = co_await services.keys->unlock(row.tenant, space, descriptor);
+  if (!keys) co_return fail(std::move(keys).error());
+  const SpaceContext context{.id = space, .tenant = row.tenant, .epoch = row.epoch, .keys = std::move(*keys)};
+  co_return std::make_shared<const SpaceContext>(context);
+}
+
+Task<Result<>> SpaceDeletion::erase(NamespaceId space, Found found, Place entry) {
+  const auto context = co_await unlock(space, found.row);
+  if (!context) co_return fail(context.error());
+  // A tree of its own: no other operation of this core may write under the epoch of the deletion.
+  Tree deleting(tree_.services(), limits_);
+  deleting.spaces().assume(*context);
+  auto emptied = co_await empty(deleting, *context);
+  Result<Found> last = found;
+  if (emptied) last = co_await erase_last(deleting, *context, found, std::move(entry));
+  co_await deleting.stop();
+  if (!emptied) co_return emptied;
+  if (!last) co_return fail(std::move(last).error());
+  // Nothing is left: what fails from here on is told to the shards later.
+  (void)co_await tell(space, *last);
+  co_return Result<>{};
+}
+
+Task<Result<>> SpaceDeletion::empty(Tree& deleting, SpacePtr space) {
+  const auto root = co_await deleting.open(space, root_directory);
+  if (!root) co_return fail(root.error());
+  const auto pruned = co_await deleting.prune(*root);
+  if (!pruned) co_return fail(pruned.error());
+  if (!*pruned) co_return fail(Errc::not_empty, "the namespace is not empty");
+  PieceStore store(deleting.services());
+  auto aborted = co_await Uploads(deleting, store).abort_all(space->id);
+  co_await store.stop();
+  if (!aborted) co_return aborted;
+  const auto uploads = co_await deleting.open(space, uploads_tree);
+  if (!uploads) co_return fail(uploads.error());
+  KISEKI_CO_TRY(co_await deleting.drop_empty_leaves(*uploads));
+  co_return co_await drain(deleting, space->id);
+}
+
+Task<Result<SpaceDeletion::Found>> SpaceDeletion::erase_last(Tree& deleting, SpacePtr space, Found found,
+                                                             Place entry) {
+  SpaceRow row = found.row;
+  row.state = SpaceState::deleted;
+  ++row.epoch;
+  row.changed_ms = deleting.services().client->time_ms();
+  row.settled = false;
+  auto transaction = deleting.begin(space);
+  for (const auto id : {root_directory, uploads_tree}) {
+    const auto tree = co_await deleting.open(space, id);
+    if (!tree) co_return fail(tree.error());
+    const auto added = co_await deleting.add_removal(*tree, transaction);
+    if (!added) co_return fail(added.error());
+    if (!*added) co_return fail(Errc::not_empty, "the namespace is not empty");
+  }
+  transaction.require(version, space_key(space->id), found.version);
+  transaction.put(space_key(space->id), system_record(row.encode()));
+  transaction.erase(descriptor_key(space->id)).erase(lease_key(space->id));
+  transaction.spaces.push_back({entry.directory.space->id, entry.directory.space->epoch});
+  tree_.expect(transaction, entry);
+  transaction.erase(entry.key);
+  const auto outcome = co_await deleting.services().client->commit(std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  if (outcome->refusal == shard::Refusal::not_empty) {
+    co_return fail(Errc::not_empty, "the namespace is not empty");
+  }
+  if (!outcome->committed()) co_return fail(Errc::conflict, "the namespace changed meanwhile");
+  const auto now = co_await read(space->id);  // the outcome's stamp is of another shard
+  if (!now) co_return fail(now.error());
+  co_return *now;
+}
+
+Task<Result<>> SpaceDeletion::settle(std::uint64_t age_ms) {
+  auto& client = *tree_.services().client;
+  std::string from;
+  for (bool more = true; more;) {
+    shard::ReadRequest request;
+    request.scans.push_back(
+        {.leaf = {}, .kind = shard::Kind::name_space, .from = from, .rows_max = rows_a_scan});
+    const auto reply = co_await client.read(std::move(request));
+    if (!reply) co_return fail(reply.error());
+    more = reply->scans[0].more;
+    for (const auto& row : reply->scans[0].rows) {
+      from = row.key.item + '\0';
+      const auto decoded = SpaceRow::decode(row.record.value.view());
+      if (!decoded) co_return fail(decoded.error());
+      if (decoded->settled || decoded->changed_ms + age_ms > client.time_ms()) continue;
+      const NamespaceId space = Decoder(as_view(row.key.item)).id<NamespaceId>();
+      const Found found{*decoded, row.record.version};
+      const auto settled = decoded->state == SpaceState::deleting
+                               ? co_await change(space, found, SpaceState::active)
+                               : co_await tell(space, found);
+      if (!settled && settled.error().code() != Errc::conflict) co_return fail(settled.error());
+    }
+  }
+  co_return Result<>{};
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,132 @@
+#include "fs/detail/spaces.h"
+
+#include <algorithm>
+
+#include "base/codec.h"
+#include "fs/detail/space_rows.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+constexpr std::uint8_t format = 1;
+constexpr std::size_t spaces_max = 100'000;
+
+std::string encode_created(std::uint64_t created_ms) {
+  std::string out;
+  Encoder(out).integer(format).integer(created_ms);
+  return out;
+}
+
+Result<Space> space_of(TenantId tenant, std::string name, const shard::Record& record,
+                       std::string_view value) {
+  Decoder in(as_view(value));
+  const auto found = in.integer<std::uint8_t>();
+  if (!in.failed() && found != format)
+    return fail(Errc::wrong_format, "a namespace's entry of another format");
+  Space space{.id = NamespaceId(record.id.value()), .tenant = tenant, .name = std::move(name)};
+  space.created_ms = in.integer<std::uint64_t>();
+  KISEKI_TRY(in.finish("namespace's entry"));
+  return space;
+}
+
+}  // namespace
+
+Task<Result<Directory>> Spaces::root(TenantId tenant) {
+  if (const auto known = roots_.find(tenant); known != roots_.end()) {
+    co_return co_await tree_.open(known->second, root_directory);
+  }
+  shard::ReadRequest request;
+  request.gets = {{.key = tenant_key(tenant)}};
+  const auto reply = co_await tree_.services().client->read(std::move(request));
+  if (!reply) co_return fail(reply.error());
+  const auto& record = reply->gets[0].record;
+  if (!record) co_return fail(Errc::not_found, "no such tenant");
+  const auto row = TenantRow::decode(record->value.view());
+  if (!row) co_return fail(row.error());
+  roots_[tenant] = row->root;
+  co_return co_await tree_.open(row->root, root_directory);
+}
+
+Task<Result<Place>> Spaces::locate(TenantId tenant, std::string name, Purpose purpose) {
+  auto directory = co_await root(tenant);
+  if (!directory) co_return fail(std::move(directory).error());
+  co_return co_await tree_.locate(std::move(*directory), std::move(name), NameType::directory, purpose);
+}
+
+Task<Result<Space>> Spaces::create(TenantId tenant, std::string name) {
+  KISEKI_CO_TRY(check_space_name(name));
+  auto& services = tree_.services();
+  std::optional<NewSpace> made;
+  Attempts attempts;
+  while (true) {
+    const auto place = co_await locate(tenant, name, Purpose::write);
+    if (!place) co_return fail(place.error());
+    if (place->record) co_return fail(Errc::exists, "the tenant has a namespace of that name");
+    if (!made) {
+      const auto id = co_await IdLeases(services).next_space();
+      if (!id) co_return fail(id.error());
+      auto prepared = co_await prepare_space(services, tenant, *id);
+      if (!prepared) co_return fail(std::move(prepared).error());
+      made = std::move(*prepared);
+    }
+    const std::uint64_t created_ms = services.client->time_ms();
+    shard::Record record;
+    record.id = InodeId(made->space->id.value());
+    record.type = shard::EntryType::directory;
+    tree_.seal_entry(*place, record, encode_created(created_ms));
+    auto transaction = tree_.begin(*place);
+    transaction.put(place->key, std::move(record));
+    add_space(services, transaction, *made->space, made->descriptor);
+    const auto outcome = co_await tree_.commit(*place, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) co_return Space{made->space->id, tenant, std::move(name), created_ms};
+    KISEKI_CO_TRY(co_await tree_.recover(*place, *outcome, attempts));
+  }
+}
+
+Task<Result<Space>> Spaces::find(TenantId tenant, std::string name) {
+  const auto place = co_await locate(tenant, name, Purpose::read);
+  if (!place) co_return fail(place.error());
+  if (!place->record) co_return fail(Errc::not_found, "no such namespace");
+  co_return space_of(tenant, std::move(name), *place->record, place->value);
+}
+
+Task<Result<std::vector<Space>>> Spaces::list(TenantId tenant) {
+  const auto directory = co_await root(tenant);
+  if (!directory) co_return fail(directory.error());
+  std::vector<Space> spaces;
+  std::optional<std::string> from = std::string();
+  while (from) {
+    auto leaf = co_await tree_.read_leaf(*directory, *from);
+    if (!leaf) co_return fail(std::move(leaf).error());
+    for (auto& entry : leaf->entries) {
+      auto space = space_of(tenant, std::move(entry.name), entry.record, entry.value);
+      if (!space) co_return fail(std::move(space).error());
+      spaces.push_back(std::move(*space));
+    }
+    if (spaces.size() > spaces_max) co_return fail(Errc::too_large, "too many namespaces for one list");
+    from = std::move(leaf->high);
+  }
+  std::ranges::sort(spaces, {}, &Space::name);
+  co_return spaces;
+}
+
+Task<Result<>> Spaces::remove(TenantId tenant, std::string name) {
+  auto place = co_await locate(tenant, std::move(name), Purpose::write);
+  if (!place) co_return fail(std::move(place).error());
+  if (!place->record) co_return fail(Errc::not_found, "no such namespace");
+  const NamespaceId id(place->record->id.value());
+  // A look first: a namespace that is in use is not stopped for it.
+  auto space = co_await tree_.spaces().get(id);
+  if (space) {
+    const auto shown = co_await tree_.visible(std::move(*space), {root_directory});
+    if (!shown) co_return fail(shown.error());
+    if (shown->front()) co_return fail(Errc::not_empty, "the namespace is not empty");
+  } else if (space.error().code() != Errc::unavailable) {
+    co_return fail(std::move(space).error());
+  }
+  co_return co_await deletion_.run(id, std::move(*place));
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,166 @@
+#include "fs/detail/chain.h"
+#include "fs/detail/directory_rows.h"
+#include "fs/detail/garbage.h"
+#include "fs/detail/sweeper.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+using enum shard::Assert::Type;
+
+constexpr std::uint32_t rows_a_scan = 256;
+
+std::uint64_t milliseconds(Stamp stamp) { return stamp.value() >> 16; }
+
+Task<Result<>> commit(Tree& tree, shard::Transaction transaction) {
+  const auto outcome = co_await tree.services().client->commit(std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  if (!outcome->committed()) co_return fail(Errc::conflict, "refused; the next round tries again");
+  co_return Result<>{};
+}
+
+Task<Result<>> erase(Tree& tree, SpacePtr space, shard::Key row) {
+  auto transaction = tree.begin(space);
+  transaction.erase(std::move(row));
+  return commit(tree, std::move(transaction));
+}
+
+Task<Result<>> sweep_emptied(Tree& tree, SpacePtr space, shard::Key row) {
+  const auto directory = co_await tree.open(space, row.leaf.container);
+  if (!directory && directory.error().code() != Errc::not_found) co_return fail(directory.error());
+  if (directory) {
+    KISEKI_CO_TRY(co_await tree.drop_if_empty(*directory, row.leaf.leaf));
+    KISEKI_CO_TRY(co_await tree.remove_if_empty(*directory));
+  }
+  co_return co_await erase(tree, std::move(space), std::move(row));
+}
+
+/// The row was written before the tombstone: there may be none, or a younger one.
+Task<Result<>> sweep_tombstone(Tree& tree, SpacePtr space, shard::Key row, std::uint64_t keeps_ms) {
+  const std::uint64_t now = tree.services().client->time_ms();
+  if (milliseconds(row.stamp) + keeps_ms > now) co_return Result<>{};
+  const auto key = tombstone_key(row.leaf);
+  shard::ReadRequest request;
+  request.gets = {{.key = key}};
+  const auto reply = co_await tree.services().client->read(std::move(request));
+  if (!reply) co_return fail(reply.error());
+  const auto& record = reply->gets[0].record;
+  if (record && milliseconds(record->version) + keeps_ms > now) co_return Result<>{};
+  auto transaction = tree.begin(space);
+  transaction.erase(key).erase(std::move(row));
+  co_return co_await commit(tree, std::move(transaction));
+}
+
+/// Adds what takes an unlinked directory and everything in it. Nobody else knows of it.
+Task<Result<>> add_unlinked(Tree& tree, shard::Transaction& transaction, Directory directory) {
+  const auto leaf = co_await tree.read_leaf(directory, {});
+  if (!leaf) co_return fail(leaf.error());
+  for (const auto& entry : leaf->entries) {
+    if (entry.type == NameType::directory) {
+      auto child = co_await tree.open(directory.space, entry.record.id);
+      if (!child) co_return fail(std::move(child).error());
+      KISEKI_CO_TRY(co_await add_unlinked(tree, transaction, std::move(*child)));
+    } else {
+      const auto place = co_await tree.locate(directory, entry.name, entry.type, Purpose::read);
+      if (!place) co_return fail(place.error());
+      if (place->record) KISEKI_CO_TRY(co_await free_rows(tree, transaction, *place));
+    }
+    transaction.require(version, entry.key, entry.record.version).erase(entry.key);
+  }
+  transaction.erase(guard_key(directory.leaf(LeafId{})));
+  transaction.erase(header_key(directory.space->id, directory.id));
+  co_return Result<>{};
+}
+
+/// A crash came between the link and the entry below: takes what is empty at the end of a chain.
+Task<Result<>> remove_empty_end(Tree& tree, Directory directory) {
+  while (true) {
+    const auto leaf = co_await tree.read_leaf(directory, {});
+    if (!leaf && leaf.error().code() == Errc::not_found) co_return Result<>{};
+    if (!leaf) co_return fail(leaf.error());
+    if (leaf->entries.empty()) co_return co_await tree.remove_if_empty(std::move(directory));
+    const auto& only = leaf->entries.front();
+    if (leaf->entries.size() > 1 || only.type != NameType::directory) co_return Result<>{};
+    auto child = co_await tree.open(directory.space, only.record.id);
+    if (!child && child.error().code() == Errc::not_found) co_return Result<>{};
+    if (!child) co_return fail(std::move(child).error());
+    directory = std::move(*child);
+  }
+}
+
+Task<Result<bool>> is_linked(Tree& tree, SpacePtr space, const shard::Row& row) {
+  const auto value = unseal(*space->keys, row.key, row.record);
+  if (!value) co_return fail(value.error());
+  auto name = decode_chain(as_view(*value));
+  if (!name) co_return fail(std::move(name).error());
+  if (!row.record.link) co_return fail(Errc::corrupted, "a pending row without its link");
+  auto parent = co_await tree.open(space, row.record.link->parent);
+  if (!parent && parent.error().code() == Errc::not_found) co_return false;
+  if (!parent) co_return fail(std::move(parent).error());
+  const auto place =
+      co_await tree.locate(std::move(*parent), std::move(*name), NameType::directory, Purpose::read);
+  if (!place && place.error().code() == Errc::not_found) co_return false;
+  if (!place) co_return fail(place.error());
+  co_return place->record && place->record->id == row.record.id;
+}
+
+Task<Result<>> drain_shard(Tree& tree, NamespaceId space, ShardId shard, shard::Kind kind) {
+  Stamp after;
+  while (true) {
+    const auto rows = co_await tree.services().client->scan(shard, kind, after, rows_a_scan);
+    if (!rows) co_return fail(rows.error());
+    if (rows->empty()) co_return Result<>{};
+    after = rows->back().key.stamp;
+    for (const auto& row : *rows) {
+      if (row.key.leaf.space != space) continue;
+      if (kind == shard::Kind::feed) KISEKI_CO_TRY(co_await sweep_feed(tree, row, 0));
+      if (kind == shard::Kind::garbage) KISEKI_CO_TRY(co_await sweep_garbage(tree, row));
+    }
+  }
+}
+
+}  // namespace
+
+Task<Result<>> sweep_feed(Tree& tree, shard::Row row, std::uint64_t keeps_tombstones_ms) {
+  auto space = co_await tree.spaces().get(row.key.leaf.space);
+  if (!space && space.error().code() == Errc::not_found) co_return Result<>{};
+  if (!space) co_return fail(std::move(space).error());
+  const auto event = row.key.item.empty() ? 0 : row.key.item.front();
+  if (event == static_cast<char>(shard::Event::leaf_emptied)) {
+    co_return co_await sweep_emptied(tree, std::move(*space), std::move(row.key));
+  }
+  if (event == static_cast<char>(shard::Event::tombstone_left)) {
+    co_return co_await sweep_tombstone(tree, std::move(*space), std::move(row.key), keeps_tombstones_ms);
+  }
+  co_return fail(Errc::wrong_format, "a feed row of an unknown event");
+}
+
+Task<Result<>> sweep_chain(Tree& tree, shard::Row row) {
+  auto space = co_await tree.spaces().get(row.key.leaf.space);
+  if (!space && space.error().code() == Errc::not_found) co_return Result<>{};
+  if (!space) co_return fail(std::move(space).error());
+  const auto linked = co_await is_linked(tree, *space, row);
+  if (!linked) co_return fail(linked.error());
+  auto directory = co_await tree.open(*space, row.record.id);
+  if (!directory && directory.error().code() != Errc::not_found) co_return fail(std::move(directory).error());
+  auto transaction = tree.begin(*space);
+  if (directory && *linked) KISEKI_CO_TRY(co_await remove_empty_end(tree, std::move(*directory)));
+  if (directory && !*linked) {
+    const auto added = co_await add_unlinked(tree, transaction, std::move(*directory));
+    if (!added && added.error().code() != Errc::not_found) co_return added;
+  }
+  transaction.erase(std::move(row.key));
+  co_return co_await commit(tree, std::move(transaction));
+}
+
+Task<Result<>> drain(Tree& tree, NamespaceId space) {
+  for (const auto shard : tree.services().client->shards()) {
+    // Garbage first: it empties no leaf, and what the feed does leaves no garbage.
+    KISEKI_CO_TRY(co_await drain_shard(tree, space, shard, shard::Kind::garbage));
+    KISEKI_CO_TRY(co_await drain_shard(tree, space, shard, shard::Kind::feed));
+  }
+  co_return Result<>{};
+}
+
+}  // namespace kiseki::fs::detail

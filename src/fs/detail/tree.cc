@@ -1,0 +1,226 @@
+#include "fs/detail/tree.h"
+
+#include "fs/detail/finder.h"
+#include "fs/detail/lister.h"
+#include "fs/detail/remover.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+using enum shard::Assert::Type;
+
+constexpr Duration wait_first = std::chrono::microseconds(500);
+constexpr std::uint32_t doublings_max = 6;
+
+Error gone() { return Error(Errc::not_found, "the directory has gone"); }
+
+}  // namespace
+
+Task<Result<>> Attempts::next(Clock& clock, Rng& rng) {
+  if (++count_ >= max) co_return fail(Errc::busy, "others keep changing the same names");
+  // The first retry needs no wait: most refusals come from a stale read.
+  if (count_ == 1) co_return Result<>{};
+  const auto spread = static_cast<std::uint64_t>(wait_first.count()) << std::min(count_ - 2, doublings_max);
+  co_await clock.sleep(Duration(static_cast<Duration::rep>(rng.below(spread) + 1)));
+  co_return Result<>{};
+}
+
+struct Tree::Parts {
+  Parts(Tree& tree, Services services, TreeLimits limits)
+      : core(services, limits),
+        splitter(core),
+        chains(core, splitter, tree),
+        remover(core, splitter, tree),
+        lister(core, tree),
+        finder(core, chains, tree) {}
+
+  TreeCore core;
+  Splitter splitter;
+  ChainMaker chains;
+  Remover remover;
+  Lister lister;
+  Finder finder;
+};
+
+Tree::Tree(Services services, TreeLimits limits) : parts_(std::make_unique<Parts>(*this, services, limits)) {}
+Tree::~Tree() = default;
+
+SpaceKeys& Tree::spaces() noexcept { return parts_->core.spaces; }
+Services& Tree::services() noexcept { return parts_->core.services; }
+Task<Result<InodeId>> Tree::new_id(NamespaceId space) { return parts_->core.leases.next(space); }
+Task<> Tree::stop() { return parts_->core.background.stop(); }
+
+Task<Result<Place>> Tree::find(NamespaceId space, std::string key, Purpose purpose) {
+  return parts_->finder.find(space, std::move(key), purpose);
+}
+
+Task<Result<Directory>> Tree::find_directory(NamespaceId space, std::vector<std::string> path) {
+  return parts_->finder.find_directory(space, std::move(path));
+}
+
+Task<Result<Directory>> Tree::open(NamespaceId space, InodeId id) {
+  auto context = co_await spaces().get(space);
+  if (!context) co_return fail(std::move(context).error());
+  co_return co_await open(std::move(*context), id);
+}
+
+Task<Result<Directory>> Tree::open(SpacePtr space, InodeId id) {
+  auto& core = parts_->core;
+  if (const auto* known = core.directories.find({space->id, id})) co_return Directory{space, id, *known};
+  const auto reply = co_await core.read({header_key(space->id, id)});
+  if (!reply) co_return fail(reply.error());
+  const auto& record = reply->gets[0].record;
+  if (!record) co_return fail(gone());
+  auto header = open_header(*space, id, *record);
+  if (!header) co_return fail(std::move(header).error());
+  // Two that open it at once share what the first has learnt.
+  if (const auto* known = core.directories.find({space->id, id})) co_return Directory{space, id, *known};
+  auto state = std::make_shared<DirectoryState>(std::move(header->name_key));
+  core.directories.put({space->id, id}, state);
+  co_return Directory{space, id, std::move(state)};
+}
+
+Task<Result<Place>> Tree::locate(Directory directory, std::string name, NameType type, Purpose purpose) {
+  auto& core = parts_->core;
+  const auto token = token_of(directory.state->name_key, name, type);
+  const LeafQuery query{.entry = token, .with_body = type == NameType::object};
+  while (true) {
+    auto answer = co_await Walk(core, directory).cover(sort_key(name, type), query);
+    if (!answer && answer.error().code() == Errc::stale) {
+      core.directories.erase({directory.space->id, directory.id});
+      co_return fail(gone());
+    }
+    if (!answer) co_return fail(std::move(answer).error());
+    if (purpose != Purpose::read && answer->guard && answer->guard->frozen) {
+      KISEKI_CO_TRY(co_await parts_->splitter.settle(directory, answer->leaf));
+      continue;
+    }
+    Place place;
+    place.directory = directory;
+    place.name = name;
+    place.type = type;
+    place.key = entry_key(directory.leaf(answer->leaf), token);
+    if (answer->guard) place.generation = answer->guard->generation;
+    if (answer->entry) {
+      const auto bytes = unseal(*directory.space->keys, place.key, *answer->entry);
+      if (!bytes) co_return fail(bytes.error());
+      auto value = decode_entry(as_view(*bytes));
+      if (!value) co_return fail(std::move(value).error());
+      if (value->name != name) co_return fail(Errc::corrupted, "an entry under another name's token");
+      place.value = std::move(value->rest);
+    }
+    place.record = std::move(answer->entry);
+    place.body = std::move(answer->body);
+    co_return place;
+  }
+}
+
+void Tree::seal_entry(const Place& place, shard::Record& record, std::string_view rest) {
+  seal_row(place.directory.space, place.key, record, as_view(encode_entry(place.name, rest)));
+}
+
+void Tree::seal_row(const SpacePtr& space, const shard::Key& key, shard::Record& record, View plaintext) {
+  record.account = space->id.value();
+  seal(parts_->core.rng(), *space->keys, key, record, plaintext);
+}
+
+shard::Transaction Tree::begin(const SpacePtr& space) { return parts_->core.begin(space); }
+
+shard::Transaction Tree::begin(const Place& place) {
+  auto transaction = begin(place.directory.space);
+  expect(transaction, place);
+  return transaction;
+}
+
+void Tree::expect(shard::Transaction& transaction, const Place& place) {
+  if (place.record) {
+    transaction.require(version, place.key, place.record->version);
+    return;
+  }
+  if (place.chain) {
+    ChainMaker::add(transaction, *place.chain);
+  } else {
+    transaction.require(generation, guard_key(place.key.leaf), place.generation);
+  }
+  transaction.require(absent, place.key);
+}
+
+Task<Result<shard::Outcome>> Tree::commit(Place place, shard::Transaction transaction) {
+  auto& parts = *parts_;
+  if (place.chain) co_return co_await parts.chains.commit(place.chain, std::move(transaction));
+  Bytes size = 0;
+  for (const auto& operation : transaction.operations) {
+    if (operation.key == place.key) size = operation.record.encode().size();
+  }
+  const auto outcome = co_await parts.core.client().commit(std::move(transaction));
+  if (outcome && outcome->committed() && !place.record) {
+    parts.splitter.note_created(place.directory, place.key.leaf.leaf, size);
+  }
+  co_return outcome;
+}
+
+Task<Result<>> Tree::recover(Place place, shard::Outcome outcome, Attempts& attempts) {
+  KISEKI_CO_TRY(co_await attempts.next(*services().clock, *services().rng));
+  using enum shard::Refusal;
+  switch (outcome.refusal) {
+    case retained:
+      co_return fail(Errc::retained, "retention or a legal hold forbids it");
+    case quota:
+      co_return fail(Errc::quota_exceeded, "the quota is used up");
+    case split_first:
+      co_return co_await parts_->splitter.settle(place.directory, place.key.leaf.leaf);
+    case configuration:
+    case deleted:
+      spaces().forget(place.directory.space->id);
+      break;
+    case none:
+    case shard::Refusal::version:
+    case shard::Refusal::exists:
+    case missing:
+    case shard::Refusal::generation:
+    case not_empty:
+    case chunk_epoch:
+    case aborted:
+      break;
+  }
+  co_return Result<>{};
+}
+
+Task<Result<ListedLeaf>> Tree::read_leaf(Directory directory, std::string from) {
+  return parts_->lister.read_leaf(std::move(directory), std::move(from));
+}
+
+Task<Result<std::vector<bool>>> Tree::visible(SpacePtr space, std::vector<InodeId> directories) {
+  return parts_->lister.visible(std::move(space), std::move(directories));
+}
+
+Task<Result<>> Tree::split_if_large(Directory directory, LeafId leaf) {
+  return parts_->splitter.settle(std::move(directory), leaf);
+}
+
+Task<Result<>> Tree::drop_if_empty(Directory directory, LeafId leaf) {
+  const auto removal = co_await parts_->remover.drop_leaf(std::move(directory), leaf);
+  if (!removal) co_return fail(removal.error());
+  co_return Result<>{};
+}
+
+Task<Result<>> Tree::remove_if_empty(Directory directory) {
+  const auto removal = co_await parts_->remover.remove_directory(std::move(directory));
+  if (!removal) co_return fail(removal.error());
+  co_return Result<>{};
+}
+
+Task<Result<bool>> Tree::prune(Directory directory) { return parts_->remover.prune(std::move(directory)); }
+
+Task<Result<bool>> Tree::add_removal(Directory directory, shard::Transaction& transaction) {
+  const auto header = co_await parts_->remover.add_removal(std::move(directory), transaction);
+  if (!header) co_return fail(header.error());
+  co_return header->has_value();
+}
+
+Task<Result<>> Tree::drop_empty_leaves(Directory directory) {
+  return parts_->remover.drop_leaves(std::move(directory));
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,173 @@
+#include "fs/identities.h"
+
+#include <algorithm>
+
+#include "base/codec.h"
+#include "crypto/hash.h"
+#include "fs/detail/system_rows.h"
+
+namespace kiseki::fs {
+
+namespace {
+
+using enum shard::Assert::Type;
+
+constexpr std::uint8_t format = 1;
+constexpr std::size_t id_size = 20, secret_size = 40;
+constexpr Duration cached_for = std::chrono::seconds(1);
+constexpr std::size_t cached_max = 10'000;
+constexpr std::uint32_t rows_a_scan = 256;
+constexpr int attempts_max = 16;
+
+std::string item_for(std::string_view id) {
+  const auto digest = crypto::sha256(as_view(id));
+  return std::string(as_text(View(digest).first(16)));
+}
+
+shard::Key key_for(std::string_view id) { return shard::system_key(shard::Kind::access_key, item_for(id)); }
+
+/// What is sealed besides the secret is bound to the row, so that a list can open it.
+std::string context_of(std::string_view item) { return "access key row " + std::string(item); }
+
+std::string encode(keys::KeyService& keys, const AccessKey& key, std::string_view secret) {
+  std::string about;
+  Encoder(about)
+      .integer(format)
+      .sized(as_view(key.id))
+      .id(key.tenant)
+      .integer(key.created_ms)
+      .integer(static_cast<std::uint8_t>(key.is_root));
+  const std::string sealed_about = keys.seal(as_view(context_of(item_for(key.id))), as_view(about));
+  const std::string sealed_secret = keys.seal(as_view(key.id), as_view(secret));
+  std::string out;
+  Encoder(out).integer(format).sized(as_view(sealed_about)).sized(as_view(sealed_secret));
+  return out;
+}
+
+struct Opened {
+  AccessKey key;
+  std::string sealed_secret;
+};
+
+Result<Opened> decode(const keys::KeyService& keys, std::string_view item, View value) {
+  Decoder in(value);
+  if (in.integer<std::uint8_t>() != format)
+    return fail(Errc::wrong_format, "an access key of another format");
+  const View sealed_about = in.sized();
+  Opened opened{.key = {}, .sealed_secret = std::string(as_text(in.sized()))};
+  KISEKI_TRY(in.finish("access key"));
+  const auto about = keys.open(as_view(context_of(item)), sealed_about);
+  if (!about) return fail(about.error());
+  Decoder fields(as_view(*about));
+  if (fields.integer<std::uint8_t>() != format) fields.reject();
+  opened.key.id = as_text(fields.sized());
+  opened.key.tenant = fields.id<TenantId>();
+  opened.key.created_ms = fields.integer<std::uint64_t>();
+  opened.key.is_root = fields.integer<std::uint8_t>() != 0;
+  KISEKI_TRY(fields.finish("access key"));
+  return opened;
+}
+
+std::string random_text(Rng& rng, std::string_view alphabet, std::size_t size) {
+  std::string text;
+  while (text.size() < size) text.push_back(alphabet[rng.below(alphabet.size())]);
+  return text;
+}
+
+Credential copy_of(const Credential& credential) {
+  return {credential.key, crypto::SecretText(std::string(credential.secret.text()))};
+}
+
+}  // namespace
+
+Task<Result<Credential>> Identities::create(TenantId tenant, bool is_root) {
+  constexpr std::string_view capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  const std::string id = "KSK" + random_text(*services_.rng, capitals, id_size - 3);
+  KISEKI_CO_TRY(co_await put(tenant, id, random_text(*services_.rng, letters, secret_size), is_root));
+  co_return co_await find(id);
+}
+
+Task<Result<>> Identities::put(TenantId tenant, std::string id, std::string secret, bool is_root) {
+  if (id.empty() || id.size() > 128 || secret.empty() || secret.size() > 1024) {
+    co_return fail(Errc::invalid_argument, "an access key has an id and a secret of a reasonable length");
+  }
+  const AccessKey key{
+      .id = id, .tenant = tenant, .created_ms = services_.client->time_ms(), .is_root = is_root};
+  shard::Transaction transaction;
+  transaction.time_ms = key.created_ms;
+  transaction.require(absent, key_for(id));
+  transaction.put(key_for(id), detail::system_record(encode(*services_.keys, key, secret)));
+  const auto outcome = co_await services_.client->commit(std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  if (outcome->committed()) co_return Result<>{};
+  if (outcome->refusal != shard::Refusal::exists) co_return fail(Errc::conflict, "try again");
+  const auto present = co_await find(id);
+  if (!present) co_return fail(present.error());
+  const bool same = equal_constant_time(as_view(present->secret.text()), as_view(secret));
+  crypto::wipe(std::as_writable_bytes(std::span(secret)));
+  if (same && present->key.tenant == tenant) co_return Result<>{};
+  co_return fail(Errc::exists, "another secret stands under that access key id");
+}
+
+Task<Result<Credential>> Identities::find(std::string id) {
+  const BootTime now = services_.clock->now();
+  if (const auto known = cache_.find(id); known != cache_.end()) {
+    if (now < known->second.until) co_return copy_of(known->second.credential);
+    cache_.erase(known);
+  }
+  const auto row = key_for(id);
+  shard::ReadRequest request;
+  request.gets = {{.key = row}};
+  const auto reply = co_await services_.client->read(std::move(request));
+  if (!reply) co_return fail(reply.error());
+  const auto& record = reply->gets[0].record;
+  if (!record) co_return fail(Errc::not_found, "no such access key");
+  auto opened = decode(*services_.keys, row.item, record->value.view());
+  if (!opened) co_return fail(std::move(opened).error());
+  if (opened->key.id != id) co_return fail(Errc::corrupted, "an access key under another id");
+  auto secret = services_.keys->open(as_view(id), as_view(opened->sealed_secret));
+  if (!secret) co_return fail(std::move(secret).error());
+  Credential credential{std::move(opened->key), crypto::SecretText(std::move(*secret))};
+  if (cache_.size() >= cached_max) cache_.clear();
+  cache_.insert_or_assign(id, Cached{copy_of(credential), now + cached_for});
+  co_return credential;
+}
+
+Task<Result<std::vector<AccessKey>>> Identities::list() {
+  std::vector<AccessKey> keys;
+  std::string from;
+  for (bool more = true; more;) {
+    shard::ReadRequest request;
+    request.scans.push_back(
+        {.leaf = {}, .kind = shard::Kind::access_key, .from = from, .rows_max = rows_a_scan});
+    const auto reply = co_await services_.client->read(std::move(request));
+    if (!reply) co_return fail(reply.error());
+    more = reply->scans[0].more;
+    for (const auto& row : reply->scans[0].rows) {
+      from = row.key.item + '\0';
+      auto opened = decode(*services_.keys, row.key.item, row.record.value.view());
+      if (!opened) co_return fail(std::move(opened).error());
+      keys.push_back(std::move(opened->key));
+    }
+  }
+  std::ranges::sort(keys, {}, &AccessKey::id);
+  co_return keys;
+}
+
+Task<Result<>> Identities::remove(std::string id) {
+  const auto row = key_for(id);
+  for (int attempt = 0; attempt < attempts_max; ++attempt) {
+    shard::Transaction transaction;
+    transaction.time_ms = services_.client->time_ms();
+    transaction.require(exists, row).erase(row);
+    const auto outcome = co_await services_.client->commit(std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    cache_.erase(id);
+    if (outcome->committed()) co_return Result<>{};
+    if (outcome->refusal == shard::Refusal::missing) co_return fail(Errc::not_found, "no such access key");
+  }
+  co_return fail(Errc::busy, "others keep changing that access key");
+}
+
+}  // namespace kiseki::fs

@@ -16,7 +16,7 @@ template <std::size_t N>
 std::array<std::byte, N> array_of(std::string_view bytes) {
   std::array<std::byte, N> out;
   EXPECT_EQ(bytes.size(), N);
-  std::memcpy(out.data(), bytes.data(), N);
+  std::ranges::copy(as_view(bytes), out.begin());
   return out;
 }
 

@@ -55,7 +55,7 @@ KISEKI_FOLDING __m128i fold_wide(__m128i state, View& bytes) noexcept {
   __m128i piece[4] = {_mm_xor_si128(state, load(bytes.data())), load(bytes.data() + 16),
                       load(bytes.data() + 32), load(bytes.data() + 48)};
   for (bytes = bytes.subspan(64); bytes.size() >= 64; bytes = bytes.subspan(64)) {
-    for (unsigned i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < 4; ++i) {
       piece[i] = _mm_xor_si128(fold<C, 512>(piece[i]), load(bytes.data() + 16 * i));
     }
   }

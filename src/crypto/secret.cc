@@ -55,7 +55,7 @@ void wipe(MutableView memory) noexcept {
 
 namespace {
 
-/// A moved-from string keeps short text inside itself: the whole capacity goes.
+/// A moved-from string keeps short text inside itself: the whole capacity goes. Leaves it empty.
 void wipe_whole(std::string& text) noexcept {
   text.resize(text.capacity());
   wipe(std::as_writable_bytes(std::span(text)));
@@ -64,7 +64,8 @@ void wipe_whole(std::string& text) noexcept {
 
 }  // namespace
 
-SecretText::SecretText(std::string text) : text_(std::move(text)) { wipe_whole(text); }
+// Copied: a short string that is moved from keeps its bytes.
+SecretText::SecretText(std::string text) : text_(text) { wipe_whole(text); }
 
 SecretText::SecretText(SecretText&& other) noexcept : text_(std::move(other.text_)) {
   wipe_whole(other.text_);

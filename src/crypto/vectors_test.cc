@@ -38,9 +38,12 @@ bool aes_gcm_holds(const Line& line) {
   BlockCipher cipher(*Key256::copy_of(as_view(key)));
   Nonce96 nonce;
   Tag tag;
-  EXPECT_TRUE(nonce_bytes.size() == nonce.size() && tag_bytes.size() == tag.size());
-  std::memcpy(nonce.data(), nonce_bytes.data(), nonce.size());
-  std::memcpy(tag.data(), tag_bytes.data(), tag.size());
+  if (nonce_bytes.size() != nonce.size() || tag_bytes.size() != tag.size()) {
+    ADD_FAILURE() << "a nonce is 12 bytes and a tag 16";
+    return false;
+  }
+  std::ranges::copy(as_view(nonce_bytes), nonce.begin());
+  std::ranges::copy(as_view(tag_bytes), tag.begin());
   std::string out(ciphertext.size(), '\0');
   const auto space = std::as_writable_bytes(std::span(out));
   if (!cipher.open(nonce, as_view(associated), as_view(ciphertext), tag, space)) return false;

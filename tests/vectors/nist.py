@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes vectors of the package cryptography-vectors (NIST CAVP, RFC 4231, RFC 5869) into the file named by the
-argument, in the line format of README.md."""
+"""Writes vectors of the package cryptography-vectors (NIST CAVP, RFC 4231, RFC 5869) into the file named by
+the argument, in the line format of README.md."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ ROOT = Path(cryptography_vectors.__file__).parent
 
 
 def cases(name, first):
-    """Cases of `Key = value` lines, each opened by the key `first`; a line in brackets holds for all after it."""
+    """Cases of `Key = value` lines, each opened by the key `first`; a line in brackets holds after it."""
     common, case = {}, {}
     for text in (ROOT / name).read_text().splitlines():
         key, _, value = (part.strip() for part in text.strip("[]").partition("="))

@@ -54,7 +54,9 @@ class DeviceStore {
     std::filesystem::path directory;
     Bytes capacity = 0;  ///< Of the data file; 0: 80 % of the file system.
     Bytes region = 64_MiB;
-    Bytes grow = 1_GiB;  ///< The data file grows in such steps.
+    Bytes grow = 1_GiB;           ///< The data file grows in such steps.
+    Bytes write_budget = 32_MiB;  ///< Bytes being written at once; more wait.
+    Bytes header_cache = 8_MiB;   ///< Memory for tags and checksums of chunks read of late.
   };
   /// Wraps and unwraps the device's secret under the system key; plugged in by `apps`.
   struct SecretWrap {

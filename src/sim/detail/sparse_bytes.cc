@@ -4,6 +4,15 @@
 
 namespace kiseki::sim::detail {
 
+namespace {
+
+bool is_zero(View bytes) {
+  static constexpr std::array<std::byte, 4096> zeros{};
+  return bytes.size() <= zeros.size() && std::memcmp(bytes.data(), zeros.data(), bytes.size()) == 0;
+}
+
+}  // namespace
+
 SparseBytes::Page& SparseBytes::writable(Bytes index) {
   auto& page = pages_[index];
   if (page == nullptr) {
@@ -30,11 +39,11 @@ void SparseBytes::write(Bytes offset, View from) {
   while (!from.empty()) {
     const Bytes inside = offset % page_size;
     const View part = from.first(std::min<Bytes>(from.size(), page_size - inside));
-    const bool zero = std::ranges::all_of(part, [](std::byte value) { return value == std::byte{0}; });
+    const bool zero = is_zero(part);
     if (zero && part.size() == page_size) {
       pages_.erase(offset / page_size);
     } else if (!zero || pages_.contains(offset / page_size)) {
-      std::ranges::copy(part, writable(offset / page_size).begin() + static_cast<std::ptrdiff_t>(inside));
+      std::memcpy(writable(offset / page_size).data() + inside, part.data(), part.size());
     }
     offset += part.size();
     from = from.subspan(part.size());

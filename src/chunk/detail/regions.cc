@@ -1,0 +1,189 @@
+#include "chunk/detail/regions.h"
+
+#include "base/metrics.h"
+
+namespace kiseki::chunk::detail {
+
+namespace {
+
+// A start scans the open regions: so many are read at most.
+constexpr std::size_t open_max = 4;
+// Retired regions at which a flush begins by itself, so that writers do not have to wait for one.
+constexpr std::size_t retired_soft_max = 2;
+constexpr Bytes unflushed_soft_max = 32_MiB;
+constexpr std::size_t freed_soft_max = 4096;
+// Areas looked at for one allocation. Each is an index scan on this core.
+constexpr int areas_tried_max = 64;
+constexpr int attempts_max = 4;
+constexpr Bytes reserve_divisor = 20;  // 5 % are kept for deletes
+
+metrics::Counter flushes("kiseki_device_index_flushes_total", "Flushes of a device's index.");
+
+}  // namespace
+
+Grant::~Grant() {
+  if (owner_ != nullptr) owner_->settle(position_, size_);
+}
+
+Regions::Regions(Parts parts, Superblock superblock, Bytes grow)
+    : parts_(parts),
+      superblock_(std::move(superblock)),
+      grow_(grow),
+      epoch_(superblock_.epoch),
+      space_(superblock_.geometry) {}
+
+bool Regions::has_room(Bytes size) const {
+  const Bytes capacity = geometry().capacity();
+  return parts_.index.total().live + space_.outstanding() + size <= capacity - capacity / reserve_divisor;
+}
+
+Task<Result<Grant>> Regions::allocate(Bytes size, Purpose purpose) {
+  if (size > geometry().region) co_return fail(Errc::too_large, "larger than a region");
+  while (true) {
+    KISEKI_CO_TRY(parts_.health.check());
+    if (purpose == Purpose::fragment && !has_room(size)) co_return fail(Errc::no_space, "the device is full");
+    if (const auto position = space_.take(size)) co_return Grant(*this, *position, size);
+    if (opening_) {
+      co_await opened_.wait();
+      continue;
+    }
+    opening_ = true;
+    auto opened = co_await open_for(size);
+    opening_ = false;
+    opened_.wake_all();
+    KISEKI_CO_TRY(std::move(opened));
+  }
+}
+
+void Regions::settle(Position position, Bytes size) {
+  space_.settle(position, size);
+  settled_.wake_all();
+}
+
+Task<Result<>> Regions::open_for(Bytes size) {
+  for (int attempt = 0; attempt < attempts_max; ++attempt) {
+    if (space_.open_regions().size() >= open_max) KISEKI_CO_TRY(co_await reclaim());
+    auto place = co_await find_place(size);
+    if (!place) co_return fail(std::move(place).error());
+    if (*place) co_return co_await open(std::move(**place));
+    if (!space_.has_active() && space_.retired() == 0 && space_.freed_waiting() == 0) break;
+    space_.retire();
+    KISEKI_CO_TRY(co_await reclaim());
+  }
+  co_return fail(Errc::no_space, "no free extent is large enough");
+}
+
+Task<Result<std::optional<Regions::Place>>> Regions::find_place(Bytes size) {
+  bool may_grow = true;
+  for (int tried = 0; tried < areas_tried_max; ++tried) {
+    const auto area = space_.choose(size, parts_.index.usage());
+    const bool roomy = area && parts_.index.usage()[*area].live <= geometry().region / 2;
+    if (!roomy && may_grow) {
+      auto grown = co_await grow();
+      if (!grown) co_return fail(std::move(grown).error());
+      may_grow = *grown;
+      if (may_grow) continue;
+    }
+    if (!area) break;
+    auto live = parts_.index.live_in(geometry().extent_of(*area));
+    if (!live) co_return fail(std::move(live).error());
+    auto free = space_.free_in(*area, *live);
+    if (std::ranges::any_of(free, [size](const Extent& extent) { return extent.length >= size; })) {
+      co_return Place{*area, std::move(free)};
+    }
+  }
+  co_return std::nullopt;
+}
+
+/// False when the capacity, or the file system, gives no more.
+Task<Result<bool>> Regions::grow() {
+  const Area present = geometry().areas_in(parts_.file.size());
+  if (present >= geometry().areas) co_return false;
+  const auto step = static_cast<Area>(std::max<Bytes>(grow_ / geometry().region, 1));
+  for (Area more = std::min(step, geometry().areas - present); more > 0; more /= 2) {
+    const Bytes from = geometry().file_size(present);
+    auto allocated = co_await parts_.file.allocate(from, geometry().file_size(present + more) - from);
+    if (allocated) {
+      parts_.index.add_areas(present + more);
+      co_return true;
+    }
+    if (allocated.error().code() != Errc::no_space) co_return fail(std::move(allocated).error());
+  }
+  log::warning("chunk", "the file system is full: the data file stays at {} bytes", parts_.file.size());
+  co_return false;
+}
+
+Task<Result<>> Regions::open(Place place) {
+  const OpenRegion region{superblock_.next_region, place.area};
+  KISEKI_CO_TRY(co_await save(region));
+  space_.open(region, std::move(place.free));
+  flush_when_due();
+  co_return Result<>{};
+}
+
+Task<Result<>> Regions::save(std::optional<OpenRegion> opening) {
+  const auto turn = co_await superblock_turn_.acquire();
+  KISEKI_CO_TRY(parts_.health.check());
+  Superblock next = superblock_;
+  ++next.sequence;
+  next.epoch = epoch_;
+  next.open = space_.open_regions();
+  if (opening) {
+    next.open.push_back(*opening);
+    next.next_region = RegionNumber(opening->number.value() + 1);
+  }
+  auto written = co_await write_superblock(parts_.file, next);
+  if (!written) {
+    parts_.health.fail_for_good(written.error());
+    co_return written;
+  }
+  superblock_ = std::move(next);
+  co_return Result<>{};
+}
+
+Task<Result<>> Regions::raise_epoch(GcEpoch epoch) {
+  if (epoch <= superblock_.epoch) co_return Result<>{};
+  // Writes from here on are stamped with it, also before the superblock is down.
+  epoch_ = std::max(epoch_, epoch);
+  co_return co_await save(std::nullopt);
+}
+
+Task<Result<>> Regions::reclaim() {
+  while (!space_.retired_are_settled()) co_await settled_.wait();
+  co_return co_await flush_index();
+}
+
+Task<Result<>> Regions::flush_index() {
+  // A flush under way began before what the caller needs covered.
+  while (flushing_) co_await flushed_.wait();
+  flushing_ = true;
+  const auto flush = space_.begin_flush();
+  auto result = co_await parts_.pool.run([&store = parts_.store] { return store.flush(); });
+  flushing_ = false;
+  if (result) space_.end_flush(flush);
+  flushed_.wake_all();
+  flushes.add();
+  co_return result;
+}
+
+void Regions::flush_when_due() {
+  const bool due = space_.retired() >= retired_soft_max || space_.freed_waiting() >= freed_soft_max ||
+                   parts_.index.unflushed() >= unflushed_soft_max;
+  if (!due || background_ || parts_.scope.stopping()) return;
+  background_ = true;
+  parts_.scope.spawn(flush_in_background());
+}
+
+Task<> Regions::flush_in_background() {
+  const auto result = co_await reclaim();
+  background_ = false;
+  if (!result) log::warning("chunk", "index flush: {}", result.error().to_string());
+}
+
+Task<Result<>> Regions::close_all() {
+  space_.retire();
+  KISEKI_CO_TRY(co_await reclaim());
+  co_return co_await save(std::nullopt);
+}
+
+}  // namespace kiseki::chunk::detail

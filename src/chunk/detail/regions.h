@@ -1,0 +1,93 @@
+#pragma once
+
+#include "base/core.h"
+#include "base/scope.h"
+#include "chunk/detail/health.h"
+#include "chunk/detail/space.h"
+#include "chunk/detail/superblock.h"
+
+namespace kiseki::chunk::detail {
+
+class Regions;
+
+/// Space for one write. Its region stays open until the grant dies: keep it until the index knows of the
+/// write.
+class Grant {
+ public:
+  Grant(Regions& owner, Position position, Bytes size) : owner_(&owner), position_(position), size_(size) {}
+  Grant(Grant&& other) noexcept
+      : owner_(std::exchange(other.owner_, nullptr)), position_(other.position_), size_(other.size_) {}
+  Grant& operator=(Grant&&) = delete;
+  ~Grant();
+  Position position() const noexcept { return position_; }
+
+ private:
+  Regions* owner_;
+  Position position_;
+  Bytes size_;
+};
+
+enum class Purpose : std::uint8_t {
+  fragment,
+  record,  ///< May use the space kept for deletes.
+};
+
+/// Opens and closes regions, grows the data file, flushes the index: everything that decides where the next
+/// write goes and has to wait for a disk.
+class Regions {
+ public:
+  struct Parts {
+    disk::File& file;
+    kv::KvStore& store;
+    Index& index;
+    Health& health;
+    BlockingPool& pool;
+    Scope& scope;
+  };
+  Regions(Parts parts, Superblock superblock, Bytes grow);
+
+  /// `no_space` when the device is full, `too_large` beyond a region.
+  Task<Result<Grant>> allocate(Bytes size, Purpose purpose);
+  void settle(Position position, Bytes size);
+  /// Begins an index flush in the background when enough waits for one.
+  void flush_when_due();
+
+  GcEpoch epoch() const noexcept { return epoch_; }
+  /// Durable on return.
+  Task<Result<>> raise_epoch(GcEpoch epoch);
+  /// Closes all regions, so that the next start has nothing to scan.
+  Task<Result<>> close_all();
+
+  Space& space() noexcept { return space_; }
+  const Geometry& geometry() const noexcept { return superblock_.geometry; }
+
+ private:
+  struct Place {
+    Area area;
+    std::vector<Extent> free;
+  };
+  bool has_room(Bytes size) const;
+  Task<Result<>> open_for(Bytes size);
+  Task<Result<std::optional<Place>>> find_place(Bytes size);
+  Task<Result<bool>> grow();
+  Task<Result<>> open(Place place);
+  Task<Result<>> reclaim();
+  Task<Result<>> flush_index();
+  Task<> flush_in_background();
+  Task<Result<>> save(std::optional<OpenRegion> opening);
+
+  Parts parts_;
+  Superblock superblock_;  // the durable one
+  Bytes grow_;
+  GcEpoch epoch_;
+  Space space_;
+  Semaphore superblock_turn_{1};
+  bool opening_ = false;
+  WaitList opened_;
+  WaitList settled_;
+  bool flushing_ = false;
+  WaitList flushed_;
+  bool background_ = false;
+};
+
+}  // namespace kiseki::chunk::detail

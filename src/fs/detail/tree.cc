@@ -151,7 +151,7 @@ Task<Result<shard::Outcome>> Tree::commit(Place place, shard::Transaction transa
   if (place.chain) co_return co_await parts.chains.commit(place.chain, std::move(transaction));
   Bytes size = 0;
   for (const auto& operation : transaction.operations) {
-    if (operation.key == place.key) size = operation.record.encode().size();
+    if (operation.key == place.key) size = operation.record.value.view().size();
   }
   const auto outcome = co_await parts.core.client().commit(std::move(transaction));
   if (outcome && outcome->committed() && !place.record) {

@@ -60,7 +60,7 @@ S3Result<> take_checksum(BodyRules& rules, const HttpHead& head) {
 
 }  // namespace
 
-S3Result<BodyRules> body_rules(const HttpHead& head, const Identity& identity) {
+S3Result<BodyRules> body_rules(const HttpHead& head, const Identity& identity, ChecksumOf checksum_of) {
   BodyRules rules;
   rules.form = identity.payload;
   rules.signer = identity.signer;
@@ -74,7 +74,7 @@ S3Result<BodyRules> body_rules(const HttpHead& head, const Identity& identity) {
     if (!digest || digest->size() != sizeof(crypto::DigestMd5)) return refuse(S3Code::invalid_digest);
     rules.md5 = *digest;
   }
-  KISEKI_S3_TRY(take_checksum(rules, head));
+  if (checksum_of == ChecksumOf::body) KISEKI_S3_TRY(take_checksum(rules, head));
   return rules;
 }
 

@@ -21,8 +21,11 @@ struct BodyRules {
   std::string checksum_value;  ///< base64; empty: it follows in the trailer.
 };
 
+/// What `x-amz-checksum-*` of a request speak of: its body, or an object whose parts came before.
+enum class ChecksumOf : std::uint8_t { body, object };
+
 /// From the fields of a request whose identity is proved.
-S3Result<BodyRules> body_rules(const HttpHead& head, const Identity& identity);
+S3Result<BodyRules> body_rules(const HttpHead& head, const Identity& identity, ChecksumOf checksum_of);
 
 /// A request's body on its way into the file system: decoded, hashed as it passes, checked at its end.
 /// Nothing of it counts before `finish` has returned without an error.

@@ -30,6 +30,7 @@ Result<std::size_t> ChunkFraming::feed(View bytes) {
       line_.clear();
       continue;
     }
+    if (c == '\n') return fail(Errc::invalid_argument, "a chunk line ends without CRLF");
     if (line_.size() >= line_max) return fail(Errc::invalid_argument, "a chunk line is too long");
     line_.push_back(c);
   }

@@ -17,10 +17,10 @@ std::string unquoted(std::string_view etag);
 
 /// What a reader wants of an object before it is given.
 struct ReadConditions {
-  std::optional<std::string> if_match;
-  std::optional<std::string> if_none_match;
-  std::optional<std::int64_t> if_modified_since;    ///< Unix seconds.
-  std::optional<std::int64_t> if_unmodified_since;  ///< Unix seconds.
+  std::optional<std::string> if_match = {};
+  std::optional<std::string> if_none_match = {};
+  std::optional<std::int64_t> if_modified_since = {};    ///< Unix seconds.
+  std::optional<std::int64_t> if_unmodified_since = {};  ///< Unix seconds.
 };
 
 /// Fields "if-match" and so on, or with a prefix ("x-amz-copy-source-"). An unreadable date is no condition

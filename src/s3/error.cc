@@ -63,10 +63,10 @@ constexpr CodeInfo table[] = {
      "The specified multipart upload does not exist. The upload ID might not be valid, or the multipart "
      "upload "
      "might have been aborted or completed."},
+    {"NoSuchVersion", 404, "The specified version does not exist: versioning is not enabled."},
     {"NoSuchWebsiteConfiguration", 404, "The specified bucket does not have a website configuration."},
     {"NotImplemented", 501,
      "A header or query parameter that you provided implies functionality that is not implemented."},
-    {"NotModified", 304, "Not Modified."},
     {"PreconditionFailed", 412, "At least one of the preconditions that you specified did not hold."},
     {"QuotaExceeded", 403, "The quota does not allow this write."},
     {"RequestHeaderSectionTooLarge", 400,

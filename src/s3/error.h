@@ -56,9 +56,9 @@ enum class S3Code : std::uint8_t {
   no_such_server_side_encryption,
   no_such_tag_set,
   no_such_upload,
+  no_such_version,
   no_such_website_configuration,
   not_implemented,
-  not_modified,  ///< 304: a status without a body.
   precondition_failed,
   quota_exceeded,
   request_header_section_too_large,

@@ -46,14 +46,12 @@ struct HttpCore::Connection {
   std::move_only_function<void()> ended;
 };
 
-HttpCore::HttpCore(Core& core, HttpHandler& handler, const HttpOptions& options)
-    : core_(core), handler_(handler), options_(options), ticker_(core.executor()), scope_(core.executor()) {}
-
-HttpCore::~HttpCore() = default;
+HttpCore::HttpCore(Executor executor, Clock& clock, HttpHandler& handler, const HttpOptions& options)
+    : clock_(clock), handler_(handler), options_(options), ticker_(executor), scope_(executor) {}
 
 void HttpCore::renew_time() {
-  time_.now = core_.clock().now();
-  time_.date = http_date(unix_seconds(core_.clock().wall()));
+  time_.now = clock_.now();
+  time_.date = http_date(unix_seconds(clock_.wall()));
 }
 
 void HttpCore::adopt(Socket socket, Admission admission, std::move_only_function<void()> ended) {
@@ -100,7 +98,7 @@ Task<> HttpCore::serve(Connection& connection) {
 }
 
 Task<> HttpCore::tick() {
-  while (co_await ticker_.sleep(core_.clock(), tick_interval)) {
+  while (co_await ticker_.sleep(clock_, tick_interval)) {
     renew_time();
     for (Connection* connection : connections_) connection->stream.expire();
   }
@@ -109,9 +107,9 @@ Task<> HttpCore::tick() {
 Task<> HttpCore::stop() {
   stopping_ = true;
   for (Connection* connection : connections_) connection->stream.stop_when_idle();
-  const BootTime end = core_.clock().now() + options_.stop_grace;
-  while (!connections_.empty() && core_.clock().now() < end) {
-    co_await core_.clock().sleep(std::chrono::milliseconds(10));
+  const BootTime end = clock_.now() + options_.stop_grace;
+  while (!connections_.empty() && clock_.now() < end) {
+    co_await clock_.sleep(std::chrono::milliseconds(10));
   }
   for (Connection* connection : connections_) connection->stream.abort();
   co_await scope_.stop();
@@ -127,7 +125,8 @@ class HttpServer::Acceptor {
         acceptor_(places_.at(0).core->executor()),
         scope_(places_.at(0).core->executor()) {
     for (const Place& place : places_) {
-      cores_.push_back(std::make_unique<HttpCore>(*place.core, *place.handler, options_));
+      cores_.push_back(
+          std::make_unique<HttpCore>(place.core->executor(), place.core->clock(), *place.handler, options_));
     }
   }
 

@@ -58,12 +58,12 @@ class HttpServer {
 /// The connections of one core. Every call on that core.
 class HttpCore {
  public:
-  /// `permit` is called when a connection ends.
-  HttpCore(Core& core, HttpHandler& handler, const HttpOptions& options);
-  ~HttpCore();
+  /// All outlive it.
+  HttpCore(Executor executor, Clock& clock, HttpHandler& handler, const HttpOptions& options);
 
   /// How a new connection is met.
   enum class Admission : std::uint8_t { served, refused };
+  /// `ended` is called when the connection has ended.
   void adopt(Socket socket, Admission admission, std::move_only_function<void()> ended);
   Task<> stop();
 
@@ -74,7 +74,7 @@ class HttpCore {
   Task<> tick();
   void renew_time();
 
-  Core& core_;
+  Clock& clock_;
   HttpHandler& handler_;
   const HttpOptions& options_;
   HttpTime time_;

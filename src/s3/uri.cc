@@ -45,23 +45,6 @@ std::optional<std::string> decode(std::string_view text, Plus plus) {
   return out;
 }
 
-/// Length of the UTF-8 sequence at the start of `text` (RFC 3629); 0 when it is none.
-std::size_t sequence_length(std::string_view text) noexcept {
-  const auto at = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = at(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xc0U) != 0x80) return 0;
-  }
-  if (first == 0xe0 && at(1) < 0xa0) return 0;  // overlong
-  if (first == 0xed && at(1) > 0x9f) return 0;  // surrogate
-  if (first == 0xf0 && at(1) < 0x90) return 0;  // overlong
-  if (first == 0xf4 && at(1) > 0x8f) return 0;  // above U+10FFFF
-  return length;
-}
-
 }  // namespace
 
 std::string uri_encode(std::string_view text, Slash slash) {
@@ -83,9 +66,26 @@ std::string uri_encode(std::string_view text, Slash slash) {
 
 std::optional<std::string> percent_decode(std::string_view text) { return decode(text, Plus::literal); }
 
+std::size_t utf8_length(std::string_view text) noexcept {
+  if (text.empty()) return 0;
+  const auto at = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = at(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((at(i) & 0xc0U) != 0x80) return 0;
+  }
+  if (first == 0xe0 && at(1) < 0xa0) return 0;  // overlong
+  if (first == 0xed && at(1) > 0x9f) return 0;  // surrogate
+  if (first == 0xf0 && at(1) < 0x90) return 0;  // overlong
+  if (first == 0xf4 && at(1) > 0x8f) return 0;  // above U+10FFFF
+  return length;
+}
+
 bool is_utf8(std::string_view text) noexcept {
   while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
+    const std::size_t length = utf8_length(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }

@@ -16,7 +16,9 @@ std::string uri_encode(std::string_view text, Slash slash);
 /// Nothing when an escape is broken.
 std::optional<std::string> percent_decode(std::string_view text);
 
-/// No overlong form, no surrogate, nothing above U+10FFFF.
+/// Bytes of the UTF-8 sequence at the start of a text (RFC 3629: no overlong form, no surrogate, nothing
+/// above U+10FFFF); 0 when there is none.
+std::size_t utf8_length(std::string_view text) noexcept;
 bool is_utf8(std::string_view text) noexcept;
 
 struct QueryParameter {

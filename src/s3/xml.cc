@@ -3,8 +3,28 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "s3/uri.h"
 
 namespace kiseki::s3 {
+
+namespace {
+
+std::string_view entity_of(char c) noexcept {
+  switch (c) {
+    case '&':
+      return "&amp;";
+    case '<':
+      return "&lt;";
+    case '>':
+      return "&gt;";
+    case '"':
+      return "&quot;";
+    default:
+      return {};
+  }
+}
+
+}  // namespace
 
 XmlWriter::XmlWriter(std::string_view root, Namespace space) {
   out_ = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<";
@@ -37,33 +57,32 @@ XmlWriter& XmlWriter::element(std::string_view name, std::uint64_t number) {
   return element(name, fmt::format_int(number).c_str());
 }
 
+XmlWriter& XmlWriter::text(std::string_view text) {
+  escape(text);
+  return *this;
+}
+
 std::string XmlWriter::finish() {
   while (!open_.empty()) close();
   return std::move(out_);
 }
 
 void XmlWriter::escape(std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out_ += "&amp;";
-        break;
-      case '<':
-        out_ += "&lt;";
-        break;
-      case '>':
-        out_ += "&gt;";
-        break;
-      case '"':
-        out_ += "&quot;";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          fmt::format_to(std::back_inserter(out_), "&#x{:X};", static_cast<unsigned>(c));
-        } else {
-          out_ += c;
-        }
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const char c = text.front();
+    if (length == 0) {
+      out_ += "\xEF\xBF\xBD";  // U+FFFD: a document is well formed whatever a name holds
+    } else if (length > 1) {
+      out_ += text.substr(0, length);
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      fmt::format_to(std::back_inserter(out_), "&#x{:X};", static_cast<unsigned>(c));
+    } else if (const std::string_view entity = entity_of(c); !entity.empty()) {
+      out_ += entity;
+    } else {
+      out_ += c;
     }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
 }
 

@@ -20,6 +20,8 @@ class XmlWriter {
   XmlWriter& close();
   XmlWriter& element(std::string_view name, std::string_view text);
   XmlWriter& element(std::string_view name, std::uint64_t number);
+  /// Character data of the element that is open.
+  XmlWriter& text(std::string_view text);
   XmlWriter& flag(std::string_view name, bool value) { return element(name, value ? "true" : "false"); }
 
   /// Closes what is open.

@@ -1,0 +1,139 @@
+#include <charconv>
+
+#include "s3/operation.h"
+#include "s3/routes.h"
+#include "s3/time_format.h"
+#include "s3/xml.h"
+#include "s3/xml_requests.h"
+
+// ListBuckets, and the operations on one bucket that are no listing.
+
+namespace kiseki::s3 {
+
+namespace {
+
+constexpr std::string_view first_region = "us-east-1";
+constexpr std::uint32_t buckets_max = 10'000;
+
+/// An absent constraint is accepted everywhere: there is one region.
+S3Result<> check_location(std::string_view constraint, std::string_view region) {
+  if (constraint.empty() || constraint == region) return {};
+  if (constraint == "EU" && region == "eu-west-1") return {};
+  return refuse(
+      S3Code::illegal_location_constraint,
+      fmt::format("The {} location constraint is incompatible for the region specific endpoint this request "
+                  "was sent to.",
+                  constraint));
+}
+
+/// Buckets whose names match, in order, after the token.
+std::vector<fs::Space> select_buckets(std::vector<fs::Space> all, const Query& query,
+                                      std::string_view region) {
+  const std::string_view prefix = query.get("prefix");
+  const std::string_view after = query.get("continuation-token");
+  const std::string* wanted = query.find("bucket-region");
+  std::erase_if(all, [&](const fs::Space& space) {
+    return !space.name.starts_with(prefix) || (!after.empty() && space.name <= after) ||
+           (wanted != nullptr && *wanted != region);
+  });
+  return all;
+}
+
+}  // namespace
+
+Reply document_reply(std::string document) {
+  Reply reply;
+  reply.head.add("Content-Type", "application/xml");
+  reply.document = std::move(document);
+  return reply;
+}
+
+Task<S3Result<fs::Space>> find_bucket(Call& call) {
+  auto space = co_await call.files.find_space(call.tenant(), call.bucket);
+  if (!space) co_return refuse(translate(space.error(), Subject::bucket));
+  co_return std::move(*space);
+}
+
+std::string owner_id(TenantId tenant) { return fmt::format("{:064x}", tenant.value()); }
+
+S3Result<std::uint32_t> number_parameter(const Query& query, std::string_view name, std::uint32_t least,
+                                         std::uint32_t most, std::uint32_t otherwise) {
+  const std::string* text = query.find(name);
+  if (text == nullptr) return otherwise;
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  const bool is_number = error == std::errc{} && end == text->data() + text->size();
+  if (!is_number || value < least || value > static_cast<std::uint32_t>(INT32_MAX)) {
+    return refuse(S3Error{S3Code::invalid_argument,
+                          fmt::format("Argument {} must be an integer of at least {}.", name, least),
+                          {{"ArgumentName", std::string(name)}, {"ArgumentValue", *text}}});
+  }
+  return std::min(value, most);
+}
+
+Task<S3Result<Reply>> list_buckets(Call& call) {
+  const auto limit = number_parameter(call.query, "max-buckets", 1, buckets_max, buckets_max);
+  if (!limit) co_return refuse(limit.error());
+  auto all = co_await call.files.list_spaces(call.tenant());
+  if (!all) co_return refuse(translate(all.error(), Subject::service));
+  const auto selected = select_buckets(std::move(*all), call.query, call.options.region);
+  XmlWriter xml("ListAllMyBucketsResult");
+  xml.open("Owner").element("ID", owner_id(call.tenant())).close();
+  xml.open("Buckets");
+  const std::size_t count = std::min<std::size_t>(selected.size(), *limit);
+  for (std::size_t i = 0; i < count; ++i) {
+    xml.open("Bucket")
+        .element("Name", selected[i].name)
+        .element("CreationDate", iso_time(selected[i].created_ms));
+    xml.element("BucketRegion", call.options.region).close();
+  }
+  xml.close();
+  if (call.query.has("prefix")) xml.element("Prefix", call.query.get("prefix"));
+  if (count < selected.size()) xml.element("ContinuationToken", selected[count - 1].name);
+  co_return document_reply(xml.finish());
+}
+
+Task<S3Result<Reply>> create_bucket(Call& call) {
+  auto document = co_await call.body.read_all(xml_small_max);
+  if (!document) co_return refuse(std::move(document).error());
+  const auto constraint = parse_create_bucket(std::move(*document));
+  if (!constraint) co_return refuse(constraint.error());
+  KISEKI_S3_CO_TRY(check_location(*constraint, call.options.region));
+  const auto made = co_await call.files.create_space(call.tenant(), call.bucket);
+  // As Amazon has it: making an own bucket again is a success in the first region and a conflict elsewhere.
+  const bool again = !made && made.error().code() == Errc::exists && call.options.region == first_region;
+  if (!made && !again) co_return refuse(translate(made.error(), Subject::bucket));
+  Reply reply;
+  reply.head.add("Location", "/" + call.bucket);
+  co_return reply;
+}
+
+Task<S3Result<Reply>> head_bucket(Call& call) {
+  const auto space = co_await find_bucket(call);
+  if (!space) co_return refuse(space.error());
+  Reply reply;
+  reply.head.add("x-amz-bucket-region", call.options.region).add("Content-Type", "application/xml");
+  co_return reply;
+}
+
+Task<S3Result<Reply>> delete_bucket(Call& call) {
+  const auto removed = co_await call.files.remove_space(call.tenant(), call.bucket);
+  if (!removed) co_return refuse(translate(removed.error(), Subject::bucket));
+  co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
+}
+
+Task<S3Result<Reply>> get_bucket_location(Call& call) {
+  const auto space = co_await find_bucket(call);
+  if (!space) co_return refuse(space.error());
+  XmlWriter xml("LocationConstraint");
+  if (call.options.region != first_region) xml.text(call.options.region);
+  co_return document_reply(xml.finish());
+}
+
+Task<S3Result<Reply>> get_bucket_versioning(Call& call) {
+  const auto space = co_await find_bucket(call);
+  if (!space) co_return refuse(space.error());
+  co_return document_reply(XmlWriter("VersioningConfiguration").finish());
+}
+
+}  // namespace kiseki::s3

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "fs/file_system.h"
+#include "s3/body.h"
+#include "s3/conditions.h"
+#include "s3/http_message.h"
+
+namespace kiseki::s3 {
+
+struct ServiceOptions {
+  std::string region = "us-east-1";
+  /// Buckets are also reached as BUCKET.domain; empty: by path alone.
+  std::string domain;
+};
+
+/// One authenticated request, as its operation sees it.
+struct Call {
+  fs::FileSystem& files;
+  const ServiceOptions& options;
+  Executor executor;
+  const HttpHead& head;
+  const Query& query;
+  std::string bucket;  ///< Valid, where the operation has one.
+  std::string key;     ///< Valid, where the operation has one.
+  Identity identity;
+  Body& body;
+
+  TenantId tenant() const noexcept { return identity.key.tenant; }
+};
+
+/// What to answer with: a head, and a document or a piece of an object.
+struct Reply {
+  HttpResponse head{200};
+  std::string document;
+  std::unique_ptr<fs::Object> object;
+  ByteRange range;
+};
+
+/// A use case: does what the call asks, and says what to answer. `call` outlives it.
+using Operation = Task<S3Result<Reply>> (*)(Call& call);
+
+/// An XML document as a reply.
+Reply document_reply(std::string document);
+
+/// The bucket of the call.
+Task<S3Result<fs::Space>> find_bucket(Call& call);
+
+/// The id of a tenant as owner of what it made.
+std::string owner_id(TenantId tenant);
+
+/// An integer parameter between `least` and `most`; `otherwise` when it is absent; above `most` it is `most`.
+S3Result<std::uint32_t> number_parameter(const Query& query, std::string_view name, std::uint32_t least,
+                                         std::uint32_t most, std::uint32_t otherwise);
+
+// Service and buckets.
+Task<S3Result<Reply>> list_buckets(Call& call);
+Task<S3Result<Reply>> create_bucket(Call& call);
+Task<S3Result<Reply>> head_bucket(Call& call);
+Task<S3Result<Reply>> delete_bucket(Call& call);
+Task<S3Result<Reply>> get_bucket_location(Call& call);
+Task<S3Result<Reply>> get_bucket_versioning(Call& call);
+
+// Listings.
+Task<S3Result<Reply>> list_objects(Call& call);
+Task<S3Result<Reply>> list_objects_v2(Call& call);
+Task<S3Result<Reply>> list_object_versions(Call& call);
+
+// Objects.
+Task<S3Result<Reply>> put_object(Call& call);
+Task<S3Result<Reply>> get_object(Call& call);
+Task<S3Result<Reply>> head_object(Call& call);
+Task<S3Result<Reply>> delete_object(Call& call);
+Task<S3Result<Reply>> delete_objects(Call& call);
+Task<S3Result<Reply>> copy_object(Call& call);
+Task<S3Result<Reply>> get_object_tagging(Call& call);
+
+// Multipart uploads.
+Task<S3Result<Reply>> create_multipart_upload(Call& call);
+Task<S3Result<Reply>> upload_part(Call& call);
+Task<S3Result<Reply>> upload_part_copy(Call& call);
+Task<S3Result<Reply>> complete_multipart_upload(Call& call);
+Task<S3Result<Reply>> abort_multipart_upload(Call& call);
+Task<S3Result<Reply>> list_parts(Call& call);
+Task<S3Result<Reply>> list_multipart_uploads(Call& call);
+
+}  // namespace kiseki::s3

@@ -1,0 +1,218 @@
+#include "s3/routes.h"
+
+#include <boost/asio/ip/address_v4.hpp>
+
+namespace kiseki::s3 {
+
+namespace {
+
+constexpr std::size_t key_size_max = 1024;
+
+enum class Level : std::uint8_t { service, bucket, object };
+enum class Copy : std::uint8_t { no, yes };
+
+struct Route {
+  std::string_view method;
+  Level level;
+  std::string_view selector;    ///< The query parameter whose presence chooses this row; empty: none.
+  std::string_view parameters;  ///< What else may stand in the query, between blanks.
+  Operation operation;
+  Copy copy = Copy::no;  ///< With x-amz-copy-source.
+  ChecksumOf checksum_of = ChecksumOf::body;
+};
+
+/// A configuration that cannot be set here, so that it is always absent.
+template <S3Code code>
+Task<S3Result<Reply>> absent_configuration(Call& call) {
+  const auto bucket = co_await find_bucket(call);
+  if (!bucket) co_return refuse(bucket.error());
+  co_return refuse(code);
+}
+
+constexpr std::string_view list_v1 = " prefix delimiter marker max-keys encoding-type ";
+constexpr std::string_view list_v2 =
+    " prefix delimiter continuation-token start-after max-keys encoding-type fetch-owner ";
+constexpr std::string_view list_versions =
+    " prefix delimiter key-marker version-id-marker max-keys encoding-type ";
+constexpr std::string_view list_uploads = " prefix key-marker upload-id-marker max-uploads encoding-type ";
+constexpr std::string_view overrides =
+    " versionId response-content-type response-content-language response-expires response-cache-control "
+    "response-content-disposition response-content-encoding ";
+
+// A row with a selector stands before the row of the same method without one.
+constexpr Route routes[] = {
+    {"GET", Level::service, "", " prefix max-buckets continuation-token bucket-region ", list_buckets},
+
+    {"GET", Level::bucket, "location", "", get_bucket_location},
+    {"GET", Level::bucket, "versioning", "", get_bucket_versioning},
+    {"GET", Level::bucket, "versions", list_versions, list_object_versions},
+    {"GET", Level::bucket, "uploads", list_uploads, list_multipart_uploads},
+    {"GET", Level::bucket, "list-type", list_v2, list_objects_v2},
+    {"GET", Level::bucket, "policy", "", absent_configuration<S3Code::no_such_bucket_policy>},
+    {"GET", Level::bucket, "cors", "", absent_configuration<S3Code::no_such_cors_configuration>},
+    {"GET", Level::bucket, "lifecycle", "", absent_configuration<S3Code::no_such_lifecycle_configuration>},
+    {"GET", Level::bucket, "tagging", "", absent_configuration<S3Code::no_such_tag_set>},
+    {"GET", Level::bucket, "object-lock", "",
+     absent_configuration<S3Code::no_such_object_lock_configuration>},
+    {"GET", Level::bucket, "website", "", absent_configuration<S3Code::no_such_website_configuration>},
+    {"GET", Level::bucket, "replication", "",
+     absent_configuration<S3Code::no_such_replication_configuration>},
+    {"GET", Level::bucket, "encryption", "", absent_configuration<S3Code::no_such_server_side_encryption>},
+    {"GET", Level::bucket, "publicAccessBlock", "",
+     absent_configuration<S3Code::no_such_public_access_block>},
+    {"GET", Level::bucket, "", list_v1, list_objects},
+    {"HEAD", Level::bucket, "", "", head_bucket},
+    {"PUT", Level::bucket, "", "", create_bucket},
+    {"DELETE", Level::bucket, "", "", delete_bucket},
+    {"POST", Level::bucket, "delete", "", delete_objects},
+
+    {"GET", Level::object, "uploadId", " max-parts part-number-marker ", list_parts},
+    {"GET", Level::object, "tagging", " versionId ", get_object_tagging},
+    {"GET", Level::object, "", overrides, get_object},
+    {"HEAD", Level::object, "", overrides, head_object},
+    {"PUT", Level::object, "uploadId", " partNumber ", upload_part},
+    {"PUT", Level::object, "uploadId", " partNumber ", upload_part_copy, Copy::yes},
+    {"PUT", Level::object, "", "", put_object},
+    {"PUT", Level::object, "", "", copy_object, Copy::yes},
+    {"DELETE", Level::object, "uploadId", "", abort_multipart_upload},
+    {"DELETE", Level::object, "", " versionId ", delete_object},
+    {"POST", Level::object, "uploads", "", create_multipart_upload},
+    {"POST", Level::object, "uploadId", "", complete_multipart_upload, Copy::no, ChecksumOf::object},
+};
+
+Level level_of(const Address& address) noexcept {
+  if (address.bucket.empty()) return Level::service;
+  return address.key.empty() ? Level::bucket : Level::object;
+}
+
+/// Parameters that change nothing: the signature's own, and marks that clients leave for logs.
+bool is_ignorable(std::string_view name) noexcept {
+  constexpr std::string_view of_signature =
+      " X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-SignedHeaders X-Amz-Signature "
+      "X-Amz-Content-Sha256 ";
+  if (name.starts_with("X-Amz-")) return of_signature.find(fmt::format(" {} ", name)) != of_signature.npos;
+  return name.starts_with("x-") && !name.starts_with("x-amz-");
+}
+
+S3Result<> check_parameters(const Route& route, const Query& query) {
+  for (const QueryParameter& one : query.all()) {
+    const bool known = one.name == route.selector ||
+                       route.parameters.find(fmt::format(" {} ", one.name)) != std::string_view::npos;
+    if (known || is_ignorable(one.name)) continue;
+    return refuse(S3Error{S3Code::not_implemented, {}, {{"Parameter", one.name}}});
+  }
+  if (const std::string* version = query.find("versionId"); version != nullptr && *version != "null") {
+    return refuse(S3Code::no_such_version);
+  }
+  return {};
+}
+
+bool is_alphanumeric(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+/// The bucket in a Host field such as "bucket.s3.example.org:9000"; empty when it names none.
+std::string_view bucket_of_host(std::string_view host, std::string_view domain) {
+  host = host.substr(0, host.rfind(':'));
+  if (domain.empty() || host.size() <= domain.size() + 1 || !host.ends_with(domain)) return {};
+  host.remove_suffix(domain.size());
+  return host.ends_with('.') ? host.substr(0, host.size() - 1) : std::string_view{};
+}
+
+struct FieldRule {
+  std::string_view name;     ///< A prefix when it ends in '-'.
+  std::string_view allowed;  ///< Values that ask for what is anyway so, between blanks.
+  S3Code code = S3Code::not_implemented;
+};
+
+constexpr FieldRule field_rules[] = {
+    {"x-amz-acl", " private bucket-owner-full-control bucket-owner-read "},
+    {"x-amz-grant-", ""},
+    {"x-amz-server-side-encryption", " AES256 "},
+    {"x-amz-server-side-encryption-", ""},
+    {"x-amz-copy-source-server-side-encryption-", ""},
+    {"x-amz-tagging", ""},
+    {"x-amz-tagging-directive", " COPY "},
+    {"x-amz-website-redirect-location", ""},
+    {"x-amz-object-lock-", ""},
+    {"x-amz-bucket-object-lock-enabled", " false "},
+    {"x-amz-object-ownership", " BucketOwnerEnforced "},
+    {"x-amz-write-offset-bytes", ""},
+    {"x-amz-rename-source", ""},
+    {"x-amz-if-match-", ""},
+    {"x-amz-storage-class", " STANDARD ", S3Code::invalid_storage_class},
+};
+
+bool applies(const FieldRule& rule, std::string_view name) noexcept {
+  return rule.name.ends_with('-') ? name.starts_with(rule.name) : name == rule.name;
+}
+
+}  // namespace
+
+bool is_bucket_name(std::string_view name) noexcept {
+  if (name.size() < 3 || name.size() > 63) return false;
+  if (!is_alphanumeric(name.front()) || !is_alphanumeric(name.back())) return false;
+  if (!std::ranges::all_of(name, [](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; }))
+    return false;
+  if (name.find("..") != name.npos) return false;
+  for (const std::string_view prefix : {"xn--", "sthree-", "amzn-s3-demo-"}) {
+    if (name.starts_with(prefix)) return false;
+  }
+  for (const std::string_view suffix : {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}) {
+    if (name.ends_with(suffix)) return false;
+  }
+  boost::system::error_code not_an_address;
+  asio::ip::make_address_v4(std::string(name), not_an_address);
+  return static_cast<bool>(not_an_address);
+}
+
+S3Result<Address> resolve_address(std::string_view path, std::string_view host, std::string_view domain) {
+  Address address;
+  path.remove_prefix(1);
+  if (const std::string_view bucket = bucket_of_host(host, domain); !bucket.empty()) {
+    address = {std::string(bucket), std::string(path)};
+  } else {
+    const std::size_t slash = path.find('/');
+    address.bucket = path.substr(0, slash);
+    if (slash != path.npos) address.key = path.substr(slash + 1);
+  }
+  if (address.bucket.empty() && address.key.empty()) return address;
+  if (!is_bucket_name(address.bucket)) return refuse(S3Code::invalid_bucket_name);
+  if (address.key.size() > key_size_max) {
+    return refuse(S3Error{S3Code::key_too_long,
+                          {},
+                          {{"Size", fmt::format("{}", address.key.size())},
+                           {"MaxSizeAllowed", fmt::format("{}", key_size_max)}}});
+  }
+  return address;
+}
+
+S3Result<Selection> find_operation(const HttpHead& head, const Address& address, const Query& query) {
+  const Level level = level_of(address);
+  const Copy copy = head.find("x-amz-copy-source") ? Copy::yes : Copy::no;
+  bool method_known = false;
+  for (const Route& route : routes) {
+    if (route.method != head.method() || route.level != level) continue;
+    method_known = true;
+    if (route.copy != copy || (!route.selector.empty() && !query.has(route.selector))) continue;
+    KISEKI_S3_TRY(check_parameters(route, query));
+    return Selection{route.operation, route.checksum_of};
+  }
+  return refuse(method_known ? S3Code::not_implemented : S3Code::method_not_allowed);
+}
+
+S3Result<> check_fields(const HttpHead& head, std::string_view owner) {
+  for (const HttpField& field : head.fields()) {
+    for (const FieldRule& rule : field_rules) {
+      if (!applies(rule, field.name) ||
+          rule.allowed.find(fmt::format(" {} ", field.value)) != rule.allowed.npos) {
+        continue;
+      }
+      return refuse(S3Error{rule.code, {}, {{"Header", std::string(field.name)}}});
+    }
+    const bool names_owner =
+        field.name == "x-amz-expected-bucket-owner" || field.name == "x-amz-source-expected-bucket-owner";
+    if (names_owner && field.value != owner) return refuse(S3Code::access_denied);
+  }
+  return {};
+}
+
+}  // namespace kiseki::s3

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "s3/operation.h"
+
+namespace kiseki::s3 {
+
+/// What a request is about, from its path and host: a service, a bucket or an object in one.
+struct Address {
+  std::string bucket;
+  std::string key;
+};
+
+/// `invalid_bucket_name`, `key_too_long`. `host` counts only when it ends in `domain`.
+S3Result<Address> resolve_address(std::string_view path, std::string_view host, std::string_view domain);
+
+/// The rules for names of new buckets (S3 User Guide, "General purpose bucket naming rules").
+bool is_bucket_name(std::string_view name) noexcept;
+
+/// An operation, and how its body is to be checked.
+struct Selection {
+  Operation operation;
+  ChecksumOf checksum_of;
+};
+
+/// The operation a request asks for, by method, path and the one query parameter or field that selects it.
+/// `not_implemented` when it carries a parameter that the operation does not know.
+S3Result<Selection> find_operation(const HttpHead& head, const Address& address, const Query& query);
+
+/// Refuses fields that ask for what is not implemented, or that expect another owner.
+S3Result<> check_fields(const HttpHead& head, std::string_view owner);
+
+}  // namespace kiseki::s3

@@ -1,0 +1,256 @@
+#include "s3/testing/memory_files.h"
+
+#include <fmt/format.h>
+
+namespace kiseki::s3::testing {
+
+namespace {
+
+/// 2013-05-24T00:00:00Z: every object is made at that moment.
+constexpr std::uint64_t now_ms = 1'369'353'600'000;
+constexpr std::size_t piece_size = 64 * 1024;
+
+}  // namespace
+
+class MemoryFiles::OpenObject final : public fs::Object {
+ public:
+  OpenObject(Stored stored, std::optional<Bytes> bad_offset)
+      : stored_(std::move(stored)), bad_offset_(bad_offset) {}
+
+  const fs::Attributes& attributes() const override { return stored_.attributes; }
+
+  Task<Result<Buffer>> read(Bytes offset, Bytes length) override {
+    if (offset >= stored_.bytes.size()) co_return fail(Errc::out_of_range);
+    if (bad_offset_ && offset >= *bad_offset_) co_return fail(Errc::corrupted);
+    const Bytes end =
+        std::min({offset + length, Bytes{stored_.bytes.size()}, round_down(offset, piece_size) + piece_size});
+    co_return Buffer::copy_of(as_view(std::string_view(stored_.bytes).substr(offset, end - offset)));
+  }
+
+ private:
+  Stored stored_;
+  std::optional<Bytes> bad_offset_;
+};
+
+Result<MemoryFiles::Bucket*> MemoryFiles::bucket(const fs::Space& space) {
+  if (planned_) return fail(*std::exchange(planned_, std::nullopt), "as planned");
+  const auto found = buckets_.find({space.tenant, space.name});
+  if (found == buckets_.end()) return fail(Errc::not_found);
+  return &found->second;
+}
+
+Result<MemoryFiles::Upload*> MemoryFiles::upload(const fs::Space& space, const std::string& key,
+                                                 const std::string& id) {
+  const auto owner = bucket(space);
+  if (!owner) return fail(owner.error());
+  const auto found = (*owner)->uploads.find({key, id});
+  if (found == (*owner)->uploads.end()) return fail(Errc::not_found);
+  return &found->second;
+}
+
+Result<> MemoryFiles::check(const Bucket& bucket, const std::string& key, const fs::Condition& condition) {
+  const auto found = bucket.objects.find(key);
+  const bool present = found != bucket.objects.end();
+  if (condition.absent && present) return fail(Errc::precondition_failed);
+  if (!condition.etag) return {};
+  if (!present) return fail(Errc::not_found);
+  const std::string& etag = found->second.attributes.properties.etag;
+  return *condition.etag == "*" || *condition.etag == etag ? Result<>() : fail(Errc::precondition_failed);
+}
+
+Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
+  Stored stored;
+  for (std::string piece(100'000, '\0');;) {
+    const auto count = co_await source.read(std::as_writable_bytes(std::span(piece)));
+    if (!count) co_return fail(count.error());
+    if (*count == 0) break;
+    stored.bytes.append(piece, 0, *count);
+  }
+  auto properties = source.finish();
+  if (!properties) co_return fail(std::move(properties).error());
+  stored.attributes = {stored.bytes.size(), now_ms, std::move(*properties)};
+  co_return stored;
+}
+
+Task<Result<fs::Space>> MemoryFiles::create_space(TenantId tenant, std::string name) {
+  const fs::Space space{NamespaceId(next_id_++), tenant, name, now_ms};
+  if (!buckets_.try_emplace({tenant, name}, Bucket{space, {}, {}}).second) co_return fail(Errc::exists);
+  co_return space;
+}
+
+Task<Result<fs::Space>> MemoryFiles::find_space(TenantId tenant, std::string name) {
+  const auto found = buckets_.find({tenant, name});
+  if (found == buckets_.end()) co_return fail(Errc::not_found);
+  co_return found->second.space;
+}
+
+Task<Result<std::vector<fs::Space>>> MemoryFiles::list_spaces(TenantId tenant) {
+  std::vector<fs::Space> spaces;
+  for (const auto& [name, bucket] : buckets_) {
+    if (name.first == tenant) spaces.push_back(bucket.space);
+  }
+  co_return spaces;
+}
+
+Task<Result<>> MemoryFiles::remove_space(TenantId tenant, std::string name) {
+  const auto found = buckets_.find({tenant, name});
+  if (found == buckets_.end()) co_return fail(Errc::not_found);
+  if (!found->second.objects.empty()) co_return fail(Errc::not_empty);
+  buckets_.erase(found);
+  co_return Result<>{};
+}
+
+Task<Result<fs::Attributes>> MemoryFiles::put(fs::Space space, std::string key, fs::Source& source,
+                                              fs::Condition condition) {
+  const auto owner = bucket(space);
+  if (!owner) co_return fail(owner.error());
+  KISEKI_CO_TRY(check(**owner, key, condition));
+  auto stored = co_await read_all(source);
+  if (!stored) co_return fail(std::move(stored).error());
+  KISEKI_CO_TRY(check(**owner, key, condition));
+  co_return ((*owner)->objects[key] = std::move(*stored)).attributes;
+}
+
+Task<Result<fs::Attributes>> MemoryFiles::stat(fs::Space space, std::string key) {
+  const auto owner = bucket(space);
+  if (!owner) co_return fail(owner.error());
+  const auto found = (*owner)->objects.find(key);
+  if (found == (*owner)->objects.end()) co_return fail(Errc::not_found);
+  co_return found->second.attributes;
+}
+
+Task<Result<std::unique_ptr<fs::Object>>> MemoryFiles::open_object(fs::Space space, std::string key) {
+  const auto owner = bucket(space);
+  if (!owner) co_return fail(owner.error());
+  const auto found = (*owner)->objects.find(key);
+  if (found == (*owner)->objects.end()) co_return fail(Errc::not_found);
+  co_return std::make_unique<OpenObject>(found->second, bad_offset_);
+}
+
+Task<Result<>> MemoryFiles::remove(fs::Space space, std::string key, fs::Condition condition) {
+  const auto owner = bucket(space);
+  if (!owner) co_return fail(owner.error());
+  KISEKI_CO_TRY(check(**owner, key, condition));
+  (*owner)->objects.erase(key);
+  co_return Result<>{};
+}
+
+Task<Result<fs::Attributes>> MemoryFiles::copy(CopyRequest request) {
+  const auto from = bucket(request.from);
+  if (!from) co_return fail(from.error());
+  const auto to = bucket(request.to);
+  if (!to) co_return fail(to.error());
+  KISEKI_CO_TRY(check(**from, request.from_key, fs::Condition{false, request.source_etag}));
+  KISEKI_CO_TRY(check(**to, request.to_key, request.condition));
+  const auto found = (*from)->objects.find(request.from_key);
+  if (found == (*from)->objects.end()) co_return fail(Errc::not_found);
+  Stored copied = found->second;
+  if (request.replace) copied.attributes.properties = *request.replace;
+  co_return ((*to)->objects[request.to_key] = std::move(copied)).attributes;
+}
+
+Task<Result<fs::ListReply>> MemoryFiles::list(fs::Space space, fs::ListRequest request) {
+  const auto owner = bucket(space);
+  if (!owner) co_return fail(owner.error());
+  fs::ListReply reply;
+  for (const auto& [key, stored] : (*owner)->objects) {
+    if (!key.starts_with(request.prefix) || key <= request.after) continue;
+    const std::size_t slash = request.by_directory ? key.find('/', request.prefix.size()) : key.npos;
+    fs::ListReply::Item item{key, false, stored.attributes};
+    if (slash != key.npos) item = {key.substr(0, slash + 1), true, {}};
+    if (item.is_prefix && item.name == request.after) continue;
+    if (!reply.items.empty() && reply.items.back().name == item.name) continue;
+    if (reply.items.size() == request.limit) {
+      reply.truncated = true;
+      break;
+    }
+    reply.items.push_back(std::move(item));
+  }
+  co_return reply;
+}
+
+Task<Result<std::string>> MemoryFiles::create_upload(fs::Space space, std::string key,
+                                                     fs::Properties properties) {
+  const auto owner = bucket(space);
+  if (!owner) co_return fail(owner.error());
+  const std::string id = fmt::format("upload-{}", next_id_++);
+  (*owner)->uploads[{key, id}].info = {key, id, now_ms, std::move(properties)};
+  co_return id;
+}
+
+Task<Result<fs::Attributes>> MemoryFiles::put_part(fs::Space space, std::string key, std::string upload_id,
+                                                   std::uint32_t number, fs::Source& source) {
+  const auto found = upload(space, key, upload_id);
+  if (!found) co_return fail(found.error());
+  auto stored = co_await read_all(source);
+  if (!stored) co_return fail(std::move(stored).error());
+  co_return ((*found)->parts[number] = std::move(*stored)).attributes;
+}
+
+Task<Result<fs::Attributes>> MemoryFiles::complete_upload(fs::Space space, std::string key,
+                                                          std::string upload_id,
+                                                          std::vector<fs::CompletePart> parts,
+                                                          std::string etag, fs::Condition condition) {
+  const auto found = upload(space, key, upload_id);
+  if (!found) co_return fail(found.error());
+  const auto owner = bucket(space);
+  KISEKI_CO_TRY(check(**owner, key, condition));
+  Stored whole;
+  for (const fs::CompletePart& part : parts) {
+    const auto stored = (*found)->parts.find(part.number);
+    if (stored == (*found)->parts.end() || stored->second.attributes.properties.etag != part.etag) {
+      co_return fail(Errc::invalid_argument);
+    }
+    const bool last = &part == &parts.back();
+    if (!last && stored->second.bytes.size() < part_size_min) co_return fail(Errc::too_large);
+    whole.bytes += stored->second.bytes;
+  }
+  whole.attributes = {whole.bytes.size(), now_ms, (*found)->info.properties};
+  whole.attributes.properties.etag = etag;
+  (*owner)->uploads.erase({key, upload_id});
+  co_return ((*owner)->objects[key] = std::move(whole)).attributes;
+}
+
+Task<Result<>> MemoryFiles::abort_upload(fs::Space space, std::string key, std::string upload_id) {
+  const auto found = upload(space, key, upload_id);
+  if (!found) co_return fail(found.error());
+  const auto owner = bucket(space);
+  (*owner)->uploads.erase({key, upload_id});
+  co_return Result<>{};
+}
+
+Task<Result<std::vector<fs::PartInfo>>> MemoryFiles::list_parts(fs::Space space, std::string key,
+                                                                std::string upload_id, std::uint32_t after,
+                                                                std::uint32_t limit) {
+  const auto found = upload(space, key, upload_id);
+  if (!found) co_return fail(found.error());
+  std::vector<fs::PartInfo> parts;
+  for (const auto& [number, part] : (*found)->parts) {
+    if (number > after && parts.size() < limit) parts.push_back({number, part.attributes});
+  }
+  co_return parts;
+}
+
+Task<Result<fs::UploadInfo>> MemoryFiles::find_upload(fs::Space space, std::string key,
+                                                      std::string upload_id) {
+  const auto found = upload(space, key, upload_id);
+  if (!found) co_return fail(found.error());
+  co_return (*found)->info;
+}
+
+Task<Result<std::vector<fs::UploadInfo>>> MemoryFiles::list_uploads(fs::Space space, std::string prefix,
+                                                                    std::string after_key,
+                                                                    std::string after_upload,
+                                                                    std::uint32_t limit) {
+  const auto owner = bucket(space);
+  if (!owner) co_return fail(owner.error());
+  std::vector<fs::UploadInfo> uploads;
+  for (const auto& [name, one] : (*owner)->uploads) {
+    const bool after =
+        after_upload.empty() ? name.first > after_key : name > std::pair(after_key, after_upload);
+    if (after && name.first.starts_with(prefix) && uploads.size() < limit) uploads.push_back(one.info);
+  }
+  co_return uploads;
+}
+
+}  // namespace kiseki::s3::testing

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <map>
+
+#include "fs/file_system.h"
+
+namespace kiseki::s3::testing {
+
+/// A file system in memory with the contract of the real one: what the operations are tested against.
+class MemoryFiles final : public fs::FileSystem {
+ public:
+  /// The next call fails with this.
+  void fail_next(Errc code) { planned_ = code; }
+  /// Reads of objects fail from this offset on.
+  void fail_reads_at(Bytes offset) { bad_offset_ = offset; }
+
+  Task<Result<fs::Space>> create_space(TenantId tenant, std::string name) override;
+  Task<Result<fs::Space>> find_space(TenantId tenant, std::string name) override;
+  Task<Result<std::vector<fs::Space>>> list_spaces(TenantId tenant) override;
+  Task<Result<>> remove_space(TenantId tenant, std::string name) override;
+  Task<Result<fs::Attributes>> put(fs::Space space, std::string key, fs::Source& source,
+                                   fs::Condition condition) override;
+  Task<Result<fs::Attributes>> stat(fs::Space space, std::string key) override;
+  Task<Result<std::unique_ptr<fs::Object>>> open_object(fs::Space space, std::string key) override;
+  Task<Result<>> remove(fs::Space space, std::string key, fs::Condition condition) override;
+  Task<Result<fs::Attributes>> copy(CopyRequest request) override;
+  Task<Result<fs::ListReply>> list(fs::Space space, fs::ListRequest request) override;
+  Task<Result<std::string>> create_upload(fs::Space space, std::string key,
+                                          fs::Properties properties) override;
+  Task<Result<fs::Attributes>> put_part(fs::Space space, std::string key, std::string upload,
+                                        std::uint32_t number, fs::Source& source) override;
+  Task<Result<fs::Attributes>> complete_upload(fs::Space space, std::string key, std::string upload,
+                                               std::vector<fs::CompletePart> parts, std::string etag,
+                                               fs::Condition condition) override;
+  Task<Result<>> abort_upload(fs::Space space, std::string key, std::string upload) override;
+  Task<Result<std::vector<fs::PartInfo>>> list_parts(fs::Space space, std::string key, std::string upload,
+                                                     std::uint32_t after, std::uint32_t limit) override;
+  Task<Result<fs::UploadInfo>> find_upload(fs::Space space, std::string key, std::string upload) override;
+  Task<Result<std::vector<fs::UploadInfo>>> list_uploads(fs::Space space, std::string prefix,
+                                                         std::string after_key, std::string after_upload,
+                                                         std::uint32_t limit) override;
+  Task<> sweep() override { co_return; }
+  Task<> stop() override { co_return; }
+
+ private:
+  struct Stored {
+    fs::Attributes attributes;
+    std::string bytes;
+  };
+  struct Upload {
+    fs::UploadInfo info;
+    std::map<std::uint32_t, Stored> parts;
+  };
+  struct Bucket {
+    fs::Space space;
+    std::map<std::string, Stored> objects;
+    std::map<std::pair<std::string, std::string>, Upload> uploads;
+  };
+  class OpenObject;
+
+  Result<Bucket*> bucket(const fs::Space& space);
+  Result<Upload*> upload(const fs::Space& space, const std::string& key, const std::string& id);
+  static Result<> check(const Bucket& bucket, const std::string& key, const fs::Condition& condition);
+  static Task<Result<Stored>> read_all(fs::Source& source);
+
+  std::map<std::pair<TenantId, std::string>, Bucket> buckets_;
+  std::uint64_t next_id_ = 1;
+  std::optional<Errc> planned_;
+  std::optional<Bytes> bad_offset_;
+};
+
+}  // namespace kiseki::s3::testing

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/scope.h"
-#include "chunk/device_world.h"
+#include "chunk/testing/device_world.h"
 
 namespace kiseki::chunk {
 namespace {

@@ -92,7 +92,7 @@ void Ring::submit() {
   if (io_uring_sq_ready(&ring_) > 0) {
     const int submitted = io_uring_submit(&ring_);
     KISEKI_ASSERT(submitted >= 0 || submitted == -EAGAIN || submitted == -EBUSY || submitted == -EINTR);
-    // The kernel is short of memory for now: what it did not take stays prepared.
+    // The kernel is short of memory: what it did not take stays prepared.
     if (io_uring_sq_ready(&ring_) > 0) schedule_submit();
   }
   if (in_flight_ > 0) watch();

@@ -73,6 +73,7 @@ class World {
   Task<Result<std::unique_ptr<DeviceStore>>> start() {
     return DeviceStore::open(options_, test_wrap(), services());
   }
+  void set_options(DeviceStore::Options options) { options_ = std::move(options); }
   void open() {
     auto opened = loop.get(start());
     ASSERT_TRUE(opened) << opened.error().to_string();

@@ -2,11 +2,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
-#include "base/core.h"
-#include "base/scope.h"
+#include "base/clock.h"
+#include "base/task.h"
 #include "disk/disk.h"
 #include "raft/types.h"
 
@@ -38,29 +39,48 @@ class Log {
  public:
   struct Options {
     std::filesystem::path directory;
-    Bytes segment_size = 64_MiB;
+    Bytes segment_size = 64_MiB;     ///< Of new segments; a multiple of 4 KiB.
     std::size_t spare_segments = 1;  ///< Zero-filled ahead of need.
   };
 
-  /// Recovers every group. A torn last batch is dropped with a warning; damage before a record that proves a
-  /// later flush is `corrupted`, and says segment and offset.
-  static Task<Result<std::unique_ptr<Log>>> open(disk::Disk& disk, Core& core, Options options);
-  virtual ~Log() = default;
+  /// Recovers every group; runs on `executor`, whose clock is `clock`. A torn last batch is dropped with a
+  /// warning; damage before a record that proves a later flush is `corrupted`, and says segment and offset.
+  /// `disk` and `clock` outlive the log.
+  static Task<Result<std::unique_ptr<Log>>> open(disk::Disk& disk, Executor executor, Clock& clock,
+                                                 Options options);
+  /// Stopped.
+  ~Log();
 
-  virtual Executor executor() const = 0;
+  Executor executor() const;
   /// The recovered groups, once each; moved out.
-  virtual std::unordered_map<GroupId, Recovered> take_recovered() = 0;
-  /// A group that starts at `base`, with nothing before it. Durable on return.
-  virtual Task<Result<>> create(GroupId group, SnapshotMeta base) = 0;
+  std::unordered_map<GroupId, Recovered> take_recovered();
+  /// A group that starts at `base`, with nothing before it. Durable on return. `exists`.
+  Task<Result<>> create(GroupId group, SnapshotMeta base);
   /// Durable on return, for `sync`. A failed write or flush is final: every later append fails too.
-  virtual Task<Result<>> append(Append append) = 0;
-  /// Entries [from, to), as many as fit `limit` bytes, at least one. `stale` when compacted away.
-  virtual Task<Result<std::vector<Entry>>> read(GroupId group, Index from, Index to, Bytes limit) = 0;
+  /// `no_space` is not: nothing of this append or of those that wait behind it was written, and all may be
+  /// tried again, in order. `not_found` for a group that was never created, `too_large` beyond a quarter of a
+  /// segment.
+  Task<Result<>> append(Append append);
+  /// Bytes of one append at most: a quarter of a segment.
+  Bytes append_max() const;
+  /// Entries [from, to), as many as fit `limit` bytes, at least one. `stale` when compacted away,
+  /// `out_of_range` beyond the last durable entry.
+  Task<Result<std::vector<Entry>>> read(GroupId group, Index from, Index to, Bytes limit);
   /// Entries ≤ through.index are not needed any more; the base moves there. Frees segments nobody needs.
-  virtual Task<Result<>> compact(GroupId group, SnapshotMeta through) = 0;
-  /// Bytes of live segments: what decides when state is flushed and the log compacted.
-  virtual Bytes live_bytes() const = 0;
-  virtual Task<> stop() = 0;
+  Task<Result<>> compact(GroupId group, SnapshotMeta through);
+  /// Bytes that recovery would read: what decides when state is flushed and the log compacted. From any core.
+  Bytes live_bytes() const;
+  /// The disk has no room for another segment and this one is nearly full: take no new work, only what lets
+  /// the log be compacted. From any core.
+  bool is_full() const;
+  /// Writes what is lazy, and returns when every append is answered. No read is under way, and no call is
+  /// made afterwards.
+  Task<> stop();
+
+ private:
+  class Writer;
+  explicit Log(std::unique_ptr<Writer> writer);
+  std::unique_ptr<Writer> writer_;
 };
 
 }  // namespace kiseki::raft

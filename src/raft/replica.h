@@ -1,11 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
-#include "base/core.h"
-#include "base/scope.h"
+#include "base/clock.h"
+#include "base/task.h"
 #include "raft/log.h"
 #include "raft/types.h"
 
@@ -22,12 +23,14 @@ class StateMachine {
   virtual Index applied() const = 0;
   /// The same, as it would be after a crash now: what the log may forget.
   virtual Result<Index> applied_durable() const = 0;
-  /// The replica gained or lost leadership; proposals that were under way may still commit.
+  /// The replica gained or lost leadership; proposals that were under way may still commit. Losing it for
+  /// good, when the replica has failed, is told in the same way.
   virtual void leadership(Role role, Term term) = 0;
 };
 
-/// One replica of one group: drives the engine, carries out its effects in the order of CONSENSUS section 3,
-/// and gives what is committed to the state machine. Belongs to one core.
+/// One replica of one group: drives the engine, carries out its effects in the order of persist, send, apply,
+/// and gives what is committed to the state machine. Belongs to one core. Groups of one voter so far: there
+/// is no transport.
 class Replica {
  public:
   struct Options {
@@ -37,35 +40,46 @@ class Replica {
     Duration tick = std::chrono::milliseconds(100);
     std::size_t proposals_max = 4096;  ///< Entries proposed and not applied; beyond: `busy`.
   };
+  /// What a replica works with; all of it outlives the replica.
+  struct Services {
+    StateMachine& machine;
+    Log& log;  ///< On its own core.
+    Clock& clock;
+    Executor executor;
+  };
 
-  /// `machine`, `log` and `clock` outlive the replica. On return a one-voter group has elected itself and
-  /// applied everything its log holds.
-  static Task<Result<std::unique_ptr<Replica>>> open(Options options, Recovered recovered,
-                                                     StateMachine& machine, Log& log, Clock& clock,
-                                                     Executor executor);
-  virtual ~Replica() = default;
+  /// On return a one-voter group has elected itself and applied everything its log holds. `corrupted` when
+  /// the state machine has applied more than that, `not_supported` for more voters.
+  static Task<Result<std::unique_ptr<Replica>>> open(Options options, Recovered recovered, Services services);
+  ~Replica();
 
   /// Where the proposal will stand; known before it is durable. Proposals made in one turn of the loop become
   /// one batch. The state machine learns of it by `apply`; an entry of another term there means it was
-  /// replaced. `not_leader`, `busy`.
+  /// replaced. `not_leader`, `busy`, `no_space`, `unavailable` after a failure.
   struct Position {
     Index index;
     Term term;
   };
-  virtual Result<Position> propose(std::string payload) = 0;
+  Result<Position> propose(std::string payload);
   /// Returns when everything committed before the call is applied here, and this replica was the leader
   /// meanwhile.
-  virtual Task<Result<>> read_barrier() = 0;
+  Task<Result<>> read_barrier();
   /// True while `read_barrier` would return at once: the one voter of a group that has applied an entry of
   /// its term.
-  virtual bool reads_locally() const = 0;
-  virtual Role role() const = 0;
-  virtual Term term() const = 0;
+  bool reads_locally() const;
+  Role role() const;
+  Term term() const;
   /// Lets the log forget what the state machine holds durably.
-  virtual Task<Result<>> compact() = 0;
-  /// Ends when the replica has failed for good (the log refused a write): the node must stop.
-  virtual const std::optional<Error>& failure() const = 0;
-  virtual Task<> stop() = 0;
+  Task<Result<>> compact();
+  /// Set when the replica has failed for good (the log refused a write): the node must stop.
+  const std::optional<Error>& failure() const;
+  /// Returns when nothing is under way; what is not persisted by then may be lost. No call may follow.
+  Task<> stop();
+
+ private:
+  class Driver;
+  explicit Replica(std::unique_ptr<Driver> driver);
+  std::unique_ptr<Driver> driver_;
 };
 
 }  // namespace kiseki::raft

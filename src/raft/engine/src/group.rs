@@ -1,4 +1,4 @@
-//! One group: the crate's node kept inside the envelope in which it is safe (docs/decisions/consensus_engine.md).
+//! One group: the crate's node kept inside the envelope in which it is safe (docs/decisions/consensus-engine.md).
 
 use bytes::Bytes;
 use protobuf::Message as _;

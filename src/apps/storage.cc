@@ -67,7 +67,7 @@ Result<> Storage::open_stores() {
 Task<Result<>> Storage::open_log() {
   raft::Log::Options options;
   options.directory = path("log");
-  auto opened = co_await raft::Log::open(*disk_, first(), std::move(options));
+  auto opened = co_await raft::Log::open(*disk_, first().executor(), first().clock(), std::move(options));
   if (!opened) co_return fail(std::move(opened).error().in("log"));
   log_ = std::move(*opened);
   co_return Result<>{};
@@ -88,8 +88,8 @@ Task<Result<>> Storage::open_device(chunk::DeviceStore::SecretWrap seal) {
   chunk::DeviceStore::Options options;
   options.directory = path("device");
   options.capacity = config_.device_capacity;
-  chunk::DeviceStore::Services services{
-      *device_disk_, *device_index_, rng_, pool_, device_core().executor(), device_core().clock()};
+  chunk::DeviceStore::Services services{*device_disk_, *device_index_,           rng_,
+                                        pool_,         device_core().executor(), device_core().clock()};
   auto opened = co_await chunk::DeviceStore::open(std::move(options), std::move(seal), services);
   if (!opened) co_return fail(std::move(opened).error().in("device"));
   device_ = std::move(*opened);

@@ -1,0 +1,121 @@
+#include "sim/simulated_node.h"
+
+#include <limits>
+
+#include <unistd.h>
+
+namespace kiseki::sim {
+
+namespace {
+
+/// A key file of this process alone: keys are not what is simulated.
+std::filesystem::path new_key_path() {
+  static int number = 0;
+  return std::filesystem::path("/var/tmp") /
+         ("kiseki-simulated-" + std::to_string(::getpid()) + "-" + std::to_string(number++) + ".key");
+}
+
+keys::KeyFile create_key_file(const std::filesystem::path& path, Rng& rng) {
+  auto file = keys::KeyFile::create(path, rng);
+  KISEKI_ASSERT(file.has_value());
+  return std::move(*file);
+}
+
+}  // namespace
+
+SimulatedNode::SimulatedNode(SimulatedLoop& loop, std::uint64_t seed)
+    : loop_(loop),
+      clock_(loop),
+      rng_(seed),
+      disk_(clock_, seed),
+      rows_(shard::Node::families().size()),
+      index_(chunk::DeviceStore::index_families().size()),
+      key_path_(new_key_path()),
+      key_file_(create_key_file(key_path_, rng_)),
+      provider_(key_file_, rng_),
+      key_service_(key_file_.system_key(), provider_, rng_) {}
+
+SimulatedNode::~SimulatedNode() {
+  if (running_) stop();
+  std::filesystem::remove(key_path_);
+}
+
+Result<> SimulatedNode::start() {
+  KISEKI_ASSERT(running_ == nullptr);
+  running_ = std::make_unique<Running>(loop_.executor());
+  auto opened = loop_.get(open(*running_));
+  if (!opened) stop();
+  return opened;
+}
+
+void SimulatedNode::power_cut(Scope& users) {
+  disk_.crash();
+  for (CrashableKv* store : {&rows_, &index_}) {
+    store->fail_writes(std::numeric_limits<std::uint64_t>::max());
+    store->set_full(true);
+  }
+  loop_.get(users.stop());
+  stop();
+  for (CrashableKv* store : {&rows_, &index_}) {
+    store->crash(rng_.next());
+    store->fail_writes(0);
+    store->set_full(false);
+  }
+}
+
+bool SimulatedNode::holds(std::string_view word) const {
+  return !disk_.files_with(word).empty() || rows_.holds(word) || index_.holds(word);
+}
+
+void SimulatedNode::stop() {
+  loop_.get(close(*running_));
+  running_.reset();
+}
+
+chunk::DeviceStore::SecretWrap SimulatedNode::wrap() {
+  return {.seal = [this](View context, View secret) { return key_service_.seal(context, secret); },
+          .open = [this](View context, View sealed) { return key_service_.open(context, sealed); }};
+}
+
+Task<Result<>> SimulatedNode::open(Running& running) {
+  auto log = co_await raft::Log::open(disk_, loop_.executor(), clock_,
+                                      {.directory = "/node/log", .segment_size = 1_MiB});
+  if (!log) co_return fail(std::move(log).error());
+  running.log = std::move(*log);
+  auto chunks = co_await chunk::DeviceStore::open(
+      {.directory = "/node/device", .capacity = 512_MiB, .region = 4_MiB, .grow = 16_MiB}, wrap(),
+      {disk_, index_, rng_, pool_, loop_.executor(), clock_});
+  if (!chunks) co_return fail(std::move(chunks).error());
+  running.chunks = std::move(*chunks);
+  const shard::CoreServices core{loop_.executor(), &clock_};
+  auto shards = co_await shard::Node::open({.log_limit = 4_MiB, .cluster = key_file_.fingerprint()}, rows_,
+                                           *running.log, {core}, pool_);
+  if (!shards) co_return fail(std::move(shards).error());
+  running.shards = std::move(*shards);
+  auto client = co_await running.shards->connect(core, 1);
+  if (!client) co_return fail(std::move(client).error());
+  running.client = std::move(*client);
+  const fs::Services services{loop_.executor(),     &clock_,       &rng_,          running.client.get(),
+                              running.chunks.get(), &key_service_, &running.budget};
+  auto tenant = co_await fs::bootstrap(services, [this](TenantId id) -> Result<> {
+    return key_file_.tenant_key(id) ? Result<>() : key_file_.add_tenant(id, rng_);
+  });
+  if (!tenant) co_return fail(std::move(tenant).error());
+  tenant_ = *tenant;
+  auto files = co_await fs::FileSystem::open(services);
+  if (!files) co_return fail(std::move(files).error());
+  running.files = std::move(*files);
+  running.scope.spawn(running.files->sweep());
+  co_return Result<>();
+}
+
+Task<> SimulatedNode::close(Running& running) {
+  running.scope.request_stop();
+  if (running.files) co_await running.files->stop();
+  co_await running.scope.stop();
+  if (running.shards) co_await running.shards->stop();
+  if (running.chunks) co_await running.chunks->stop();
+  if (running.log) co_await running.log->stop();
+}
+
+}  // namespace kiseki::sim

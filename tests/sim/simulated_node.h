@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+
+#include "base/scope.h"
+#include "chunk/chunk_store.h"
+#include "fs/file_system.h"
+#include "fs/identities.h"
+#include "keys/keys.h"
+#include "raft/log.h"
+#include "shard/node.h"
+#include "sim/crashable_kv.h"
+#include "sim/simulated_clock.h"
+#include "sim/simulated_disk.h"
+
+namespace kiseki::sim {
+
+/// One node in this process, on a disk and stores that a power cut robs of everything unsynced. What it holds
+/// on them outlives any number of starts.
+class SimulatedNode {
+ public:
+  SimulatedNode(SimulatedLoop& loop, std::uint64_t seed);
+  ~SimulatedNode();
+
+  /// Opens what the disk holds; the first time makes the node.
+  Result<> start();
+  /// Everything not synced is lost, in part. `users` and the node find out by errors; ends with neither running.
+  void power_cut(Scope& users);
+  void stop();
+
+  fs::FileSystem& files() { return *running_->files; }
+  TenantId tenant() const { return tenant_; }
+  /// Whether these bytes stand anywhere on its disk or in its stores.
+  bool holds(std::string_view word) const;
+  Clock& clock() { return clock_; }
+  Rng& rng() { return rng_; }
+
+ private:
+  /// What a start makes and a power cut takes; each outlives those below it.
+  struct Running {
+    explicit Running(Executor executor) : scope(executor) {}
+    std::unique_ptr<raft::Log> log;
+    std::unique_ptr<chunk::DeviceStore> chunks;
+    std::unique_ptr<shard::Node> shards;
+    std::unique_ptr<shard::Client> client;
+    Semaphore budget{64_MiB};
+    std::unique_ptr<fs::FileSystem> files;
+    Scope scope;
+  };
+
+  Task<Result<>> open(Running& running);
+  static Task<> close(Running& running);
+  chunk::DeviceStore::SecretWrap wrap();
+
+  SimulatedLoop& loop_;
+  SimulatedClock clock_;
+  SeededRng rng_;
+  SimulatedDisk disk_;
+  CrashableKv rows_;
+  CrashableKv index_;
+  BlockingPool pool_{0};
+  std::filesystem::path key_path_;
+  keys::KeyFile key_file_;
+  keys::InternalProvider provider_;
+  keys::KeyService key_service_;
+  TenantId tenant_;
+
+  std::unique_ptr<Running> running_;
+};
+
+}  // namespace kiseki::sim

@@ -42,7 +42,6 @@ json::object show(const NodeReport& report) {
           {"ready", report.ready},
           {"s3", report.s3},
           {"cores", report.cores},
-          {"disk_io", report.disk_io},
           {"shards", show_all(report.shards)},
           {"device", json::object{{"capacity", report.device_capacity},
                                   {"used", report.device_used},

@@ -24,7 +24,6 @@ struct NodeReport {
   bool ready = false;
   std::string s3;  ///< Address and port.
   std::size_t cores = 0;
-  std::string disk_io;
   std::vector<Shard> shards;
   Bytes device_capacity = 0, device_used = 0;
   std::uint64_t device_chunks = 0;

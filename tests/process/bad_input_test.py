@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from node import SERVER, Node, StartFailed, clean_environment
+from node import SERVER, Node, clean_environment
 
 
 def refuse(arguments, code, **environment):
@@ -51,8 +51,8 @@ def serve(data, *more):
 def stopped(scratch):
     """A node that has data and does not run."""
     with Node(scratch / "data") as node:
-        node.client().create_bucket(Bucket="b")
-        node.client().put_object(Bucket="b", Key="k", Body=b"x" * 100_000)
+        node.client().create_bucket(Bucket="bucket")
+        node.client().put_object(Bucket="bucket", Key="k", Body=b"x" * 100_000)
         node.stop()
         yield node
 
@@ -176,7 +176,7 @@ def test_a_missing_key_file(stopped):
     assert photograph(stopped.data) == before
     stopped.data.with_name("kept").rename(stopped.data / "keys")
     stopped.start()
-    assert stopped.client().get_object(Bucket="b", Key="k")["Body"].read() == b"x" * 100_000
+    assert stopped.client().get_object(Bucket="bucket", Key="k")["Body"].read() == b"x" * 100_000
 
 
 def test_the_key_file_of_another_node(stopped, scratch):
@@ -237,6 +237,4 @@ def test_a_missing_permission(scratch):
 
 
 def test_a_port_file_that_cannot_be_written(scratch):
-    with pytest.raises(StartFailed) as refused:
-        Node(scratch / "data", port_file="/nowhere/ports").start()
-    assert refused.value.code == 1 and "/nowhere/ports" in refused.value.errors
+    assert "/nowhere/ports" in refuse(serve(scratch / "data", "--port-file", "/nowhere/ports"), 1)

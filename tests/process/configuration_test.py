@@ -34,9 +34,9 @@ def test_every_way_to_reach_the_disk_works(scratch):
     for mode in ("threads", "auto"):
         with Node(scratch / mode, disk_io=mode) as node:
             s3 = node.client()
-            s3.create_bucket(Bucket="b")
-            s3.put_object(Bucket="b", Key="k", Body=b"x" * 1_000_000)
-            assert s3.get_object(Bucket="b", Key="k")["Body"].read() == b"x" * 1_000_000
+            s3.create_bucket(Bucket="bucket")
+            s3.put_object(Bucket="bucket", Key="k", Body=b"x" * 1_000_000)
+            assert s3.get_object(Bucket="bucket", Key="k")["Body"].read() == b"x" * 1_000_000
 
 
 def test_a_network_address_without_tls_is_warned_of_loudly(scratch):
@@ -48,7 +48,7 @@ def test_keys_kept_elsewhere(scratch):
     with Node(scratch / "data", key_file=scratch / "elsewhere") as node:
         assert not (node.data / "keys").exists()
         assert "takes the keys too" not in node.log_text()
-        node.client().create_bucket(Bucket="b")
+        node.client().create_bucket(Bucket="bucket")
         node.stop()
         node.start()
-        node.client().head_bucket(Bucket="b")
+        node.client().head_bucket(Bucket="bucket")

@@ -58,13 +58,13 @@ def device_file(node):
 
 def test_a_damaged_fragment_is_an_error_and_no_wrong_byte(node):
     s3 = node.client()
-    s3.create_bucket(Bucket="b")
+    s3.create_bucket(Bucket="bucket")
     whole, damaged = os.urandom(2 * MIB), os.urandom(3 * MIB)
-    s3.put_object(Bucket="b", Key="whole", Body=whole)
+    s3.put_object(Bucket="bucket", Key="whole", Body=whole)
     node.stop()
     before = blocks_of(device_file(node))
     node.start()
-    node.client().put_object(Bucket="b", Key="damaged", Body=damaged)
+    node.client().put_object(Bucket="bucket", Key="damaged", Body=damaged)
     node.stop()
     after = blocks_of(device_file(node))
     first, last = longest_run(offset for offset, block in after.items() if before.get(offset) != block)
@@ -73,17 +73,17 @@ def test_a_damaged_fragment_is_an_error_and_no_wrong_byte(node):
 
     node.start()
     s3 = node.client()
-    assert s3.head_object(Bucket="b", Key="damaged")["ContentLength"] == len(damaged)
+    assert s3.head_object(Bucket="bucket", Key="damaged")["ContentLength"] == len(damaged)
     got = b""
     with pytest.raises((ClientError, BotoCoreError)):
-        body = s3.get_object(Bucket="b", Key="damaged")["Body"]
+        body = s3.get_object(Bucket="bucket", Key="damaged")["Body"]
         while piece := body.read(64 * KIB):
             got += piece
     assert damaged.startswith(got) and len(got) < len(damaged)
-    assert s3.get_object(Bucket="b", Key="damaged", Range="bytes=0-99")["Body"].read() == damaged[:100]
-    assert s3.get_object(Bucket="b", Key="whole")["Body"].read() == whole
-    s3.put_object(Bucket="b", Key="damaged", Body=b"another")
-    assert s3.get_object(Bucket="b", Key="damaged")["Body"].read() == b"another"
+    assert s3.get_object(Bucket="bucket", Key="damaged", Range="bytes=0-99")["Body"].read() == damaged[:100]
+    assert s3.get_object(Bucket="bucket", Key="whole")["Body"].read() == whole
+    s3.put_object(Bucket="bucket", Key="damaged", Body=b"another")
+    assert s3.get_object(Bucket="bucket", Key="damaged")["Body"].read() == b"another"
 
 
 @pytest.fixture
@@ -91,9 +91,9 @@ def crashed(scratch):
     """A node killed after 60 writes, one after another, each with a flush of its own in the log."""
     with Node(scratch / "data") as node:
         s3 = node.client()
-        s3.create_bucket(Bucket="b")
+        s3.create_bucket(Bucket="bucket")
         for number in range(60):
-            s3.put_object(Bucket="b", Key=f"k{number:02}", Body=b"x" * 2000)
+            s3.put_object(Bucket="bucket", Key=f"k{number:02}", Body=b"x" * 2000)
         node.kill()
         yield node
 
@@ -116,7 +116,7 @@ def test_a_log_damaged_before_a_proved_flush_is_refused(crashed):
     assert path.name in sentence[0], "it says in which segment"
     flip(path, offset + BLOCK // 2)
     crashed.start()
-    listed = crashed.client().list_objects_v2(Bucket="b")["Contents"]
+    listed = crashed.client().list_objects_v2(Bucket="bucket")["Contents"]
     assert [item["Key"] for item in listed] == [f"k{number:02}" for number in range(60)]
 
 
@@ -126,5 +126,5 @@ def test_a_last_batch_that_nothing_proves_is_taken_for_torn(crashed):
     flip(path, offset + len(written) - 1)
     crashed.start()
     assert "WARNING" in crashed.log_text().upper() and "torn" in crashed.log_text()
-    keys = [item["Key"] for item in crashed.client().list_objects_v2(Bucket="b")["Contents"]]
+    keys = [item["Key"] for item in crashed.client().list_objects_v2(Bucket="bucket")["Contents"]]
     assert keys == [f"k{number:02}" for number in range(len(keys))] and len(keys) >= 58

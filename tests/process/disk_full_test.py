@@ -74,7 +74,7 @@ def fill(s3, limit):
     for number in range(limit):
         body = os.urandom(4 * MIB)
         try:
-            s3.put_object(Bucket="b", Key=f"k{number:03}", Body=body)
+            s3.put_object(Bucket="bucket", Key=f"k{number:03}", Body=body)
         except ClientError as refused:
             return stored, refused
         stored[f"k{number:03}"] = body
@@ -87,24 +87,24 @@ def test_a_full_disk(small):
     node = NodeInside(folder / "data", device_capacity="0", prefix=system.enter, environment=environment)
     with node:
         s3 = node.client()
-        s3.create_bucket(Bucket="b")
-        s3.put_object(Bucket="b", Key="small", Body=b"x" * 1000)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="small", Body=b"x" * 1000)
         stored, refused = fill(s3, 400)
         answer = refused.response
         assert answer["ResponseMetadata"]["HTTPStatusCode"] in (500, 503, 507), answer
         assert answer["Error"]["Message"], "it says why"
         assert len(stored) > 10
         for key, body in stored.items():
-            assert s3.get_object(Bucket="b", Key=key)["Body"].read() == body, key
+            assert s3.get_object(Bucket="bucket", Key=key)["Body"].read() == body, key
         assert node.probe("/healthz")[0] == 200
-        s3.delete_object(Bucket="b", Key="k000")
-        s3.put_object(Bucket="b", Key="small", Body=b"y" * 1000)
+        s3.delete_object(Bucket="bucket", Key="k000")
+        s3.put_object(Bucket="bucket", Key="small", Body=b"y" * 1000)
         # The rest of the file system goes too, as other programs may take it.
         subprocess.run(
             [*system.enter, "dd", "if=/dev/zero", f"of={folder}/rest", "bs=1M"], capture_output=True
         )
         try:
-            s3.put_object(Bucket="b", Key="late", Body=b"z" * 100)
+            s3.put_object(Bucket="bucket", Key="late", Body=b"z" * 100)
             stored["late"] = b"z" * 100
         except ClientError as late:
             assert late.response["Error"]["Message"]
@@ -114,5 +114,5 @@ def test_a_full_disk(small):
         s3 = node.client()
         del stored["k000"]
         for key, body in stored.items():
-            assert s3.get_object(Bucket="b", Key=key)["Body"].read() == body, key
-        assert s3.get_object(Bucket="b", Key="small")["Body"].read() == b"y" * 1000
+            assert s3.get_object(Bucket="bucket", Key=key)["Body"].read() == body, key
+        assert s3.get_object(Bucket="bucket", Key="small")["Body"].read() == b"y" * 1000

@@ -30,7 +30,7 @@ class Simulation {
 
   void run() {
     world_.open();
-    for (int life = 0; life < 4; ++life) {
+    for (int life = 0; life < 3; ++life) {
       SCOPED_TRACE(fmt::format("life {}", life));
       live();
       die();
@@ -47,7 +47,7 @@ class Simulation {
     stopping_ = false;
     Scope scope(world_.loop.executor());
     for (int i = 0; i < 6; ++i) scope.spawn(work());
-    const std::uint64_t steps = rng_.below(3000);
+    const std::uint64_t steps = rng_.below(2000);
     for (std::uint64_t i = 0; i < steps; ++i) world_.loop.step();
     stopping_ = true;
     // Half of the time everything ends before the crash, or the device is even stopped.

@@ -228,9 +228,10 @@ TEST(DeviceStore, a_full_file_system_stops_growth_and_nothing_else) {
     chunks.push_back(chunk);
   }
   ASSERT_LT(chunks.size(), 10U);
+  for (std::uint64_t i = 1000; world.put(make_chunk(i, 1)); ++i) chunks.push_back(make_chunk(i, 1));
   for (const auto& chunk : chunks) EXPECT_TRUE(world.holds(*chunk));
-  ASSERT_TRUE(world.erase(chunks[0]->id, 9).value());
-  EXPECT_TRUE(world.put(chunks[0]));
+  for (const auto& chunk : chunks) ASSERT_TRUE(world.erase(chunk->id, 9).value());
+  for (const auto& chunk : chunks) EXPECT_TRUE(world.put(chunk));
 }
 
 TEST(DeviceStore, an_index_that_stalls_is_asked_again) {

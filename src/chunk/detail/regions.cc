@@ -32,16 +32,23 @@ Regions::Regions(Parts parts, Superblock superblock, Bytes grow)
       epoch_(superblock_.epoch),
       space_(superblock_.geometry) {}
 
+/// The reserve is part of what the file has, not of what it may get: the file system may refuse to let it
+/// grow.
 bool Regions::has_room(Bytes size) const {
-  const Bytes capacity = geometry().capacity();
-  return parts_.index.total().live + space_.outstanding() + size <= capacity - capacity / reserve_divisor;
+  const Bytes whole = present() * geometry().region;
+  return parts_.index.total().live + space_.outstanding() + size <= whole - whole / reserve_divisor;
 }
 
 Task<Result<Grant>> Regions::allocate(Bytes size, Purpose purpose) {
   if (size > geometry().region) co_return fail(Errc::too_large, "larger than a region");
   while (true) {
     KISEKI_CO_TRY(parts_.health.check());
-    if (purpose == Purpose::fragment && !has_room(size)) co_return fail(Errc::no_space, "the device is full");
+    if (purpose == Purpose::fragment && !has_room(size)) {
+      const auto grown = co_await grow();
+      if (!grown) co_return fail(grown.error());
+      if (!*grown) co_return fail(Errc::no_space, "the device is full");
+      continue;
+    }
     if (const auto position = space_.take(size)) co_return Grant(*this, *position, size);
     if (opening_) {
       co_await opened_.wait();
@@ -97,19 +104,25 @@ Task<Result<std::optional<Regions::Place>>> Regions::find_place(Bytes size) {
 
 /// False when the capacity, or the file system, gives no more.
 Task<Result<bool>> Regions::grow() {
-  const Area present = geometry().areas_in(parts_.file.size());
-  if (present >= geometry().areas) co_return false;
+  const Area seen = present();
+  const auto turn = co_await growth_turn_.acquire();
+  const Area have = present();
+  if (have > seen) co_return true;  // another caller was faster
+  if (have >= geometry().areas) co_return false;
   const auto step = static_cast<Area>(std::max<Bytes>(grow_ / geometry().region, 1));
-  for (Area more = std::min(step, geometry().areas - present); more > 0; more /= 2) {
-    const Bytes from = geometry().file_size(present);
-    auto allocated = co_await parts_.file.allocate(from, geometry().file_size(present + more) - from);
+  for (Area more = std::min(step, geometry().areas - have); more > 0; more /= 2) {
+    const Bytes from = geometry().file_size(have);
+    auto allocated = co_await parts_.file.allocate(from, geometry().file_size(have + more) - from);
     if (allocated) {
-      parts_.index.add_areas(present + more);
+      parts_.index.add_areas(have + more);
+      growth_refused_ = false;
       co_return true;
     }
     if (allocated.error().code() != Errc::no_space) co_return fail(std::move(allocated).error());
   }
-  log::warning("chunk", "the file system is full: the data file stays at {} bytes", parts_.file.size());
+  if (!std::exchange(growth_refused_, true)) {
+    log::warning("chunk", "the file system is full: the data file stays at {} bytes", parts_.file.size());
+  }
   co_return false;
 }
 

@@ -66,6 +66,8 @@ class Regions {
     Area area;
     std::vector<Extent> free;
   };
+  /// Areas the data file has.
+  Area present() const { return geometry().areas_in(parts_.file.size()); }
   bool has_room(Bytes size) const;
   Task<Result<>> open_for(Bytes size);
   Task<Result<std::optional<Place>>> find_place(Bytes size);
@@ -82,6 +84,8 @@ class Regions {
   GcEpoch epoch_;
   Space space_;
   Semaphore superblock_turn_{1};
+  Semaphore growth_turn_{1};
+  bool growth_refused_ = false;
   bool opening_ = false;
   WaitList opened_;
   WaitList settled_;

@@ -91,6 +91,9 @@ class KvStore {
   virtual Result<std::optional<std::string>> get_durable(Family family, View key) = 0;
   /// Bytes of memory held by writes that no flush covers.
   virtual Bytes unflushed() const = 0;
+  /// `no_space` while a flush might not fit on the disk: who adds data asks from time to time, because what
+  /// was accepted must be written.
+  virtual Result<> room() const = 0;
 };
 
 /// One memory budget for every store of a process.

@@ -206,6 +206,7 @@ TEST(CrashableKv, full_disk_fails_the_flush_and_loses_nothing) {
   ASSERT_TRUE(store.write(batch));
   store.set_full(true);
   EXPECT_EQ(store.flush().error().code(), Errc::no_space);
+  EXPECT_EQ(store.room().error().code(), Errc::no_space);
   EXPECT_EQ(store.get(rows, as_view("a"), nullptr)->value_or("-"), "1");
   store.set_full(false);
   EXPECT_TRUE(store.flush());

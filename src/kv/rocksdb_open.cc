@@ -121,7 +121,8 @@ Result<std::unique_ptr<KvStore>> open_rocksdb(const Options& options) {
   std::unique_ptr<rocksdb::DB> owner(opened);
   opened->DestroyColumnFamilyHandle(handles.front());
   handles.erase(handles.begin());
-  return std::make_unique<detail::RocksDbStore>(options.memory, std::move(owner), std::move(handles));
+  return std::make_unique<detail::RocksDbStore>(options.directory, options.memory, std::move(owner),
+                                                std::move(handles));
 }
 
 }  // namespace kiseki::kv

@@ -18,6 +18,8 @@ metrics::Counter flushes("kiseki_kv_flushes_total", "Flushes of a store's unflus
 /// Keys are shorter than this, so it stands behind them all.
 const std::string beyond_all(256, '\xff');
 
+constexpr Bytes space_reserve = 64_MiB;
+
 class RocksDbSnapshot final : public Snapshot {
  public:
   explicit RocksDbSnapshot(rocksdb::DB& database) : database_(database), snapshot_(database.GetSnapshot()) {}
@@ -73,9 +75,13 @@ Error error_of(std::string_view what, const rocksdb::Status& status) {
   return Error(code, fmt::format("kv: {}: {}", what, status.ToString()));
 }
 
-RocksDbStore::RocksDbStore(std::shared_ptr<MemoryBudget> memory, std::unique_ptr<rocksdb::DB> database,
+RocksDbStore::RocksDbStore(std::filesystem::path directory, std::shared_ptr<MemoryBudget> memory,
+                           std::unique_ptr<rocksdb::DB> database,
                            std::vector<rocksdb::ColumnFamilyHandle*> families)
-    : memory_(std::move(memory)), database_(std::move(database)), families_(std::move(families)) {}
+    : directory_(std::move(directory)),
+      memory_(std::move(memory)),
+      database_(std::move(database)),
+      families_(std::move(families)) {}
 
 RocksDbStore::~RocksDbStore() {
   for (auto* handle : families_) database_->DestroyColumnFamilyHandle(handle);
@@ -110,6 +116,10 @@ Result<> RocksDbStore::write(const Batch& batch) {
     // Nothing was written. What is committed must be applied, so this write waits; the stall is counted.
     stalls.add();
     options.no_slowdown = false;
+    status = database_->Write(options, &changes);
+  }
+  if (status.IsNoSpace() && database_->Resume().ok()) {
+    // A flush met a full disk and there is room again.
     status = database_->Write(options, &changes);
   }
   if (!status.ok()) return fail(error_of("write", status));
@@ -152,6 +162,16 @@ Result<> RocksDbStore::flush() {
     return fail(error_of("flush", status));
   }
   return {};
+}
+
+Result<> RocksDbStore::room() const {
+  std::error_code error;
+  const auto space = std::filesystem::space(directory_, error);
+  if (error) return fail(Errc::io_error, fmt::format("kv: {}: {}", directory_.string(), error.message()));
+  // Twice what a flush writes, for the compaction behind it, and a share that no flush may take.
+  const Bytes needed = 2 * unflushed() + std::min(space_reserve, space.capacity / 50);
+  if (space.available >= needed) return {};
+  return fail(Errc::no_space, fmt::format("kv: {}: {} MiB free", directory_.string(), space.available >> 20));
 }
 
 Bytes RocksDbStore::unflushed() const {

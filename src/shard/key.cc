@@ -27,10 +27,18 @@ LeafAddress decode_address(Decoder& in) {
 
 Slot slot_of(const LeafAddress& address) {
   if (address.space.is_none()) return 0;
-  const std::string bytes = address_bytes(address);
-  const auto digest = crypto::sha256(as_view(bytes));
-  Decoder in(View(digest).first(8));
-  return static_cast<Slot>(1 + in.integer<std::uint64_t>() % 65535);
+  // A transaction names few leaves many times; the hash costs more than all else in a key.
+  thread_local std::array<std::pair<LeafAddress, Slot>, 64> recent{};
+  auto& [known, slot] =
+      recent[(address.container.value() * 31 + address.leaf.value() + address.space.value()) % recent.size()];
+  if (slot == 0 || known != address) {
+    const std::string bytes = address_bytes(address);
+    const auto digest = crypto::sha256(as_view(bytes));
+    Decoder in(View(digest).first(8));
+    known = address;
+    slot = static_cast<Slot>(1 + in.integer<std::uint64_t>() % 65535);
+  }
+  return slot;
 }
 
 bool is_scanned(Kind kind) noexcept {

@@ -38,11 +38,12 @@ class Node {
   /// spread over `cores`; `pool` serves the calls that block.
   static Task<Result<std::unique_ptr<Node>>> open(Options options, kv::KvStore& store, raft::Log& log,
                                                   std::vector<CoreServices> cores, BlockingPool& pool);
-  virtual ~Node() = default;
+  /// Stopped.
+  ~Node();
 
   /// A client for a core, with a new session that fences the earlier ones of `process` (stable over restarts,
   /// different for every user of one node).
-  virtual Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process) = 0;
+  Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process);
 
   struct ShardStatus {
     ShardId id;
@@ -50,10 +51,16 @@ class Node {
     std::uint64_t applied;
     bool leader;
   };
-  virtual Task<std::vector<ShardStatus>> status() = 0;
+  Task<std::vector<ShardStatus>> status();
   /// Set when a replica failed for good: the process must stop.
-  virtual std::optional<Error> failure() const = 0;
-  virtual Task<> stop() = 0;
+  std::optional<Error> failure() const;
+  /// Clients answer `cancelled` from now on. What is in memory is flushed, so that the next start is quick.
+  Task<> stop();
+
+ private:
+  class State;
+  explicit Node(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace kiseki::shard

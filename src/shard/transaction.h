@@ -39,6 +39,9 @@ struct Operation {
     touch = 3,        ///< On an existing row; absent is fine.
     put_stamped = 4,  ///< The key's stamp is the commit's. One-shard transactions only.
     move = 5,         ///< The record as it is, version included, under `to`.
+    // The halves of a move between two shards; the client makes them.
+    move_out = 6,  ///< As `erase`, but nothing vanishes.
+    move_in = 7,   ///< As `put`, of a record that keeps its version.
   };
   Type type = Type::put;
   Key key;
@@ -63,6 +66,9 @@ struct Transaction {
   std::vector<SpaceEpoch> spaces;  ///< One for every namespace named above, but for the system's.
   GcEpoch chunk_epoch;             ///< Lowest garbage epoch of the chunks it refers to; 0: none are new.
   std::uint64_t time_ms = 0;       ///< The writer's time: what modification times are made of.
+
+  /// `invalid_argument`, `too_large`: the rules above and those of docs/formats/transaction.md.
+  Result<> validate() const;
 
   Transaction& require(Assert::Type type, Key row, Stamp stamp = {});
   Transaction& put(Key row, Record record);

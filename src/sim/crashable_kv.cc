@@ -204,6 +204,12 @@ Bytes CrashableKv::unflushed() const {
   return unflushed_;
 }
 
+Result<> CrashableKv::room() const {
+  const std::lock_guard lock(mutex_);
+  if (full_) return fail(Errc::no_space, "kv: injected");
+  return {};
+}
+
 void CrashableKv::crash(std::uint64_t seed) {
   const std::lock_guard lock(mutex_);
   KISEKI_ASSERT(pins_.empty());

@@ -26,6 +26,7 @@ class CrashableKv final : public kv::KvStore {
   Result<> flush() override;
   Result<std::optional<std::string>> get_durable(kv::Family family, View key) override;
   Bytes unflushed() const override;
+  Result<> room() const override;
 
   /// Forgets a suffix of the unflushed writes. No snapshot or iterator may live.
   void crash(std::uint64_t seed);

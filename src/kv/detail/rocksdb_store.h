@@ -17,8 +17,8 @@ inline rocksdb::Slice slice(View view) { return {reinterpret_cast<const char*>(v
 
 class RocksDbStore final : public KvStore {
  public:
-  RocksDbStore(std::shared_ptr<MemoryBudget> memory, std::unique_ptr<rocksdb::DB> database,
-               std::vector<rocksdb::ColumnFamilyHandle*> families);
+  RocksDbStore(std::filesystem::path directory, std::shared_ptr<MemoryBudget> memory,
+               std::unique_ptr<rocksdb::DB> database, std::vector<rocksdb::ColumnFamilyHandle*> families);
   ~RocksDbStore() override;
 
   Result<> write(const Batch& batch) override;
@@ -28,11 +28,13 @@ class RocksDbStore final : public KvStore {
   Result<> flush() override;
   Result<std::optional<std::string>> get_durable(Family family, View key) override;
   Bytes unflushed() const override;
+  Result<> room() const override;
 
  private:
   rocksdb::ColumnFamilyHandle* family(Family number) const;
   Result<std::optional<std::string>> read(const rocksdb::ReadOptions& options, Family family, View key) const;
 
+  const std::filesystem::path directory_;
   std::shared_ptr<MemoryBudget> memory_;  // shared by all stores of the process
   std::unique_ptr<rocksdb::DB> database_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // by number; closed before the database

@@ -1,0 +1,148 @@
+#include "shard/detail/check.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "shard/detail/state_rows.h"
+
+namespace kiseki::shard::detail {
+
+// The steps answer false when they refuse; a blocker lets the others go on.
+
+Result<Checked> Check::run() {
+  if (!transaction_.chunk_epoch.is_none() && transaction_.chunk_epoch < shard_.epoch) {
+    refuse(Refusal::chunk_epoch);
+    return checked_;
+  }
+  auto passed = spaces();
+  for (std::size_t i = 0; i < transaction_.asserts.size() && passed && *passed; ++i) passed = assertion(i);
+  for (std::size_t i = 0; i < transaction_.operations.size() && passed && *passed; ++i) {
+    passed = operation(transaction_.operations[i]);
+  }
+  if (!passed) return fail(std::move(passed).error());
+  return checked_;
+}
+
+bool Check::refuse(Refusal refusal, std::size_t place, Stamp stamp) {
+  checked_.outcome = {.refusal = refusal, .assertion = static_cast<std::uint32_t>(place), .stamp = stamp};
+  checked_.blocker.reset();
+  return false;
+}
+
+void Check::block(const Holder* holder) {
+  if (holder != nullptr && !checked_.blocker) checked_.blocker = *holder;
+}
+
+Result<bool> Check::spaces() {
+  for (const auto& space : transaction_.spaces) {
+    const auto bytes = draft_.get(family_state, state_key(shard_.id, StateType::space, space.space.value()));
+    if (!bytes) return fail(bytes.error());
+    SpaceConfiguration known;
+    if (*bytes) {
+      const auto decoded = SpaceConfiguration::decode(as_view(**bytes));
+      if (!decoded) return fail(decoded.error());
+      known = *decoded;
+    }
+    if (known.state == SpaceState::deleted) return refuse(Refusal::deleted);
+    if (space.epoch == known.epoch) continue;
+    return refuse(known.state == SpaceState::deleting ? Refusal::deleted : Refusal::configuration);
+  }
+  return true;
+}
+
+Result<bool> Check::assertion(std::size_t place) {
+  const Assert& assertion = transaction_.asserts[place];
+  if (assertion.type == Assert::Type::prefix_empty) return prefix_empty(assertion, place);
+  if (const auto* holder = shard_.locks.writer_of(assertion.key)) {
+    block(holder);
+    return true;
+  }
+  if (assertion.type == Assert::Type::generation) return generation(assertion, place);
+  const auto row = draft_.record(assertion.key);
+  if (!row) return fail(row.error());
+  const Stamp version = *row ? (*row)->version : Stamp{};
+  switch (assertion.type) {
+    case Assert::Type::version:
+      if (!*row || version != assertion.stamp) return refuse(Refusal::version, place, version);
+      return true;
+    case Assert::Type::absent:
+      if (*row) return refuse(Refusal::exists, place, version);
+      return true;
+    case Assert::Type::exists:
+      if (!*row) return refuse(Refusal::missing, place);
+      return true;
+    case Assert::Type::generation:
+    case Assert::Type::prefix_empty:
+      break;
+  }
+  KISEKI_ASSERT(false);
+}
+
+bool Check::adds_entries(const LeafAddress& leaf) const {
+  return std::ranges::any_of(transaction_.asserts, [&leaf](const Assert& one) {
+    return one.type == Assert::Type::absent && one.key.kind == Kind::entry && one.key.leaf == leaf;
+  });
+}
+
+Result<bool> Check::generation(const Assert& assertion, std::size_t place) {
+  const auto guard = draft_.record(assertion.key);
+  if (!guard) return fail(guard.error());
+  const Stamp version = *guard ? (*guard)->version : Stamp{};
+  if (!*guard || version != assertion.stamp) return refuse(Refusal::generation, place, version);
+  if (!adds_entries(assertion.key.leaf)) return true;
+  const auto counters = draft_.counters(assertion.key.leaf);
+  if (!counters) return fail(counters.error());
+  if (counters->entries >= leaf_entries_max || counters->entry_bytes >= leaf_bytes_max) {
+    return refuse(Refusal::split_first, place, version);
+  }
+  return true;
+}
+
+Result<bool> Check::prefix_empty(const Assert& assertion, std::size_t place) {
+  if (const auto writers = shard_.locks.writers_in(assertion.key.leaf, Kind::entry); !writers.empty()) {
+    block(writers.front());
+    return true;
+  }
+  const auto counters = draft_.counters(assertion.key.leaf);
+  if (!counters) return fail(counters.error());
+  if (counters->entries > 0) return refuse(Refusal::not_empty, place);
+  return true;
+}
+
+Result<bool> Check::operation(const Operation& operation) {
+  switch (operation.type) {
+    case Operation::Type::put_stamped:
+      return true;
+    case Operation::Type::touch:
+      block(shard_.locks.writer_of(operation.key));
+      return true;
+    case Operation::Type::put:
+    case Operation::Type::erase:
+      if (const auto* holder = shard_.locks.user_of(operation.key)) {
+        block(holder);
+        return true;
+      }
+      return may_vanish(operation.key);
+    case Operation::Type::move:
+      block(shard_.locks.user_of(operation.key));
+      block(shard_.locks.user_of(operation.to));
+      return true;
+    case Operation::Type::move_out:
+    case Operation::Type::move_in:
+      block(shard_.locks.user_of(operation.key));
+      return true;
+  }
+  KISEKI_ASSERT(false);
+}
+
+/// Rule 3.8 without a clock: a held row stays until its retention is lifted, whatever its date.
+Result<bool> Check::may_vanish(const Key& key) {
+  const auto row = draft_.record(key);
+  if (!row) return fail(row.error());
+  if (!*row) return true;
+  const auto& retention = (*row)->retention;
+  if (retention.mode == Retention::Mode::none && !retention.legal_hold) return true;
+  return refuse(Refusal::retained, 0, (*row)->version);
+}
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,166 @@
+#include "shard/detail/coordinator.h"
+
+#include "shard/detail/gather.h"
+
+namespace kiseki::shard::detail {
+
+Coordinator::Coordinator(Session& session, std::vector<Part> parts, Stamp age, BootTime deadline)
+    : session_(session), deadline_(deadline) {
+  holder_ = {
+      .id = {session.id(), session.sequences_.begin()}, .age = age, .primary = primary_of(parts.front())};
+  for (auto& part : parts) {
+    participants_.push_back({.part = std::move(part), .state = State::untried, .stamp = {}, .moved = {}});
+  }
+}
+
+Task<Result<Answer>> Coordinator::prepare(std::size_t place) {
+  auto& participant = participants_[place];
+  participant.state = State::unknown;
+  Prepare prepare{.id = holder_.id,
+                  .low_water = session_.sequences_.low_water(),
+                  .age = holder_.age,
+                  .primary = holder_.primary,
+                  .part = participant.part.transaction};
+  for (const auto& incoming : participant.part.incoming) {
+    prepare.part.operations[incoming.operation].record = participants_[incoming.part].moved[incoming.place];
+  }
+  co_return co_await session_.deliver(*participant.part.route->port,
+                                      {.stamp = {}, .body = std::move(prepare)}, holder_, deadline_);
+}
+
+bool Coordinator::take(std::size_t place, Result<Answer> answer) {
+  auto& participant = participants_[place];
+  if (!answer) {
+    if (!error_) error_ = std::move(answer).error();
+    return false;
+  }
+  switch (answer->type) {
+    case Answer::Type::prepared:
+      participant.state = State::prepared;
+      participant.stamp = answer->outcome.stamp;
+      participant.moved = std::move(answer->moved);
+      if (holder_.age.is_none()) holder_.age = answer->holder->age;
+      return true;
+    case Answer::Type::decided:
+      participant.state = State::refused;
+      if (!refusal_) {
+        refusal_ = answer->outcome;
+        const auto& places = participant.part.places;
+        if (refusal_->assertion < places.size()) refusal_->assertion = places[refusal_->assertion];
+      }
+      return false;
+    case Answer::Type::fenced:
+      error_ = Error(Errc::fenced, "this session was fenced");
+      return false;
+    case Answer::Type::blocked:
+    case Answer::Type::stale:
+    case Answer::Type::full:
+    case Answer::Type::forgotten:
+      return false;
+  }
+  KISEKI_ASSERT(false);
+}
+
+/// Not tried yet, and everything they take in is there.
+std::vector<std::size_t> Coordinator::ready() const {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < participants_.size(); ++i) {
+    const auto& participant = participants_[i];
+    const bool has_records = std::ranges::all_of(participant.part.incoming, [this](const auto& incoming) {
+      return participants_[incoming.part].state == State::prepared;
+    });
+    if (participant.state == State::untried && has_records) places.push_back(i);
+  }
+  return places;
+}
+
+Task<bool> Coordinator::prepare_all() {
+  // The primary first and alone: no intent of ours stands anywhere before its own.
+  if (!take(0, co_await prepare(0))) co_return false;
+  for (auto places = ready(); !places.empty(); places = ready()) {
+    std::vector<Task<Result<Answer>>> prepares;
+    for (const std::size_t place : places) prepares.push_back(prepare(place));
+    auto answers = co_await gather(session_.executor(), std::move(prepares));
+    bool all = true;
+    for (std::size_t i = 0; i < places.size(); ++i) all = take(places[i], std::move(answers[i])) && all;
+    if (!all) co_return false;
+  }
+  co_return true;
+}
+
+Task<Result<>> Coordinator::decide(Verdict verdict, BootTime deadline) {
+  Stamp floor;
+  for (const auto& participant : participants_) floor = std::max(floor, participant.stamp);
+  Decide decide{.id = holder_.id,
+                .low_water = session_.sequences_.low_water(),
+                .primary = holder_.primary,
+                .verdict = verdict,
+                .floor = floor};
+  const auto answer =
+      co_await session_.deliver(*participants_.front().part.route->port,
+                                {.stamp = {}, .body = std::move(decide)}, std::nullopt, deadline);
+  if (!answer) co_return fail(answer.error());
+  // Only its own coordinator finishes a sequence, so nothing is forgotten before.
+  KISEKI_ASSERT(answer->type == Answer::Type::decided);
+  decision_ = answer->outcome;
+  co_return Result<>{};
+}
+
+Result<Outcome> Coordinator::outcome() const {
+  if (decision_ && decision_->committed()) return *decision_;
+  if (refusal_) return *refusal_;
+  if (error_) return fail(*error_);
+  return Outcome{.refusal = Refusal::aborted, .assertion = 0, .stamp = {}};
+}
+
+Task<Result<Outcome>> Coordinator::run() {
+  const bool all = co_await prepare_all();
+  if (!all && participants_.front().state == State::refused) {
+    // Nothing stands anywhere.
+    decision_ = *refusal_;
+    co_return outcome();
+  }
+  const auto decided = co_await decide(all ? Verdict::committed : Verdict::aborted, deadline_);
+  if (!decided && all) co_return fail(decided.error());
+  co_return outcome();
+}
+
+Task<Result<>> Coordinator::resolve_at(std::size_t place) {
+  auto& participant = participants_[place];
+  const bool is_committed = decision_->committed();
+  const auto answer = co_await session_.deliver(
+      *participant.part.route->port,
+      {.stamp = {},
+       .body = Resolve{.id = holder_.id,
+                       .verdict = is_committed ? Verdict::committed : Verdict::aborted,
+                       .stamp = is_committed ? decision_->stamp : Stamp{}}},
+      std::nullopt, session_.deadline());
+  if (!answer) co_return fail(answer.error());
+  participant.state = State::refused;
+  co_return Result<>{};
+}
+
+Task<bool> Coordinator::resolve() {
+  Duration length = std::chrono::milliseconds(10);
+  for (;;) {
+    bool all = true;
+    // A decision whose answer was lost is asked for again: by an abort, which comes too late if it committed.
+    if (!decision_) all = (co_await decide(Verdict::aborted, session_.deadline())).has_value();
+    for (std::size_t i = 1; i < participants_.size() && decision_; ++i) {
+      const auto state = participants_[i].state;
+      if (state != State::prepared && state != State::unknown) continue;
+      if (!co_await resolve_at(i)) all = false;
+    }
+    if (all) break;
+    if (!co_await session_.pause(length)) co_return false;
+  }
+  session_.sequences_.finish(holder_.id.sequence);
+  co_return true;
+}
+
+Task<> Coordinator::complete(std::unique_ptr<Coordinator> coordinator, Semaphore::Permit permit) {
+  co_await coordinator->resolve();
+  permit.release();
+}
+
+}  // namespace kiseki::shard::detail

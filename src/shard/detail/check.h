@@ -1,0 +1,52 @@
+#pragma once
+
+#include <optional>
+
+#include "shard/detail/draft.h"
+#include "shard/detail/locks.h"
+
+namespace kiseki::shard::detail {
+
+/// What became of a transaction's asserts: it may commit (no refusal, no blocker), it is refused, or a
+/// prepared transaction stands in its way.
+struct Checked {
+  Outcome outcome;
+  std::optional<Holder> blocker;
+
+  bool passed() const noexcept { return outcome.committed() && !blocker; }
+};
+
+/// Checks a transaction against one moment of a shard. Reads only.
+///
+/// A row that another transaction has prepared is never judged: its fate may be decided elsewhere already. A
+/// row that is free and fails its assert refuses, whatever blocks the others.
+class Check {
+ public:
+  struct Shard {
+    ShardId id;
+    const Locks& locks;
+    GcEpoch epoch;
+  };
+  Check(Shard shard, Draft& draft, const Transaction& transaction)
+      : shard_(shard), draft_(draft), transaction_(transaction) {}
+
+  Result<Checked> run();
+
+ private:
+  Result<bool> spaces();
+  Result<bool> assertion(std::size_t place);
+  Result<bool> generation(const Assert& assertion, std::size_t place);
+  Result<bool> prefix_empty(const Assert& assertion, std::size_t place);
+  Result<bool> operation(const Operation& operation);
+  Result<bool> may_vanish(const Key& key);
+  bool adds_entries(const LeafAddress& leaf) const;
+  void block(const Holder* holder);
+  bool refuse(Refusal refusal, std::size_t place = 0, Stamp stamp = {});
+
+  Shard shard_;
+  Draft& draft_;
+  const Transaction& transaction_;
+  Checked checked_;
+};
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shard/detail/draft.h"
+#include "shard/detail/payload.h"
+#include "shard/detail/state_rows.h"
+
+namespace kiseki::shard::detail {
+
+/// The prepared transactions of a shard and the rows they lock (rule 4.1): exclusive what they change, shared
+/// what they assert. In memory a table, in the store intent rows under the leaves and one state row each.
+class Locks {
+ public:
+  explicit Locks(ShardId shard) : shard_(shard) {}
+
+  /// Rebuilds the table.
+  Result<> load(kv::KvStore& store);
+
+  const Prepared* find(TransactionId id) const;
+  const std::map<TransactionId, Prepared>& all() const noexcept { return prepared_; }
+
+  /// Who changes the row.
+  const Holder* writer_of(const Key& row) const;
+  /// Who changes the row or relies on it.
+  const Holder* user_of(const Key& row) const;
+  /// Who changes an ordinary row of the leaf and kind.
+  std::vector<const Holder*> writers_in(const LeafAddress& leaf, Kind kind) const;
+  /// A shared lock more would be one too many.
+  bool is_full(const Key& row) const;
+
+  /// Takes the locks of `part`, which are free, and stages its operations.
+  Result<> take(Draft& draft, Holder holder, Stamp stamp, const Transaction& part);
+  /// Gives them back, and returns what was staged.
+  Result<std::vector<Operation>> release(Draft& draft, TransactionId id);
+
+ private:
+  struct Users {
+    std::optional<TransactionId> writer;
+    std::vector<TransactionId> readers;
+  };
+  void enter(const Prepared& prepared);
+  Result<> share(Draft& draft, const Holder& holder, const Key& row);
+  Result<std::optional<Operation>> unstage(Draft& draft, TransactionId id, const Key& row);
+
+  ShardId shard_;
+  std::map<TransactionId, Prepared> prepared_;
+  std::map<std::string, Users> users_;  // by encoded key of the row
+};
+
+/// Rows of a part that its prepare locks, each once.
+std::vector<Prepared::Lock> locks_of(const Transaction& part);
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "kv/kv_store.h"
+#include "raft/types.h"
+#include "shard/detail/check.h"
+#include "shard/detail/locks.h"
+#include "shard/detail/payload.h"
+#include "shard/detail/sessions.h"
+#include "shard/detail/state_rows.h"
+
+namespace kiseki::shard::detail {
+
+/// What a shard says to a proposal.
+struct Answer {
+  enum class Type : std::uint8_t {
+    decided,    ///< `outcome`, for good. Of `Decide` and `Resolve`: committed, or refused with `aborted`.
+    prepared,   ///< Locked; `outcome.stamp` is the prepare's.
+    blocked,    ///< By `holder`; nothing happened.
+    stale,      ///< The sequence is below the session's low-water mark, or the epoch is an older one.
+    fenced,     ///< The session may not write any more.
+    full,       ///< Too many results or prepared transactions are kept; nothing happened.
+    forgotten,  ///< The transaction is finished everywhere; nothing of it is known any more.
+  };
+  Type type = Type::decided;
+  Outcome outcome;
+  std::optional<Holder> holder;  ///< Of `blocked`: who is in the way; of `prepared`: the transaction itself.
+  std::vector<Record> moved;     ///< Of `prepared`: the records of the `move_out` operations, in order.
+};
+
+/// What is known of a transaction at the shard of its primary.
+struct Status {
+  enum class Type : std::uint8_t { pending, committed, aborted, unknown };
+  Type type = Type::unknown;
+  Stamp stamp;  ///< Of the commit.
+};
+
+/// The state of one shard, a pure function of its entries: reads no clock and draws no random number. All
+/// that the entries of one `apply` change is one batch of the store. Belongs to the shard's core.
+class Machine {
+ public:
+  static constexpr std::size_t prepared_max = 1024;
+
+  /// Writes the rows of a new shard, whose log begins after `base`.
+  static void create(kv::Batch& batch, ShardId shard, SlotRange range, raft::Index base);
+  /// `corrupted` when there is no such shard.
+  static Result<std::unique_ptr<Machine>> open(kv::KvStore& store, ShardId shard);
+
+  /// One answer for each entry, in order. An error is final: what is committed could not be applied.
+  Result<std::vector<Answer>> apply(std::span<const raft::Entry> entries);
+  /// What `apply` would answer now, when that spends no entry; nothing when the proposal has to be made.
+  Result<std::optional<Answer>> foresee(const Proposal& proposal);
+
+  Status status(TransactionId id) const;
+  ShardId id() const noexcept { return shard_; }
+  SlotRange range() const noexcept { return range_; }
+  raft::Index applied() const noexcept { return progress_.applied; }
+  Result<raft::Index> applied_durable();
+  Stamp last() const noexcept { return progress_.last; }
+  const Locks& locks() const noexcept { return locks_; }
+  const Sessions& sessions() const noexcept { return sessions_; }
+
+ private:
+  Machine(kv::KvStore& store, ShardId shard)
+      : store_(store), shard_(shard), locks_(shard), sessions_(shard) {}
+
+  Result<Answer> apply_one(Draft& draft, const Proposal& proposal);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const Commit& commit);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const Prepare& prepare);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const Decide& decide);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const Resolve& resolve);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const Fence& fence);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const Forget& forget);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const Configure& configure);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const RaiseEpoch& raise);
+
+  /// The answers that need no look at rows; nothing when the transaction is to be checked.
+  std::optional<Answer> remembered(TransactionId id) const;
+  Result<std::optional<Answer>> prepared_before(Draft& draft, const Prepare& prepare) const;
+  Result<Answer> answer_prepared(Draft& draft, const Prepared& prepared, const Transaction& part) const;
+  Result<Checked> check(Draft& draft, const Transaction& transaction) const;
+  bool locks_are_full(const Transaction& part) const;
+  /// Ends a prepared transaction: carries out what it staged, or not.
+  Result<> settle(Draft& draft, TransactionId id, Verdict verdict, Stamp version);
+  Stamp next_stamp(Stamp at_least);
+
+  kv::KvStore& store_;
+  ShardId shard_;
+  SlotRange range_;
+  Progress progress_;
+  Locks locks_;
+  Sessions sessions_;
+};
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "shard/client.h"
+#include "shard/transaction.h"
+
+// What a shard's Raft entries say (docs/formats/transaction.md).
+
+namespace kiseki::shard::detail {
+
+struct TransactionId {
+  SessionId session;
+  std::uint64_t sequence = 0;
+  friend auto operator<=>(const TransactionId&, const TransactionId&) = default;
+};
+
+/// A transaction that holds locks: who, since when, and where its fate is decided.
+struct Holder {
+  TransactionId id;
+  Stamp age;
+  Key primary;
+  friend bool operator==(const Holder&, const Holder&) = default;
+};
+
+enum class Verdict : std::uint8_t { committed = 1, aborted = 2 };
+
+/// A transaction that lies in this shard alone.
+struct Commit {
+  TransactionId id;
+  std::uint64_t low_water = 0;  ///< Every sequence of the session below it is finished for good.
+  Transaction transaction;
+};
+
+/// This shard's part of a transaction: checked and locked.
+struct Prepare {
+  TransactionId id;
+  std::uint64_t low_water = 0;
+  Stamp age;  ///< Zero: the stamp of this prepare becomes the transaction's age.
+  Key primary;
+  Transaction part;
+};
+
+/// At the primary's shard: the fate of a transaction, once. Anyone may ask for `aborted`.
+struct Decide {
+  TransactionId id;
+  std::uint64_t low_water = 0;
+  Key primary;
+  Verdict verdict = Verdict::aborted;
+  Stamp floor;  ///< The commit's stamp is above it: above every prepare.
+};
+
+/// At another shard: the fate, carried out.
+struct Resolve {
+  TransactionId id;
+  Verdict verdict = Verdict::aborted;
+  Stamp stamp;  ///< Of the decision.
+};
+
+/// Nothing of the session is accepted any more, but the end of what it has prepared.
+struct Fence {
+  SessionId session;
+};
+
+/// Results and decisions of a fenced session go: none of its intents is left in any shard.
+struct Forget {
+  SessionId session;
+};
+
+struct Configure {
+  NamespaceId space;
+  std::uint32_t epoch = 1;
+  SpaceState state = SpaceState::active;
+};
+
+/// Chunks put before `epoch` are not referred to any more.
+struct RaiseEpoch {
+  GcEpoch epoch;
+};
+
+struct Proposal {
+  Stamp stamp;  ///< The leader's clock; apply takes this or one more than the last.
+  std::variant<Commit, Prepare, Decide, Resolve, Fence, Forget, Configure, RaiseEpoch> body;
+
+  std::string encode() const;
+  static Result<Proposal> decode(View bytes);
+};
+
+/// Value of an intent row.
+struct Intent {
+  enum class Mode : std::uint8_t {
+    exclusive = 1,  ///< One holder, and what its commit does.
+    shared = 2,     ///< Up to 64 holders that rely on the row.
+    target = 3,     ///< One holder, whose commit moves another row here.
+  };
+  Mode mode = Mode::shared;
+  std::optional<Operation> staged;  ///< For `exclusive`.
+  std::vector<Holder> holders;
+
+  static constexpr std::size_t shared_max = 64;
+  std::string encode() const;
+  static Result<Intent> decode(View bytes);
+};
+
+/// What a shard remembers of a transaction it has prepared, in its state family.
+struct Prepared {
+  struct Lock {
+    Key key;
+    bool exclusive = false;
+  };
+  Holder holder;
+  Stamp stamp;  ///< Of the prepare.
+  std::uint64_t time_ms = 0;
+  std::vector<SpaceEpoch> spaces;
+  std::vector<Lock> locks;
+  std::vector<Operation> unlocked;  ///< Put-stamped operations: their keys are nobody else's.
+
+  std::string encode() const;
+  static Result<Prepared> decode(View bytes);
+};
+
+/// Item of an intent: the original kind, item and stamp.
+Key intent_key(const Key& row);
+Key decision_key(const LeafAddress& primary, TransactionId id);
+/// Value of a decision row.
+std::string encode_decision(Verdict verdict, Stamp stamp);
+
+}  // namespace kiseki::shard::detail

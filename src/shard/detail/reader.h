@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+
+#include "kv/kv_store.h"
+#include "shard/detail/machine.h"
+#include "shard/detail/shard_port.h"
+
+namespace kiseki::shard::detail {
+
+/// Reads rows of one shard at one moment: no call suspends, and only the shard's own core writes them.
+class Reader {
+ public:
+  /// A reply stops at the row that passes it, with `more`.
+  static constexpr Bytes reply_max = 8_MiB;
+
+  Reader(kv::KvStore& store, const Machine& machine) : store_(store), machine_(machine) {}
+
+  Result<PartReply> read(const PartRequest& request);
+  Result<std::vector<Row>> scan(Kind kind, Stamp after, std::uint32_t rows_max);
+  Result<std::vector<Row>> pending(const GoneSessions& gone, std::uint32_t rows_max);
+
+ private:
+  Result<std::optional<Record>> row(const Key& key);
+  Result<ReadReply::Got> get(const Get& get);
+  Result<ReadReply::Scanned> scan_leaf(const Scan& scan);
+  Result<Counters> counters(const LeafAddress& leaf);
+  Result<> scan_slot(kv::Iterator& rows, Slot slot, Kind kind, Stamp after);
+  /// A transaction that changes what was read; its fate may be decided in another shard already.
+  void note(const Holder* holder);
+
+  kv::KvStore& store_;
+  const Machine& machine_;
+  std::map<TransactionId, Holder> undecided_;
+  std::multimap<Stamp, Row> oldest_;
+  std::uint32_t rows_max_ = 0;
+};
+
+}  // namespace kiseki::shard::detail

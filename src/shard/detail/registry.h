@@ -1,0 +1,29 @@
+#pragma once
+
+#include "shard/detail/routes.h"
+#include "shard/detail/session_row.h"
+
+namespace kiseki::shard::detail {
+
+/// The sessions of the cluster, in rows of the system shard.
+class Registry {
+ public:
+  explicit Registry(const Routes& routes) : routes_(routes) {}
+
+  /// A new session; the earlier ones of `process` are fenced in every shard.
+  Task<Result<SessionId>> open(std::uint64_t process) const;
+  Task<Result<SessionTable>> table() const;
+  /// Nothing of a fenced session is left in any shard: it is forgotten.
+  Task<Result<>> forget(SessionTable::Entry entry) const;
+  /// A transaction of the node itself, on the system shard. `conflict` when it is refused.
+  Task<Result<>> commit(Transaction transaction) const;
+
+ private:
+  Task<Result<SessionId>> allocate(std::uint64_t process) const;
+  Task<Result<>> fence(SessionTable::Entry entry) const;
+  Task<Result<>> everywhere(Proposal proposal) const;
+
+  const Routes& routes_;
+};
+
+}  // namespace kiseki::shard::detail

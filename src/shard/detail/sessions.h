@@ -1,0 +1,55 @@
+#pragma once
+
+#include <map>
+
+#include "shard/detail/draft.h"
+#include "shard/detail/payload.h"
+#include "shard/detail/state_rows.h"
+
+namespace kiseki::shard::detail {
+
+/// What was answered to a session, for exact retries (rule 4.4), and which sessions are fenced. In memory,
+/// and in the state family of one shard.
+class Sessions {
+ public:
+  static constexpr std::size_t results_max = 4096;
+
+  /// A result that was answered. Of decisions also where their row is.
+  struct Kept {
+    Outcome outcome;
+    std::uint64_t low_water = 0;  ///< The session's, when this was kept.
+    std::optional<LeafAddress> decided_at;
+
+    std::string encode() const;
+    static Result<Kept> decode(View bytes);
+  };
+
+  explicit Sessions(ShardId shard) : shard_(shard) {}
+  Result<> load(kv::KvStore& store);
+
+  bool is_fenced(SessionId session) const;
+  /// Sequences below it are finished and forgotten.
+  std::uint64_t low_water(SessionId session) const;
+  bool is_full(SessionId session) const;
+  const Kept* find(TransactionId id) const;
+
+  /// Keeps a result; drops those below the session's low-water mark, which never falls. A no-op for session
+  /// 0, the node's own, whose requests may be repeated.
+  void keep(Draft& draft, TransactionId id, std::uint64_t low_water, Kept kept);
+  void fence(Draft& draft, SessionId session);
+  /// Drops the results and decisions; the fence stays for ever.
+  void forget(Draft& draft, SessionId session);
+
+ private:
+  struct Session {
+    bool fenced = false;
+    std::uint64_t low_water = 0;
+    std::map<std::uint64_t, Kept> results;
+  };
+  void drop_below(Draft& draft, SessionId session, std::uint64_t sequence);
+
+  ShardId shard_;
+  std::unordered_map<SessionId, Session> sessions_;
+};
+
+}  // namespace kiseki::shard::detail

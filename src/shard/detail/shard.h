@@ -1,0 +1,78 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "base/sync.h"
+#include "kv/kv_store.h"
+#include "raft/replica.h"
+#include "shard/detail/journal.h"
+#include "shard/detail/machine.h"
+#include "shard/detail/shard_port.h"
+
+namespace kiseki::shard::detail {
+
+/// One shard on its core: proposes, applies, answers, reads. Every write to the shard's rows is made by its
+/// own `apply` on this core, so whatever is read without a suspension is one moment.
+class Shard final : public raft::StateMachine, public ShardPort {
+ public:
+  struct Limits {
+    Duration answer = std::chrono::seconds(30);  ///< Of a proposal; then its outcome is unknown.
+  };
+  Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, Limits limits);
+  Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock)
+      : Shard(std::move(machine), store, clock, Limits{}) {}
+
+  /// Until then nothing but `apply` is called. The journal outlives every call.
+  void attach(Journal& journal) noexcept { journal_ = &journal; }
+  /// While there is none, proposals that add rows are answered `no_space`.
+  void set_room(bool has_room) noexcept { has_room_ = has_room; }
+  /// Every call, also those under way, answers `cancelled`.
+  void stop();
+  /// No call is under way any more.
+  Task<> quiet();
+  const Machine& machine() const noexcept { return *machine_; }
+
+  // raft::StateMachine
+  Result<> apply(std::span<const raft::Entry> committed) override;
+  raft::Index applied() const override { return machine_->applied(); }
+  Result<raft::Index> applied_durable() const override { return machine_->applied_durable(); }
+  void leadership(raft::Role role, raft::Term term) override;
+
+  // ShardPort
+  Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) override;
+  Task<Result<PartReply>> read(PartRequest request) override;
+  Task<Result<Status>> status(TransactionId id) override;
+  Task<Result<bool>> released(TransactionId id, Duration limit) override;
+  Task<Result<std::vector<Standing>>> standing() override;
+  Task<Result<std::vector<Row>>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
+  Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) override;
+
+ private:
+  struct Waiter {
+    raft::Term term;
+    std::optional<Answer> answer;
+    bool replaced = false;
+    ::kiseki::Event done;
+  };
+  /// Counts a call that is under way.
+  class Call;
+  Task<Result<>> may_read();
+  Task<Result<Answer>> await(raft::Replica::Position position);
+  Stamp now() const;
+
+  std::unique_ptr<Machine> machine_;
+  kv::KvStore& store_;
+  Clock& clock_;
+  Limits limits_;
+  Journal* journal_ = nullptr;
+  std::unordered_map<raft::Index, Waiter*> waiters_;
+  WaitList releases_;
+  ::kiseki::Event idle_;
+  std::size_t calls_ = 0;
+  bool has_room_ = true;
+  bool stopped_ = false;
+};
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <set>
+
+#include "base/scope.h"
+#include "shard/detail/registry.h"
+#include "shard/detail/resolver.h"
+
+namespace kiseki::shard::detail {
+
+/// Ends the transactions nobody meets: those of fenced sessions, and those prepared long ago. Then forgets
+/// the fenced sessions.
+class Sweeper {
+ public:
+  struct Options {
+    Duration interval = std::chrono::seconds(1);
+    Duration age_max = std::chrono::seconds(20);  ///< A prepared transaction older than this is ended.
+  };
+  Sweeper(const Routes& routes, Clock& clock, Options options)
+      : routes_(routes), clock_(clock), options_(options), registry_(routes), resolver_(routes, {}) {}
+
+  Task<> run(Scope& scope);
+  Task<Result<>> sweep();
+
+ private:
+  Task<Result<>> sweep_shard(const Route& route, const GoneSessions& gone, std::set<SessionId>& standing);
+  bool is_old(Stamp prepared) const;
+
+  const Routes& routes_;
+  Clock& clock_;
+  Options options_;
+  Registry registry_;
+  Resolver resolver_;
+};
+
+}  // namespace kiseki::shard::detail

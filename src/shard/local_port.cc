@@ -1,0 +1,33 @@
+#include "shard/detail/local_port.h"
+
+#include "shard/detail/hop.h"
+
+namespace kiseki::shard::detail {
+
+Task<Result<Answer>> LocalPort::propose(Proposal proposal, Attempt attempt) {
+  co_return co_await hop(home_, shard_.propose(std::move(proposal), attempt));
+}
+
+Task<Result<PartReply>> LocalPort::read(PartRequest request) {
+  co_return co_await hop(home_, shard_.read(std::move(request)));
+}
+
+Task<Result<Status>> LocalPort::status(TransactionId id) { co_return co_await hop(home_, shard_.status(id)); }
+
+Task<Result<bool>> LocalPort::released(TransactionId id, Duration limit) {
+  co_return co_await hop(home_, shard_.released(id, limit));
+}
+
+Task<Result<std::vector<Standing>>> LocalPort::standing() {
+  co_return co_await hop(home_, shard_.standing());
+}
+
+Task<Result<std::vector<Row>>> LocalPort::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
+  co_return co_await hop(home_, shard_.scan(kind, after, rows_max));
+}
+
+Task<Result<std::vector<Row>>> LocalPort::pending(GoneSessions gone, std::uint32_t rows_max) {
+  co_return co_await hop(home_, shard_.pending(std::move(gone), rows_max));
+}
+
+}  // namespace kiseki::shard::detail

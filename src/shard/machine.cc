@@ -1,0 +1,298 @@
+#include "shard/detail/machine.h"
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "shard/detail/effects.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+
+Answer blocked(Holder holder) {
+  Answer answer;
+  answer.type = Answer::Type::blocked;
+  answer.holder = std::move(holder);
+  return answer;
+}
+
+Answer of_type(Answer::Type type) {
+  Answer answer;
+  answer.type = type;
+  return answer;
+}
+
+Answer decided(Outcome outcome) {
+  Answer answer;
+  answer.outcome = outcome;
+  return answer;
+}
+
+Outcome outcome_of(Verdict verdict, Stamp stamp) {
+  if (verdict == Verdict::committed) return {.refusal = Refusal::none, .assertion = 0, .stamp = stamp};
+  return {.refusal = Refusal::aborted, .assertion = 0, .stamp = {}};
+}
+
+}  // namespace
+
+void Machine::create(kv::Batch& batch, ShardId shard, SlotRange range, raft::Index base) {
+  batch.put(family_state, state_key(shard, StateType::range), range.encode());
+  batch.put(family_state, state_key(shard, StateType::progress),
+            Progress{.applied = base, .last = {}, .epoch = {}}.encode());
+}
+
+Result<std::unique_ptr<Machine>> Machine::open(kv::KvStore& store, ShardId shard) {
+  std::unique_ptr<Machine> machine(new Machine(store, shard));
+  const auto range = store.get(family_state, as_view(state_key(shard, StateType::range)));
+  if (!range) return fail(range.error());
+  const auto progress = store.get(family_state, as_view(state_key(shard, StateType::progress)));
+  if (!progress) return fail(progress.error());
+  if (!*range || !*progress) {
+    return fail(Errc::corrupted, fmt::format("shard {}: its state is missing", shard.value()));
+  }
+  const auto slots = SlotRange::decode(as_view(**range));
+  if (!slots) return fail(slots.error());
+  const auto decoded = Progress::decode(as_view(**progress));
+  if (!decoded) return fail(decoded.error());
+  machine->range_ = *slots;
+  machine->progress_ = *decoded;
+  KISEKI_TRY(machine->locks_.load(store));
+  KISEKI_TRY(machine->sessions_.load(store));
+  return machine;
+}
+
+Result<raft::Index> Machine::applied_durable() {
+  const auto bytes = store_.get_durable(family_state, as_view(state_key(shard_, StateType::progress)));
+  if (!bytes) return fail(bytes.error());
+  if (!*bytes) return raft::Index{0};
+  const auto progress = Progress::decode(as_view(**bytes));
+  if (!progress) return fail(progress.error());
+  return progress->applied;
+}
+
+Result<std::vector<Answer>> Machine::apply(std::span<const raft::Entry> entries) {
+  Draft draft(store_);
+  std::vector<Answer> answers;
+  answers.reserve(entries.size());
+  for (const auto& entry : entries) {
+    KISEKI_ASSERT(entry.index == progress_.applied + 1);
+    progress_.applied = entry.index;
+    Answer answer;
+    if (entry.type == raft::EntryType::normal && !entry.data.empty()) {
+      auto proposal = Proposal::decode(entry.data);
+      if (!proposal) return fail(std::move(proposal).error().in(fmt::format("entry {}", entry.index)));
+      auto applied = apply_one(draft, *proposal);
+      if (!applied) return fail(std::move(applied).error().in(fmt::format("entry {}", entry.index)));
+      answer = std::move(*applied);
+    }
+    answers.push_back(std::move(answer));
+  }
+  draft.put(family_state, state_key(shard_, StateType::progress), progress_.encode());
+  KISEKI_TRY(draft.write());
+  return answers;
+}
+
+Result<Answer> Machine::apply_one(Draft& draft, const Proposal& proposal) {
+  return std::visit([&](const auto& body) { return apply_body(draft, proposal.stamp, body); }, proposal.body);
+}
+
+Stamp Machine::next_stamp(Stamp at_least) {
+  progress_.last = std::max(at_least, Stamp(progress_.last.value() + 1));
+  return progress_.last;
+}
+
+std::optional<Answer> Machine::remembered(TransactionId id) const {
+  if (const auto* kept = sessions_.find(id)) return decided(kept->outcome);
+  if (sessions_.is_fenced(id.session)) return of_type(Answer::Type::fenced);
+  if (id.session.is_none()) return std::nullopt;
+  if (id.sequence < sessions_.low_water(id.session)) return of_type(Answer::Type::stale);
+  return std::nullopt;
+}
+
+Result<Checked> Machine::check(Draft& draft, const Transaction& transaction) const {
+  return Check({.id = shard_, .locks = locks_, .epoch = progress_.epoch}, draft, transaction).run();
+}
+
+Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Commit& commit) {
+  if (auto answer = remembered(commit.id)) return std::move(*answer);
+  if (sessions_.is_full(commit.id.session) && commit.low_water <= sessions_.low_water(commit.id.session)) {
+    return of_type(Answer::Type::full);
+  }
+  auto checked = check(draft, commit.transaction);
+  if (!checked) return fail(std::move(checked).error());
+  if (checked->blocker) return blocked(std::move(*checked->blocker));
+  Outcome outcome = checked->outcome;
+  if (outcome.committed()) {
+    outcome.stamp = next_stamp(proposed);
+    Effects effects(shard_, draft,
+                    {.version = outcome.stamp,
+                     .stamp = outcome.stamp,
+                     .time_ms = commit.transaction.time_ms,
+                     .epoch = progress_.epoch});
+    for (const auto& operation : commit.transaction.operations) KISEKI_TRY(effects.apply(operation));
+    KISEKI_TRY(effects.finish());
+  }
+  sessions_.keep(draft, commit.id, commit.low_water,
+                 {.outcome = outcome, .low_water = 0, .decided_at = std::nullopt});
+  return decided(outcome);
+}
+
+Result<Answer> Machine::answer_prepared(Draft& draft, const Prepared& prepared,
+                                        const Transaction& part) const {
+  Answer answer = of_type(Answer::Type::prepared);
+  answer.outcome.stamp = prepared.stamp;
+  answer.holder = prepared.holder;
+  for (const auto& operation : part.operations) {
+    if (operation.type != Operation::Type::move_out) continue;
+    auto record = draft.record(operation.key);
+    if (!record) return fail(std::move(record).error());
+    if (!*record) return fail(Errc::corrupted, "a locked row went");
+    answer.moved.push_back(std::move(**record));
+  }
+  return answer;
+}
+
+Result<std::optional<Answer>> Machine::prepared_before(Draft& draft, const Prepare& prepare) const {
+  if (auto answer = remembered(prepare.id)) return answer;
+  const auto* prepared = locks_.find(prepare.id);
+  if (prepared == nullptr) return std::nullopt;
+  auto answer = answer_prepared(draft, *prepared, prepare.part);
+  if (!answer) return fail(std::move(answer).error());
+  return std::move(*answer);
+}
+
+bool Machine::locks_are_full(const Transaction& part) const {
+  if (locks_.all().size() >= prepared_max) return true;
+  return std::ranges::any_of(locks_of(part), [this](const Prepared::Lock& lock) {
+    return !lock.exclusive && locks_.is_full(lock.key);
+  });
+}
+
+Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Prepare& prepare) {
+  auto before = prepared_before(draft, prepare);
+  if (!before) return fail(std::move(before).error());
+  if (*before) return std::move(**before);
+  if (locks_are_full(prepare.part)) return of_type(Answer::Type::full);
+  auto checked = check(draft, prepare.part);
+  if (!checked) return fail(std::move(checked).error());
+  if (checked->blocker) return blocked(std::move(*checked->blocker));
+  if (!checked->outcome.committed()) {
+    sessions_.keep(draft, prepare.id, prepare.low_water,
+                   {.outcome = checked->outcome, .low_water = 0, .decided_at = std::nullopt});
+    return decided(checked->outcome);
+  }
+  const Stamp stamp = next_stamp(proposed);
+  Holder holder{
+      .id = prepare.id, .age = prepare.age.is_none() ? stamp : prepare.age, .primary = prepare.primary};
+  KISEKI_TRY(locks_.take(draft, std::move(holder), stamp, prepare.part));
+  return answer_prepared(draft, *locks_.find(prepare.id), prepare.part);
+}
+
+Result<> Machine::settle(Draft& draft, TransactionId id, Verdict verdict, Stamp version) {
+  const auto* prepared = locks_.find(id);
+  if (prepared == nullptr) return {};
+  const std::uint64_t time_ms = prepared->time_ms;
+  auto staged = locks_.release(draft, id);
+  if (!staged) return fail(std::move(staged).error());
+  if (verdict == Verdict::aborted) return {};
+  Effects effects(
+      shard_, draft,
+      {.version = version, .stamp = progress_.last, .time_ms = time_ms, .epoch = progress_.epoch});
+  for (const auto& operation : *staged) KISEKI_TRY(effects.apply(operation));
+  return effects.finish();
+}
+
+Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Decide& decide) {
+  if (const auto* kept = sessions_.find(decide.id)) return decided(kept->outcome);
+  if (decide.id.sequence < sessions_.low_water(decide.id.session)) return of_type(Answer::Type::forgotten);
+  const bool is_prepared = locks_.find(decide.id) != nullptr;
+  auto verdict = decide.verdict;
+  // A commit needs the prepare, and a session that may still write.
+  if (!is_prepared || sessions_.is_fenced(decide.id.session)) verdict = Verdict::aborted;
+  const Stamp stamp = next_stamp(std::max(proposed, Stamp(decide.floor.value() + 1)));
+  KISEKI_TRY(settle(draft, decide.id, verdict, stamp));
+  const Outcome outcome = outcome_of(verdict, stamp);
+  sessions_.keep(draft, decide.id, decide.low_water,
+                 {.outcome = outcome, .low_water = 0, .decided_at = decide.primary.leaf});
+  draft.put(family_rows, decision_key(decide.primary.leaf, decide.id).encode(),
+            encode_decision(verdict, stamp));
+  return decided(outcome);
+}
+
+Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Resolve& resolve) {
+  if (const auto* kept = sessions_.find(resolve.id)) return decided(kept->outcome);
+  if (resolve.id.sequence < sessions_.low_water(resolve.id.session)) {
+    return of_type(Answer::Type::forgotten);
+  }
+  next_stamp(std::max(proposed, resolve.stamp));
+  KISEKI_TRY(settle(draft, resolve.id, resolve.verdict, resolve.stamp));
+  const Outcome outcome = outcome_of(resolve.verdict, resolve.stamp);
+  sessions_.keep(draft, resolve.id, 0, {.outcome = outcome, .low_water = 0, .decided_at = std::nullopt});
+  return decided(outcome);
+}
+
+Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Fence& fence) {
+  sessions_.fence(draft, fence.session);
+  return Answer{};
+}
+
+Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Forget& forget) {
+  const bool has_prepared = std::ranges::any_of(
+      locks_.all(), [&forget](const auto& one) { return one.first.session == forget.session; });
+  if (!has_prepared) sessions_.forget(draft, forget.session);
+  return Answer{};
+}
+
+Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Configure& configure) {
+  const std::string row = state_key(shard_, StateType::space, configure.space.value());
+  const auto bytes = draft.get(family_state, row);
+  if (!bytes) return fail(bytes.error());
+  if (*bytes) {
+    const auto known = SpaceConfiguration::decode(as_view(**bytes));
+    if (!known) return fail(known.error());
+    const bool is_older = std::tie(configure.epoch, configure.state) < std::tie(known->epoch, known->state);
+    if (is_older || known->state == SpaceState::deleted) {
+      const bool is_the_same = configure.epoch == known->epoch && configure.state == known->state;
+      return of_type(is_the_same ? Answer::Type::decided : Answer::Type::stale);
+    }
+  }
+  draft.put(family_state, row,
+            SpaceConfiguration{.epoch = configure.epoch, .state = configure.state}.encode());
+  return Answer{};
+}
+
+Result<Answer> Machine::apply_body(Draft&, Stamp, const RaiseEpoch& raise) {
+  progress_.epoch = std::max(progress_.epoch, raise.epoch);
+  return Answer{};
+}
+
+Result<std::optional<Answer>> Machine::foresee(const Proposal& proposal) {
+  Draft draft(store_);
+  const Transaction* transaction = nullptr;
+  if (const auto* commit = std::get_if<Commit>(&proposal.body)) {
+    if (auto answer = remembered(commit->id)) return answer;
+    transaction = &commit->transaction;
+  } else if (const auto* prepare = std::get_if<Prepare>(&proposal.body)) {
+    auto before = prepared_before(draft, *prepare);
+    if (!before || *before) return before;
+    transaction = &prepare->part;
+  } else {
+    return std::nullopt;
+  }
+  auto checked = check(draft, *transaction);
+  if (!checked) return fail(std::move(checked).error());
+  if (checked->blocker) return blocked(std::move(*checked->blocker));
+  if (!checked->outcome.committed()) return decided(checked->outcome);
+  return std::nullopt;
+}
+
+Status Machine::status(TransactionId id) const {
+  if (const auto* kept = sessions_.find(id)) {
+    const bool is_committed = kept->outcome.committed();
+    return {.type = is_committed ? Status::Type::committed : Status::Type::aborted,
+            .stamp = is_committed ? kept->outcome.stamp : Stamp{}};
+  }
+  return {.type = locks_.find(id) != nullptr ? Status::Type::pending : Status::Type::unknown, .stamp = {}};
+}
+
+}  // namespace kiseki::shard::detail

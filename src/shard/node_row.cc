@@ -1,0 +1,59 @@
+#include "shard/detail/node_row.h"
+
+#include "base/codec.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+constexpr std::uint8_t format = 1;
+constexpr std::uint32_t data_shards_max = 4096;
+constexpr std::uint32_t data_slots = 65535;
+}  // namespace
+
+std::string NodeRow::key() {
+  std::string key;
+  Encoder(key).integer(~std::uint32_t{0}).integer(std::uint8_t{0});
+  return key;
+}
+
+std::string NodeRow::encode() const {
+  std::string bytes;
+  Encoder(bytes).integer(format).raw(cluster).integer(data_shards);
+  return bytes;
+}
+
+Result<NodeRow> NodeRow::decode(View bytes) {
+  Decoder in(bytes);
+  const auto found = in.integer<std::uint8_t>();
+  if (!in.failed() && found != format) return fail(Errc::wrong_format, "node row: another format");
+  NodeRow row;
+  const View cluster = in.raw(row.cluster.size());
+  std::ranges::copy(cluster, row.cluster.begin());
+  row.data_shards = in.integer<std::uint32_t>();
+  if (row.data_shards == 0 || row.data_shards > data_shards_max) in.reject();
+  KISEKI_TRY(in.finish("node row"));
+  return row;
+}
+
+std::vector<SlotRange> ranges_of(std::uint32_t data_shards) {
+  std::vector<SlotRange> ranges{{.first = 0, .last = 0}};
+  for (std::uint64_t i = 0; i < data_shards; ++i) {
+    ranges.push_back({.first = static_cast<Slot>(1 + data_slots * i / data_shards),
+                      .last = static_cast<Slot>(data_slots * (i + 1) / data_shards)});
+  }
+  return ranges;
+}
+
+Record map_record(const std::vector<SlotRange>& ranges) {
+  std::string value;
+  Encoder out(value);
+  out.integer(format).integer(static_cast<std::uint32_t>(ranges.size()));
+  for (std::uint32_t i = 0; i < ranges.size(); ++i) {
+    out.integer(i).integer(ranges[i].first).integer(ranges[i].last);
+  }
+  Record record;
+  record.value = crypto::Sealed::from_store(std::move(value));
+  return record;
+}
+
+}  // namespace kiseki::shard::detail

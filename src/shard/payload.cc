@@ -1,0 +1,211 @@
+#include "shard/detail/payload.h"
+
+#include <fmt/format.h>
+
+#include "shard/detail/row_codec.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+
+constexpr std::uint8_t format = 1;
+
+Result<Decoder> begin(View bytes, std::string_view what) {
+  Decoder in(bytes);
+  const auto found = in.integer<std::uint8_t>();
+  if (!in.failed() && found != format) {
+    return fail(Errc::wrong_format, fmt::format("{}: format {}", what, found));
+  }
+  return in;
+}
+
+void write(RowWriter& out, const Commit& commit) {
+  out.id(commit.id);
+  out.out().integer(commit.low_water);
+  out.transaction(commit.transaction);
+}
+void write(RowWriter& out, const Prepare& prepare) {
+  out.id(prepare.id);
+  out.out().integer(prepare.low_water).id(prepare.age);
+  out.key(prepare.primary);
+  out.transaction(prepare.part);
+}
+void write(RowWriter& out, const Decide& decide) {
+  out.id(decide.id);
+  out.out().integer(decide.low_water);
+  out.key(decide.primary);
+  out.out().enumerator(decide.verdict).id(decide.floor);
+}
+void write(RowWriter& out, const Resolve& resolve) {
+  out.id(resolve.id);
+  out.out().enumerator(resolve.verdict).id(resolve.stamp);
+}
+void write(RowWriter& out, const Fence& fence) { out.out().id(fence.session); }
+void write(RowWriter& out, const Forget& forget) { out.out().id(forget.session); }
+void write(RowWriter& out, const Configure& configure) {
+  out.out().id(configure.space).integer(configure.epoch).enumerator(configure.state);
+}
+void write(RowWriter& out, const RaiseEpoch& raise) { out.out().id(raise.epoch); }
+
+Verdict read_verdict(RowReader& in) {
+  const auto value = in.in().integer<std::uint8_t>();
+  if (value < 1 || value > 2) in.in().reject();
+  return static_cast<Verdict>(value);
+}
+
+void read(RowReader& in, Commit& commit) {
+  commit.id = in.id();
+  commit.low_water = in.in().integer<std::uint64_t>();
+  commit.transaction = in.transaction();
+}
+void read(RowReader& in, Prepare& prepare) {
+  prepare.id = in.id();
+  prepare.low_water = in.in().integer<std::uint64_t>();
+  prepare.age = in.in().id<Stamp>();
+  prepare.primary = in.key();
+  prepare.part = in.transaction();
+}
+void read(RowReader& in, Decide& decide) {
+  decide.id = in.id();
+  decide.low_water = in.in().integer<std::uint64_t>();
+  decide.primary = in.key();
+  decide.verdict = read_verdict(in);
+  decide.floor = in.in().id<Stamp>();
+}
+void read(RowReader& in, Resolve& resolve) {
+  resolve.id = in.id();
+  resolve.verdict = read_verdict(in);
+  resolve.stamp = in.in().id<Stamp>();
+}
+void read(RowReader& in, Fence& fence) { fence.session = in.in().id<SessionId>(); }
+void read(RowReader& in, Forget& forget) { forget.session = in.in().id<SessionId>(); }
+void read(RowReader& in, Configure& configure) {
+  configure.space = in.in().id<NamespaceId>();
+  configure.epoch = in.in().integer<std::uint32_t>();
+  const auto state = in.in().integer<std::uint8_t>();
+  if (state < 1 || state > static_cast<std::uint8_t>(SpaceState::deleted)) in.in().reject();
+  configure.state = static_cast<SpaceState>(state);
+}
+void read(RowReader& in, RaiseEpoch& raise) { raise.epoch = in.in().id<GcEpoch>(); }
+
+/// The alternative whose number on disk is one more than its place.
+template <std::size_t I = 0>
+void read_body(std::size_t place, RowReader& in, Proposal& proposal) {
+  using Body = decltype(Proposal::body);
+  if constexpr (I < std::variant_size_v<Body>) {
+    if (place != I) return read_body<I + 1>(place, in, proposal);
+    read(in, proposal.body.emplace<I>());
+  } else {
+    in.in().reject();
+  }
+}
+
+}  // namespace
+
+std::string Proposal::encode() const {
+  RowWriter out;
+  std::visit([&out](const auto& one) { write(out, one); }, body);
+  std::string head;
+  Encoder(head).integer(format).integer(static_cast<std::uint8_t>(body.index() + 1)).id(stamp);
+  return std::move(out).finish(std::move(head));
+}
+
+Result<Proposal> Proposal::decode(View bytes) {
+  auto begun = begin(bytes, "shard entry");
+  if (!begun) return fail(std::move(begun).error());
+  Decoder& in = *begun;
+  Proposal proposal;
+  const auto type = in.integer<std::uint8_t>();
+  proposal.stamp = in.id<Stamp>();
+  RowReader rows(in);
+  read_body(static_cast<std::size_t>(type) - 1, rows, proposal);
+  KISEKI_TRY(in.finish("shard entry"));
+  return proposal;
+}
+
+std::string Intent::encode() const {
+  RowWriter out;
+  out.out().enumerator(mode);
+  out.out().integer(static_cast<std::uint32_t>(holders.size()));
+  for (const auto& holder : holders) out.holder(holder);
+  if (staged) out.operation(*staged);
+  std::string head;
+  Encoder(head).integer(format);
+  return std::move(out).finish(std::move(head));
+}
+
+Result<Intent> Intent::decode(View bytes) {
+  auto begun = begin(bytes, "intent");
+  if (!begun) return fail(std::move(begun).error());
+  Decoder& in = *begun;
+  RowReader rows(in);
+  Intent intent;
+  const auto mode = in.integer<std::uint8_t>();
+  if (mode < 1 || mode > static_cast<std::uint8_t>(Mode::target)) in.reject();
+  intent.mode = static_cast<Mode>(mode);
+  const std::size_t holders = rows.count(intent.mode == Mode::shared ? shared_max : 1);
+  for (std::size_t i = 0; i < holders && !in.failed(); ++i) intent.holders.push_back(rows.holder());
+  if (intent.mode == Mode::exclusive) intent.staged = rows.operation();
+  KISEKI_TRY(in.finish("intent"));
+  return intent;
+}
+
+std::string Prepared::encode() const {
+  RowWriter out;
+  out.holder(holder);
+  out.out().id(stamp).integer(time_ms);
+  out.spaces(spaces);
+  out.out().integer(static_cast<std::uint32_t>(locks.size()));
+  for (const auto& lock : locks) {
+    out.out().integer(static_cast<std::uint8_t>(lock.exclusive));
+    out.key(lock.key);
+  }
+  out.out().integer(static_cast<std::uint32_t>(unlocked.size()));
+  for (const auto& operation : unlocked) out.operation(operation);
+  std::string head;
+  Encoder(head).integer(format);
+  return std::move(out).finish(std::move(head));
+}
+
+Result<Prepared> Prepared::decode(View bytes) {
+  auto begun = begin(bytes, "prepared transaction");
+  if (!begun) return fail(std::move(begun).error());
+  Decoder& in = *begun;
+  RowReader rows(in);
+  Prepared prepared;
+  prepared.holder = rows.holder();
+  prepared.stamp = in.id<Stamp>();
+  prepared.time_ms = in.integer<std::uint64_t>();
+  prepared.spaces = rows.spaces();
+  const std::size_t locks = rows.count(2 * Transaction::rows_max);
+  for (std::size_t i = 0; i < locks && !in.failed(); ++i) {
+    const auto exclusive = in.integer<std::uint8_t>();
+    if (exclusive > 1) in.reject();
+    prepared.locks.push_back({.key = rows.key(), .exclusive = exclusive == 1});
+  }
+  const std::size_t unlocked = rows.count(Transaction::rows_max);
+  for (std::size_t i = 0; i < unlocked && !in.failed(); ++i) prepared.unlocked.push_back(rows.operation());
+  KISEKI_TRY(in.finish("prepared transaction"));
+  return prepared;
+}
+
+Key intent_key(const Key& row) {
+  std::string item(1, static_cast<char>(row.kind));
+  item += row.item;
+  if (is_stamped(row.kind) || is_scanned(row.kind)) Encoder(item).id(row.stamp);
+  return key(row.leaf, Kind::intent, std::move(item));
+}
+
+Key decision_key(const LeafAddress& primary, TransactionId id) {
+  std::string item;
+  Encoder(item).id(id.session).integer(id.sequence);
+  return key(primary, Kind::decision, std::move(item));
+}
+
+std::string encode_decision(Verdict verdict, Stamp stamp) {
+  std::string value;
+  Encoder(value).integer(format).enumerator(verdict).id(stamp);
+  return value;
+}
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,177 @@
+#include "shard/detail/reader.h"
+
+#include <limits>
+
+#include "base/codec.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+
+Result<Row> row_of(View key, View value) {
+  auto decoded = Key::decode(key);
+  if (!decoded) return fail(std::move(decoded).error());
+  auto record = Record::decode(value);
+  if (!record) return fail(std::move(record).error());
+  return Row{.key = std::move(*decoded), .record = std::move(*record)};
+}
+
+/// Where the scanned rows of a slot and kind with stamps > `after` begin.
+std::string scanned_from(Slot slot, Kind kind, Stamp after) {
+  std::string key;
+  Encoder(key).integer(slot).enumerator(kind).integer(after.value() + 1);
+  return key;
+}
+
+}  // namespace
+
+void Reader::note(const Holder* holder) {
+  // While the primary is here too, a lock that stands is not decided.
+  if (holder == nullptr) return;
+  const Slot primary = slot_of(holder->primary.leaf);
+  const auto range = machine_.range();
+  if (primary >= range.first && primary <= range.last) return;
+  undecided_.emplace(holder->id, *holder);
+}
+
+Result<std::optional<Record>> Reader::row(const Key& key) {
+  note(machine_.locks().writer_of(key));
+  const auto bytes = store_.get(family_of(key.kind), as_view(key.encode()));
+  if (!bytes) return fail(bytes.error());
+  if (!*bytes) return std::nullopt;
+  auto record = Record::decode(as_view(**bytes));
+  if (!record) return fail(std::move(record).error());
+  return std::move(*record);
+}
+
+Result<ReadReply::Got> Reader::get(const Get& get) {
+  ReadReply::Got got;
+  auto record = row(get.key);
+  if (!record) return fail(std::move(record).error());
+  got.record = std::move(*record);
+  if (!get.with_body || !got.record || got.record->body != Body::inline_row) return got;
+  const LeafAddress home{get.key.leaf.space, got.record->home.container, got.record->home.leaf};
+  const Slot slot = slot_of(home);
+  if (slot < machine_.range().first || slot > machine_.range().last) return got;
+  auto body = row(key(home, Kind::inline_data, item_of(got.record->id.value())));
+  if (!body) return fail(std::move(body).error());
+  got.body = std::move(*body);
+  return got;
+}
+
+Result<ReadReply::Scanned> Reader::scan_leaf(const Scan& scan) {
+  for (const auto* holder : machine_.locks().writers_in(scan.leaf, scan.kind)) note(holder);
+  ReadReply::Scanned scanned;
+  const auto range = rows_of(scan.leaf, scan.kind);
+  const auto rows = store_.iterate(family_rows, range);
+  std::string from = range.from + scan.from;
+  if (scan.direction == Scan::Direction::floor) {
+    if (is_stamped(scan.kind)) from.append(sizeof(std::uint64_t), '\xff');
+    rows->seek_for_previous(as_view(from));
+  } else {
+    rows->seek(as_view(from));
+  }
+  const std::uint32_t rows_max = scan.direction == Scan::Direction::floor ? 1 : scan.rows_max;
+  Bytes size = 0;
+  for (; rows->valid() && scanned.rows.size() < rows_max && size < reply_max; rows->next()) {
+    auto row = row_of(rows->key(), rows->value());
+    if (!row) return fail(std::move(row).error());
+    size += rows->key().size() + rows->value().size();
+    scanned.rows.push_back(std::move(*row));
+  }
+  KISEKI_TRY(rows->status());
+  scanned.more = scan.direction == Scan::Direction::forward && rows->valid();
+  return scanned;
+}
+
+Result<Counters> Reader::counters(const LeafAddress& leaf) {
+  for (const auto* holder : machine_.locks().writers_in(leaf, Kind::entry)) note(holder);
+  const auto bytes = store_.get(family_rows, as_view(key(leaf, Kind::counters).encode()));
+  if (!bytes) return fail(bytes.error());
+  if (!*bytes) return Counters{};
+  return Counters::decode(as_view(**bytes));
+}
+
+Result<PartReply> Reader::read(const PartRequest& request) {
+  PartReply reply;
+  for (const auto& one : request.gets) {
+    auto got = get(one);
+    if (!got) return fail(std::move(got).error());
+    reply.gets.push_back(std::move(*got));
+  }
+  for (const auto& one : request.scans) {
+    auto scanned = scan_leaf(one);
+    if (!scanned) return fail(std::move(scanned).error());
+    reply.scans.push_back(std::move(*scanned));
+  }
+  for (const auto& leaf : request.counters) {
+    auto found = counters(leaf);
+    if (!found) return fail(std::move(found).error());
+    reply.counters.push_back(*found);
+  }
+  for (auto& [id, holder] : undecided_) reply.undecided.push_back(std::move(holder));
+  return reply;
+}
+
+/// Rows of one slot and kind in order of stamps, into the oldest of all.
+Result<> Reader::scan_slot(kv::Iterator& rows, Slot slot, Kind kind, Stamp after) {
+  const std::string from = scanned_from(slot, kind, after);
+  const View prefix = as_view(from).first(3);
+  for (rows.seek(as_view(from)); rows.valid() && equal(rows.key().first(3), prefix); rows.next()) {
+    auto row = row_of(rows.key(), rows.value());
+    if (!row) return fail(std::move(row).error());
+    const Stamp stamp = row->key.stamp;
+    // A cut between rows of one stamp would lose those after it.
+    if (oldest_.size() >= rows_max_ && stamp > oldest_.rbegin()->first) break;
+    oldest_.emplace(stamp, std::move(*row));
+    while (oldest_.size() > rows_max_) {
+      const Stamp last = oldest_.rbegin()->first;
+      if (oldest_.size() - oldest_.count(last) < rows_max_) break;
+      oldest_.erase(last);
+    }
+  }
+  return rows.status();
+}
+
+Result<std::vector<Row>> Reader::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
+  if (!is_scanned(kind) || rows_max == 0 || after.value() == std::numeric_limits<std::uint64_t>::max()) {
+    return fail(Errc::invalid_argument, "scan: not a kind that consumers scan");
+  }
+  rows_max_ = rows_max;
+  const auto range = machine_.range();
+  const auto rows = store_.iterate(family_of(kind), {.from = {}, .to = {}});
+  for (std::uint32_t slot = range.first; slot <= range.last; ++slot) {
+    // To the next slot that has any row: most have none.
+    std::string from;
+    Encoder(from).integer(static_cast<Slot>(slot));
+    rows->seek(as_view(from));
+    if (!rows->valid()) break;
+    Decoder in(rows->key());
+    slot = in.integer<Slot>();
+    if (slot > range.last) break;
+    KISEKI_TRY(scan_slot(*rows, static_cast<Slot>(slot), kind, after));
+  }
+  KISEKI_TRY(rows->status());
+  std::vector<Row> found;
+  for (auto& [stamp, row] : oldest_) found.push_back(std::move(row));
+  return found;
+}
+
+Result<std::vector<Row>> Reader::pending(const GoneSessions& gone, std::uint32_t rows_max) {
+  const auto range = range_of(state_key(machine_.id(), StateType::pending));
+  const auto rows = store_.iterate(family_state, range);
+  std::vector<Row> found;
+  for (rows->seek(as_view(range.from)); rows->valid() && found.size() < rows_max; rows->next()) {
+    Decoder in(rows->key().subspan(range.from.size()));
+    if (!gone.contains(in.id<SessionId>())) continue;
+    auto key = Key::decode(in.rest());
+    if (!key) return fail(std::move(key).error());
+    auto record = row(*key);
+    if (!record) return fail(std::move(record).error());
+    if (*record) found.push_back({.key = std::move(*key), .record = std::move(**record)});
+  }
+  KISEKI_TRY(rows->status());
+  return found;
+}
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,90 @@
+#include "shard/detail/registry.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+
+constexpr int tries_max = 64;
+
+void require_version(Transaction& transaction, const Key& key, Stamp version) {
+  const auto type = version.is_none() ? Assert::Type::absent : Assert::Type::version;
+  transaction.require(type, key, version);
+}
+
+}  // namespace
+
+Task<Result<>> Registry::commit(Transaction transaction) const {
+  Proposal proposal{.stamp = {},
+                    .body = Commit{.id = {}, .low_water = 0, .transaction = std::move(transaction)}};
+  const auto answer = co_await routes_.system().port->propose(std::move(proposal), Attempt::first);
+  if (!answer) co_return fail(answer.error());
+  if (answer->type == Answer::Type::decided && answer->outcome.committed()) co_return Result<>{};
+  co_return fail(Errc::conflict, "system shard: another one was first");
+}
+
+Task<Result<>> Registry::everywhere(Proposal proposal) const {
+  for (const auto& route : routes_.all()) {
+    auto answer = co_await route.port->propose(proposal, Attempt::first);
+    if (!answer) co_return fail(std::move(answer).error());
+  }
+  co_return Result<>{};
+}
+
+Task<Result<SessionTable>> Registry::table() const {
+  PartRequest request;
+  request.scans.push_back(SessionTable::request());
+  auto reply = co_await routes_.system().port->read(std::move(request));
+  if (!reply) co_return fail(std::move(reply).error());
+  co_return SessionTable::decode(reply->scans.front().rows);
+}
+
+Task<Result<SessionId>> Registry::allocate(std::uint64_t process) const {
+  for (int i = 0; i < tries_max; ++i) {
+    const auto known = co_await table();
+    if (!known) co_return fail(known.error());
+    const SessionId next(known->last.value() + 1);
+    Transaction transaction;
+    require_version(transaction, last_session_key(), known->last_version);
+    transaction.put(last_session_key(), last_session_record(next));
+    transaction.require(Assert::Type::absent, session_key(next));
+    transaction.put(session_key(next), SessionRow{.process = process}.record());
+    const auto committed = co_await commit(std::move(transaction));
+    if (committed) co_return next;
+    if (committed.error().code() != Errc::conflict) co_return fail(committed.error());
+  }
+  co_return fail(Errc::busy, "too many sessions are opened at once");
+}
+
+Task<Result<>> Registry::fence(SessionTable::Entry entry) const {
+  KISEKI_CO_TRY(co_await everywhere({.stamp = {}, .body = Fence{.session = entry.id}}));
+  Transaction transaction;
+  transaction.require(Assert::Type::version, session_key(entry.id), entry.version);
+  entry.row.state = SessionRow::State::fenced;
+  transaction.put(session_key(entry.id), entry.row.record());
+  const auto committed = co_await commit(std::move(transaction));
+  // Somebody else fenced it as well.
+  if (!committed && committed.error().code() != Errc::conflict) co_return committed;
+  co_return Result<>{};
+}
+
+Task<Result<SessionId>> Registry::open(std::uint64_t process) const {
+  const auto opened = co_await allocate(process);
+  if (!opened) co_return opened;
+  const auto known = co_await table();
+  if (!known) co_return fail(known.error());
+  for (const auto& entry : known->sessions) {
+    const bool is_earlier = entry.row.process == process && entry.id < *opened;
+    if (is_earlier && entry.row.state == SessionRow::State::open) KISEKI_CO_TRY(co_await fence(entry));
+  }
+  co_return opened;
+}
+
+Task<Result<>> Registry::forget(SessionTable::Entry entry) const {
+  KISEKI_CO_TRY(co_await everywhere({.stamp = {}, .body = Forget{.session = entry.id}}));
+  Transaction transaction;
+  transaction.require(Assert::Type::version, session_key(entry.id), entry.version);
+  transaction.erase(session_key(entry.id));
+  co_return co_await commit(std::move(transaction));
+}
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,168 @@
+#include "shard/detail/gather.h"
+#include "shard/detail/session.h"
+#include "shard/detail/session_row.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+
+constexpr Duration pause_first = std::chrono::milliseconds(1);
+
+/// What one shard is asked, and where the answers belong.
+struct Portion {
+  const Route* route = nullptr;
+  PartRequest request;
+  std::vector<std::size_t> gets, scans, counters;
+};
+
+class Portions {
+ public:
+  explicit Portions(const Routes& routes) : routes_(routes) {}
+  Portion& of(const LeafAddress& leaf) {
+    const Route* route = &routes_.of(leaf);
+    const auto found = std::ranges::find(portions_, route, &Portion::route);
+    if (found != portions_.end()) return *found;
+    portions_.emplace_back().route = route;
+    return portions_.back();
+  }
+  std::vector<Portion>& all() { return portions_; }
+
+ private:
+  const Routes& routes_;
+  std::vector<Portion> portions_;
+};
+
+}  // namespace
+
+/// True when anything was decided, so that the rows have to be read again.
+Task<Result<bool>> Session::carry_out_all(const Route& route, const std::vector<Holder>& undecided) {
+  bool changed = false;
+  for (const auto& holder : undecided) {
+    const auto one = co_await resolver_.carry_out(*route.port, holder);
+    if (!one) co_return fail(one.error());
+    changed = changed || *one;
+  }
+  co_return changed;
+}
+
+/// The rows of a moment at which every transaction that changes them was undecided, or had no lock any more
+/// (rule 4.3): after each decision met, all is read again.
+Task<Result<PartReply>> Session::read_part(const Route* route, PartRequest request) {
+  const BootTime until = deadline();
+  Duration length = pause_first;
+  for (;;) {
+    auto reply = co_await route->port->read(request);
+    if (reply && reply->undecided.empty()) co_return std::move(reply);
+    if (reply) {
+      const auto changed = co_await carry_out_all(*route, reply->undecided);
+      if (changed && !*changed) co_return std::move(reply);
+      if (!changed && !may_retry(changed.error())) co_return fail(changed.error());
+    } else if (!may_retry(reply.error())) {
+      co_return std::move(reply);
+    }
+    if (clock().now() >= until) co_return fail(Errc::unavailable, "rows stay under change");
+    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+  }
+}
+
+Task<Result<ReadReply>> Session::read(ReadRequest request) {
+  Portions portions(routes_);
+  for (std::size_t i = 0; i < request.gets.size(); ++i) {
+    auto& portion = portions.of(request.gets[i].key.leaf);
+    portion.request.gets.push_back(std::move(request.gets[i]));
+    portion.gets.push_back(i);
+  }
+  for (std::size_t i = 0; i < request.scans.size(); ++i) {
+    if (is_scanned(request.scans[i].kind)) {
+      co_return fail(Errc::invalid_argument, "read: a kind that consumers scan");
+    }
+    auto& portion = portions.of(request.scans[i].leaf);
+    portion.request.scans.push_back(std::move(request.scans[i]));
+    portion.scans.push_back(i);
+  }
+  std::vector<Task<Result<PartReply>>> reads;
+  for (auto& portion : portions.all()) reads.push_back(read_part(portion.route, std::move(portion.request)));
+  auto replies = co_await gather(core_.executor, std::move(reads));
+  ReadReply whole;
+  whole.gets.resize(request.gets.size());
+  whole.scans.resize(request.scans.size());
+  for (std::size_t p = 0; p < replies.size(); ++p) {
+    if (!replies[p]) co_return fail(std::move(replies[p]).error());
+    const auto& portion = portions.all()[p];
+    for (std::size_t i = 0; i < portion.gets.size(); ++i) {
+      whole.gets[portion.gets[i]] = std::move(replies[p]->gets[i]);
+    }
+    for (std::size_t i = 0; i < portion.scans.size(); ++i) {
+      whole.scans[portion.scans[i]] = std::move(replies[p]->scans[i]);
+    }
+  }
+  co_return whole;
+}
+
+Task<Result<std::vector<Counters>>> Session::counters(std::vector<LeafAddress> leaves) {
+  Portions portions(routes_);
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    auto& portion = portions.of(leaves[i]);
+    portion.request.counters.push_back(leaves[i]);
+    portion.counters.push_back(i);
+  }
+  std::vector<Task<Result<PartReply>>> reads;
+  for (auto& portion : portions.all()) reads.push_back(read_part(portion.route, std::move(portion.request)));
+  auto replies = co_await gather(core_.executor, std::move(reads));
+  std::vector<Counters> whole(leaves.size());
+  for (std::size_t p = 0; p < replies.size(); ++p) {
+    if (!replies[p]) co_return fail(std::move(replies[p]).error());
+    const auto& places = portions.all()[p].counters;
+    for (std::size_t i = 0; i < places.size(); ++i) whole[places[i]] = replies[p]->counters[i];
+  }
+  co_return whole;
+}
+
+Task<Result<std::vector<Row>>> Session::scan(ShardId shard, Kind kind, Stamp after, std::uint32_t rows_max) {
+  const Route* route = routes_.find(shard);
+  if (route == nullptr) co_return fail(Errc::not_found, "scan: no such shard");
+  co_return co_await route->port->scan(kind, after, rows_max);
+}
+
+Task<Result<std::vector<Row>>> Session::abandoned(ShardId shard, std::uint32_t rows_max) {
+  const Route* route = routes_.find(shard);
+  if (route == nullptr) co_return fail(Errc::not_found, "abandoned: no such shard");
+  // Sessions first: one that is opened after this look is not among those up to the last.
+  PartRequest request;
+  request.scans.push_back(SessionTable::request());
+  auto reply = co_await read_part(&routes_.system(), std::move(request));
+  if (!reply) co_return fail(std::move(reply).error());
+  const auto table = SessionTable::decode(reply->scans.front().rows);
+  if (!table) co_return fail(table.error());
+  co_return co_await route->port->pending(table->gone(), rows_max);
+}
+
+/// Until nothing prepared under an older configuration of the namespace is left.
+Task<Result<>> Session::drain(const Route& route, NamespaceId space, std::uint32_t epoch, BootTime deadline) {
+  for (;;) {
+    const auto standing = co_await route.port->standing();
+    if (!standing) co_return fail(standing.error());
+    const auto found = std::ranges::find_if(*standing, [&](const Standing& one) {
+      return std::ranges::any_of(
+          one.spaces, [&](const SpaceEpoch& known) { return known.space == space && known.epoch < epoch; });
+    });
+    if (found == standing->end()) co_return Result<>{};
+    if (clock().now() >= deadline) co_return fail(Errc::timed_out, "older transactions do not end");
+    KISEKI_CO_TRY(co_await resolver_.make_way(*route.port, found->holder, std::nullopt));
+  }
+}
+
+Task<Result<>> Session::configure(NamespaceId space, std::uint32_t epoch, SpaceState state) {
+  const BootTime until = deadline();
+  for (const auto& route : routes_.all()) {
+    const auto answer = co_await deliver(
+        *route.port, {.stamp = {}, .body = Configure{.space = space, .epoch = epoch, .state = state}},
+        std::nullopt, until);
+    if (!answer) co_return fail(answer.error());
+    if (answer->type == Answer::Type::stale) co_return fail(Errc::stale, "a newer configuration is known");
+  }
+  for (const auto& route : routes_.all()) KISEKI_CO_TRY(co_await drain(route, space, epoch, until));
+  co_return Result<>{};
+}
+
+}  // namespace kiseki::shard::detail

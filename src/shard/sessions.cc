@@ -1,0 +1,118 @@
+#include "shard/detail/sessions.h"
+
+#include "base/codec.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+constexpr std::uint8_t format = 1;
+}
+
+std::string Sessions::Kept::encode() const {
+  std::string bytes;
+  Encoder out(bytes);
+  out.integer(format).enumerator(outcome.refusal).integer(outcome.assertion).id(outcome.stamp);
+  out.integer(low_water);
+  if (decided_at) out.id(decided_at->space).id(decided_at->container).id(decided_at->leaf);
+  return bytes;
+}
+
+Result<Sessions::Kept> Sessions::Kept::decode(View bytes) {
+  Decoder in(bytes);
+  if (in.integer<std::uint8_t>() != format) in.reject();
+  Kept kept;
+  const auto refusal = in.integer<std::uint8_t>();
+  if (refusal > static_cast<std::uint8_t>(Refusal::aborted)) in.reject();
+  kept.outcome.refusal = static_cast<Refusal>(refusal);
+  kept.outcome.assertion = in.integer<std::uint32_t>();
+  kept.outcome.stamp = in.id<Stamp>();
+  kept.low_water = in.integer<std::uint64_t>();
+  if (in.remaining() > 0) {
+    const auto space = in.id<NamespaceId>();
+    const auto container = in.id<InodeId>();
+    kept.decided_at = LeafAddress{space, container, in.id<LeafId>()};
+  }
+  KISEKI_TRY(in.finish("kept result"));
+  return kept;
+}
+
+Result<> Sessions::load(kv::KvStore& store) {
+  const auto fences = range_of(state_key(shard_, StateType::fence));
+  auto rows = store.iterate(family_state, fences);
+  for (rows->seek(as_view(fences.from)); rows->valid(); rows->next()) {
+    Decoder in(rows->key().subspan(fences.from.size()));
+    sessions_[in.id<SessionId>()].fenced = true;
+    KISEKI_TRY(in.finish("session fence"));
+  }
+  KISEKI_TRY(rows->status());
+  const auto results = range_of(state_key(shard_, StateType::result));
+  rows = store.iterate(family_state, results);
+  for (rows->seek(as_view(results.from)); rows->valid(); rows->next()) {
+    Decoder in(rows->key().subspan(results.from.size()));
+    auto& session = sessions_[in.id<SessionId>()];
+    const auto sequence = in.integer<std::uint64_t>();
+    KISEKI_TRY(in.finish("kept result"));
+    auto kept = Kept::decode(rows->value());
+    if (!kept) return fail(std::move(kept).error());
+    session.low_water = std::max(session.low_water, kept->low_water);
+    session.results.emplace(sequence, std::move(*kept));
+  }
+  return rows->status();
+}
+
+bool Sessions::is_fenced(SessionId session) const {
+  const auto found = sessions_.find(session);
+  return found != sessions_.end() && found->second.fenced;
+}
+
+std::uint64_t Sessions::low_water(SessionId session) const {
+  const auto found = sessions_.find(session);
+  return found == sessions_.end() ? 0 : found->second.low_water;
+}
+
+bool Sessions::is_full(SessionId session) const {
+  const auto found = sessions_.find(session);
+  return found != sessions_.end() && found->second.results.size() >= results_max;
+}
+
+const Sessions::Kept* Sessions::find(TransactionId id) const {
+  const auto session = sessions_.find(id.session);
+  if (session == sessions_.end()) return nullptr;
+  const auto found = session->second.results.find(id.sequence);
+  return found == session->second.results.end() ? nullptr : &found->second;
+}
+
+void Sessions::drop_below(Draft& draft, SessionId session, std::uint64_t sequence) {
+  auto& results = sessions_[session].results;
+  while (!results.empty() && results.begin()->first < sequence) {
+    const TransactionId id{session, results.begin()->first};
+    if (const auto& leaf = results.begin()->second.decided_at) {
+      draft.erase(family_rows, decision_key(*leaf, id).encode());
+    }
+    draft.erase(family_state, state_key(shard_, StateType::result, id));
+    results.erase(results.begin());
+  }
+}
+
+void Sessions::keep(Draft& draft, TransactionId id, std::uint64_t low_water, Kept kept) {
+  if (id.session.is_none()) return;
+  auto& session = sessions_[id.session];
+  session.low_water = std::max(session.low_water, low_water);
+  drop_below(draft, id.session, session.low_water);
+  if (id.sequence < session.low_water) return;
+  kept.low_water = session.low_water;
+  draft.put(family_state, state_key(shard_, StateType::result, id), kept.encode());
+  session.results.insert_or_assign(id.sequence, std::move(kept));
+}
+
+void Sessions::fence(Draft& draft, SessionId session) {
+  sessions_[session].fenced = true;
+  draft.put(family_state, state_key(shard_, StateType::fence, session.value()), {});
+}
+
+void Sessions::forget(Draft& draft, SessionId session) {
+  if (!is_fenced(session)) return;
+  drop_below(draft, session, ~std::uint64_t{0});
+}
+
+}  // namespace kiseki::shard::detail

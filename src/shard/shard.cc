@@ -1,0 +1,187 @@
+#include "shard/detail/shard.h"
+
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "base/metrics.h"
+#include "shard/detail/reader.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+
+metrics::Counter entries("kiseki_shard_entries_total", "Entries applied by the shards of this node.");
+metrics::Counter foreseen("kiseki_shard_foreseen_total", "Proposals answered without an entry.");
+metrics::Histogram commits("kiseki_shard_commit_seconds", "From proposal to answer.");
+
+/// What may grow the store. Ends of transactions and deletes make room or bind little.
+bool adds_rows(const Proposal& proposal) {
+  const auto* commit = std::get_if<Commit>(&proposal.body);
+  const auto* prepare = std::get_if<Prepare>(&proposal.body);
+  if (commit == nullptr && prepare == nullptr) return false;
+  const auto& operations = commit != nullptr ? commit->transaction.operations : prepare->part.operations;
+  const bool puts =
+      std::ranges::any_of(operations, [](const Operation& one) { return one.type == Operation::Type::put; });
+  const bool erases = std::ranges::any_of(
+      operations, [](const Operation& one) { return one.type == Operation::Type::erase; });
+  return puts && !erases;
+}
+
+std::unexpected<Error> cancelled(ShardId shard) {
+  return fail(Errc::cancelled, fmt::format("shard {}: stopping", shard.value()));
+}
+
+}  // namespace
+
+class Shard::Call {
+ public:
+  explicit Call(Shard& shard) : shard_(shard) { ++shard_.calls_; }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  ~Call() {
+    if (--shard_.calls_ == 0) shard_.idle_.set();
+  }
+
+ private:
+  Shard& shard_;
+};
+
+Shard::Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, Limits limits)
+    : machine_(std::move(machine)), store_(store), clock_(clock), limits_(limits) {}
+
+void Shard::stop() {
+  stopped_ = true;
+  for (const auto& [index, waiter] : waiters_) waiter->done.set();
+  releases_.wake_all();
+}
+
+Task<> Shard::quiet() {
+  while (calls_ > 0) {
+    idle_.reset();
+    co_await idle_.wait();
+  }
+}
+
+Stamp Shard::now() const {
+  const auto since_epoch = clock_.wall().time_since_epoch();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
+  return Stamp(static_cast<std::uint64_t>(ms) << 16);
+}
+
+Result<> Shard::apply(std::span<const raft::Entry> committed) {
+  const std::size_t standing = machine_->locks().all().size();
+  auto answers = machine_->apply(committed);
+  if (!answers) return fail(std::move(answers).error().in(fmt::format("shard {}", machine_->id().value())));
+  entries.add(committed.size());
+  for (std::size_t i = 0; i < committed.size(); ++i) {
+    const auto found = waiters_.find(committed[i].index);
+    if (found == waiters_.end()) continue;
+    Waiter& waiter = *found->second;
+    if (waiter.term == committed[i].term) {
+      waiter.answer = std::move((*answers)[i]);
+    } else {
+      waiter.replaced = true;
+    }
+    waiter.done.set();
+    waiters_.erase(found);
+  }
+  if (standing > 0) releases_.wake_all();
+  return {};
+}
+
+/// Proposals under way may still commit: their waiters learn it by `apply`, or run out of time.
+void Shard::leadership(raft::Role, raft::Term) {}
+
+Task<Result<Answer>> Shard::await(raft::Replica::Position position) {
+  const BootTime began = clock_.now();
+  Waiter waiter{.term = position.term, .answer = {}, .replaced = false, .done = {}};
+  waiters_.emplace(position.index, &waiter);
+  const bool in_time = co_await waiter.done.wait_for(clock_, limits_.answer);
+  if (const auto left = waiters_.find(position.index); left != waiters_.end() && left->second == &waiter) {
+    waiters_.erase(left);
+  }
+  if (waiter.answer) {
+    commits.observe(clock_.now() - began);
+    co_return std::move(*waiter.answer);
+  }
+  if (stopped_) co_return cancelled(machine_->id());
+  if (waiter.replaced) co_return fail(Errc::not_leader, "the entry was replaced");
+  KISEKI_ASSERT(!in_time);
+  co_return fail(Errc::timed_out, fmt::format("shard {}: no answer in time", machine_->id().value()));
+}
+
+Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
+  if (stopped_) co_return cancelled(machine_->id());
+  KISEKI_ASSERT(journal_ != nullptr);
+  const Call call(*this);
+  if (attempt == Attempt::first && journal_->reads_locally()) {
+    auto known = machine_->foresee(proposal);
+    if (!known) co_return fail(std::move(known).error());
+    if (*known) {
+      foreseen.add();
+      co_return std::move(**known);
+    }
+  }
+  if (!has_room_ && adds_rows(proposal)) {
+    co_return fail(Errc::no_space, "the disk of the metadata store is full");
+  }
+  proposal.stamp = now();
+  const auto position = journal_->propose(proposal.encode());
+  if (!position) co_return fail(position.error());
+  co_return co_await await(*position);
+}
+
+Task<Result<>> Shard::may_read() {
+  if (stopped_) co_return cancelled(machine_->id());
+  KISEKI_ASSERT(journal_ != nullptr);
+  if (!journal_->reads_locally()) KISEKI_CO_TRY(co_await journal_->read_barrier());
+  co_return Result<>{};
+}
+
+Task<Result<PartReply>> Shard::read(PartRequest request) {
+  const Call call(*this);
+  KISEKI_CO_TRY(co_await may_read());
+  co_return Reader(store_, *machine_).read(request);
+}
+
+Task<Result<Status>> Shard::status(TransactionId id) {
+  const Call call(*this);
+  KISEKI_CO_TRY(co_await may_read());
+  co_return machine_->status(id);
+}
+
+Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
+  const Call call(*this);
+  const BootTime deadline = clock_.now() + limit;
+  while (machine_->locks().find(id) != nullptr) {
+    if (stopped_) co_return cancelled(machine_->id());
+    const Duration left = deadline - clock_.now();
+    if (left <= Duration::zero()) co_return false;
+    co_await releases_.wait_for(clock_, left);
+  }
+  co_return true;
+}
+
+Task<Result<std::vector<Standing>>> Shard::standing() {
+  const Call call(*this);
+  KISEKI_CO_TRY(co_await may_read());
+  std::vector<Standing> standing;
+  for (const auto& [id, prepared] : machine_->locks().all()) {
+    standing.push_back({.holder = prepared.holder, .prepared = prepared.stamp, .spaces = prepared.spaces});
+  }
+  co_return standing;
+}
+
+Task<Result<std::vector<Row>>> Shard::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
+  const Call call(*this);
+  KISEKI_CO_TRY(co_await may_read());
+  co_return Reader(store_, *machine_).scan(kind, after, rows_max);
+}
+
+Task<Result<std::vector<Row>>> Shard::pending(GoneSessions gone, std::uint32_t rows_max) {
+  const Call call(*this);
+  KISEKI_CO_TRY(co_await may_read());
+  co_return Reader(store_, *machine_).pending(gone, rows_max);
+}
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,169 @@
+#include "shard/shard_world.h"
+
+#include "base/assert.h"
+
+namespace kiseki::shard::detail {
+
+TinyJournal::TinyJournal(TinyLog& log, Shard& shard, Executor executor)
+    : log_(log), shard_(shard), executor_(executor) {}
+
+Result<raft::Replica::Position> TinyJournal::propose(std::string payload) {
+  log_.entries.push_back(std::move(payload));
+  if (!std::exchange(posted_, true)) {
+    asio::post(executor_, [this, alive = alive_] {
+      if (!*alive) return;
+      posted_ = false;
+      replay();
+    });
+  }
+  return raft::Replica::Position{.index = log_.entries.size() + 1, .term = 1};
+}
+
+void TinyJournal::replay() {
+  std::vector<raft::Entry> entries;
+  for (raft::Index index = shard_.applied() + 1; index < log_.entries.size() + 2; ++index) {
+    entries.push_back({.index = index,
+                       .term = 1,
+                       .type = raft::EntryType::normal,
+                       .data = as_view(log_.entries[index - 2]),
+                       .owner = nullptr});
+  }
+  const auto applied = shard_.apply(entries);
+  KISEKI_ASSERT(applied.has_value());
+}
+
+template <class T>
+Task<Result<T>> MortalPort::pass(Task<Result<T>> call) {
+  // A message takes a turn of the loop.
+  co_await asio::post(asio::bind_executor(executor_, use_task));
+  const bool is_last = --life_.messages == 0;
+  if (life_.messages < 0 || (is_last && !life_.last_arrives)) {
+    co_return fail(Errc::cancelled, "dead");
+  }
+  auto answer = co_await std::move(call);
+  if (life_.is_dead()) co_return fail(Errc::cancelled, "dead");
+  co_return answer;
+}
+
+Task<Result<Answer>> MortalPort::propose(Proposal proposal, Attempt attempt) {
+  return pass(shard_.propose(std::move(proposal), attempt));
+}
+Task<Result<PartReply>> MortalPort::read(PartRequest request) {
+  return pass(shard_.read(std::move(request)));
+}
+Task<Result<Status>> MortalPort::status(TransactionId id) { return pass(shard_.status(id)); }
+Task<Result<bool>> MortalPort::released(TransactionId id, Duration limit) {
+  return pass(shard_.released(id, limit));
+}
+Task<Result<std::vector<Standing>>> MortalPort::standing() { return pass(shard_.standing()); }
+Task<Result<std::vector<Row>>> MortalPort::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
+  return pass(shard_.scan(kind, after, rows_max));
+}
+Task<Result<std::vector<Row>>> MortalPort::pending(GoneSessions gone, std::uint32_t rows_max) {
+  return pass(shard_.pending(std::move(gone), rows_max));
+}
+
+ShardWorld::ShardWorld(std::uint32_t data_shards) : logs_(data_shards + 1) {
+  kv::Batch batch;
+  const auto ranges = ranges_of(data_shards);
+  for (std::uint32_t i = 0; i < ranges.size(); ++i) Machine::create(batch, ShardId(i), ranges[i], 1);
+  KISEKI_ASSERT(store_.write(batch).has_value() && store_.flush().has_value());
+  start();
+}
+
+ShardWorld::~ShardWorld() { end(); }
+
+void ShardWorld::start() {
+  std::vector<Route> routes;
+  for (std::uint32_t i = 0; i < logs_.size(); ++i) {
+    auto machine = Machine::open(store_, ShardId(i));
+    KISEKI_ASSERT(machine.has_value());
+    const auto range = (*machine)->range();
+    shards_.push_back(std::make_unique<Shard>(std::move(*machine), store_, clock_));
+    journals_.push_back(std::make_unique<TinyJournal>(logs_[i], *shards_.back(), loop_.executor()));
+    journals_.back()->replay();
+    shards_.back()->attach(*journals_.back());
+    routes.push_back({.id = ShardId(i), .range = range, .port = shards_.back().get()});
+  }
+  routes_ = std::make_unique<Routes>(std::move(routes));
+}
+
+void ShardWorld::end() {
+  for (const auto& session : sessions_) {
+    session->life.messages = 0;
+    session->session->request_stop();
+  }
+  for (const auto& shard : shards_) shard->stop();
+  for (const auto& session : sessions_) loop_.get(session->session->stop());
+  for (const auto& shard : shards_) loop_.get(shard->quiet());
+  loop_.run();
+  sessions_.clear();
+  journals_.clear();
+  shards_.clear();
+}
+
+void ShardWorld::crash(std::uint64_t seed) {
+  end();
+  store_.crash(seed);
+  start();
+}
+
+MortalSession& ShardWorld::connect(std::uint64_t process) {
+  const auto opened = loop_.get(Registry(*routes_).open(process));
+  KISEKI_ASSERT(opened.has_value());
+  auto mortal = std::make_unique<MortalSession>();
+  std::vector<Route> routes = routes_->all();
+  for (auto& route : routes) {
+    mortal->ports.push_back(std::make_unique<MortalPort>(*route.port, mortal->life, loop_.executor()));
+    route.port = mortal->ports.back().get();
+  }
+  mortal->routes = std::make_unique<Routes>(std::move(routes));
+  Session::Options options;
+  options.id = *opened;
+  mortal->session =
+      std::make_unique<Session>(options, *mortal->routes, CoreServices{loop_.executor(), &clock_});
+  sessions_.push_back(std::move(mortal));
+  return *sessions_.back();
+}
+
+void ShardWorld::sweep() {
+  Sweeper sweeper(*routes_, clock_, {});
+  const auto swept = loop_.get(sweeper.sweep());
+  KISEKI_ASSERT(swept.has_value());
+}
+
+LeafAddress ShardWorld::leaf_in(std::size_t shard, std::uint64_t nth) const {
+  for (std::uint64_t container = 1;; ++container) {
+    const LeafAddress leaf{test_space, InodeId(container), LeafId(0)};
+    if (routes_->of(leaf).id.value() == shard && nth-- == 0) return leaf;
+  }
+}
+
+bool ShardWorld::is_clean() {
+  for (const auto& shard : shards_) {
+    if (!shard->machine().locks().all().empty()) return false;
+  }
+  const auto rows = store_.iterate(family_rows, {}, nullptr);
+  for (rows->seek({}); rows->valid(); rows->next()) {
+    const auto key = Key::decode(rows->key());
+    if (!key || key->kind == Kind::intent) return false;
+  }
+  return true;
+}
+
+Transaction transaction_of_test() {
+  Transaction transaction;
+  transaction.spaces.push_back({.space = test_space, .epoch = 1});
+  transaction.time_ms = 1000;
+  return transaction;
+}
+
+Record record_of_test(std::string value) {
+  Record record;
+  record.value = crypto::Sealed::from_store(std::move(value));
+  return record;
+}
+
+std::string value_of(const Record& record) { return std::string(as_text(record.value.view())); }
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,113 @@
+#include "shard/detail/state_rows.h"
+
+#include <fmt/format.h>
+
+#include "base/codec.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+
+constexpr std::uint8_t format = 1;
+
+Result<Decoder> begin(View bytes, std::string_view what) {
+  Decoder in(bytes);
+  const auto found = in.integer<std::uint8_t>();
+  if (!in.failed() && found != format) {
+    return fail(Errc::wrong_format, fmt::format("{}: format {}", what, found));
+  }
+  return in;
+}
+
+}  // namespace
+
+std::string Progress::encode() const {
+  std::string bytes;
+  Encoder(bytes).integer(format).integer(applied).id(last).id(epoch);
+  return bytes;
+}
+
+Result<Progress> Progress::decode(View bytes) {
+  auto in = begin(bytes, "shard progress");
+  if (!in) return fail(std::move(in).error());
+  Progress progress;
+  progress.applied = in->integer<raft::Index>();
+  progress.last = in->id<Stamp>();
+  progress.epoch = in->id<GcEpoch>();
+  KISEKI_TRY(in->finish("shard progress"));
+  return progress;
+}
+
+std::string SpaceConfiguration::encode() const {
+  std::string bytes;
+  Encoder(bytes).integer(format).integer(epoch).enumerator(state);
+  return bytes;
+}
+
+Result<SpaceConfiguration> SpaceConfiguration::decode(View bytes) {
+  auto in = begin(bytes, "namespace configuration");
+  if (!in) return fail(std::move(in).error());
+  SpaceConfiguration configuration;
+  configuration.epoch = in->integer<std::uint32_t>();
+  const auto state = in->integer<std::uint8_t>();
+  if (state < 1 || state > static_cast<std::uint8_t>(SpaceState::deleted)) in->reject();
+  configuration.state = static_cast<SpaceState>(state);
+  KISEKI_TRY(in->finish("namespace configuration"));
+  return configuration;
+}
+
+std::string SlotRange::encode() const {
+  std::string bytes;
+  Encoder(bytes).integer(format).integer(first).integer(last);
+  return bytes;
+}
+
+Result<SlotRange> SlotRange::decode(View bytes) {
+  auto in = begin(bytes, "slot range");
+  if (!in) return fail(std::move(in).error());
+  SlotRange range;
+  range.first = in->integer<Slot>();
+  range.last = in->integer<Slot>();
+  if (range.first > range.last) in->reject();
+  KISEKI_TRY(in->finish("slot range"));
+  return range;
+}
+
+std::string state_key(ShardId shard, StateType type) {
+  std::string key;
+  Encoder(key).id(shard).enumerator(type);
+  return key;
+}
+
+std::string state_key(ShardId shard, StateType type, std::uint64_t number) {
+  std::string key = state_key(shard, type);
+  Encoder(key).integer(number);
+  return key;
+}
+
+std::string state_key(ShardId shard, StateType type, TransactionId id) {
+  std::string key = state_key(shard, type, id.session.value());
+  Encoder(key).integer(id.sequence);
+  return key;
+}
+
+std::string pending_index_key(ShardId shard, const Key& row) {
+  std::string key = state_key(shard, StateType::pending);
+  std::string session = row.item.substr(0, sizeof(std::uint64_t));
+  session.resize(sizeof(std::uint64_t));
+  return key + session + row.encode();
+}
+
+kv::Range rows_of(const LeafAddress& leaf, Kind kind) {
+  constexpr std::size_t prefix = sizeof(Slot) + 8 + 8 + 4 + 1;
+  return range_of(key(leaf, kind).encode().substr(0, prefix));
+}
+
+kv::Range range_of(std::string prefix) {
+  std::string end = prefix;
+  while (!end.empty() && end.back() == '\xff') end.pop_back();
+  if (!end.empty()) end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
+  return {.from = std::move(prefix), .to = std::move(end)};
+}
+
+}  // namespace kiseki::shard::detail

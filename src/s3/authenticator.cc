@@ -68,14 +68,22 @@ Task<S3Result<std::optional<Identity>>> Authenticator::authenticate(const HttpHe
   if (!credential) co_return refuse(translate(credential.error(), Subject::service));
 
   const SigningKey& key = signing_key(claim.scope, credential->secret.text());
-  std::string canonical = canonical_request(head, path, query, claim);
-  std::string to_sign = string_to_sign(claim, canonical);
-  if (!equal_constant_time(as_view(key.sign(to_sign)), as_view(claim.signature))) {
-    co_return refuse(mismatch(claim, std::move(canonical), std::move(to_sign)));
-  }
+  KISEKI_S3_CO_TRY(check_signature(head, path, query, claim, key));
   Identity identity{credential->key, claim.form, *form, claim.payload_hash, std::nullopt};
   if (is_stream(*form) && *form != PayloadForm::stream_unsigned_trailer) identity.signer.emplace(key, claim);
   co_return identity;
+}
+
+S3Result<> Authenticator::check_signature(const HttpHead& head, const std::string& path, const Query& query,
+                                          const SignatureClaim& claim, const SigningKey& key) {
+  std::string canonical = canonical_request(head, canonical_path(path), query, claim);
+  std::string to_sign = string_to_sign(claim, canonical);
+  if (equal_constant_time(as_view(key.sign(to_sign)), as_view(claim.signature))) return {};
+  // curl signs the path as it sends it, whether or not it is encoded as S3 wants; it says the same.
+  const std::string_view sent = head.target().substr(0, head.target().find('?'));
+  const std::string as_sent = string_to_sign(claim, canonical_request(head, sent, query, claim));
+  if (equal_constant_time(as_view(key.sign(as_sent)), as_view(claim.signature))) return {};
+  return refuse(mismatch(claim, std::move(canonical), std::move(to_sign)));
 }
 
 S3Result<> Authenticator::check_scope(const SignatureClaim& claim) const {

@@ -37,6 +37,8 @@ class Authenticator {
     SigningKey key;
   };
 
+  static S3Result<> check_signature(const HttpHead& head, const std::string& path, const Query& query,
+                                    const SignatureClaim& claim, const SigningKey& key);
   S3Result<> check_scope(const SignatureClaim& claim) const;
   S3Result<> check_time(const SignatureClaim& claim) const;
   const SigningKey& signing_key(const CredentialScope& scope, std::string_view secret);

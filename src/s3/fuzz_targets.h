@@ -19,7 +19,7 @@ inline void fuzz_head(View bytes) {
   const auto target = parse_target(head.target());
   if (!target) return;
   if (const auto claim = parse_claim(head, target->query); claim && *claim) {
-    string_to_sign(**claim, canonical_request(head, target->path, target->query, **claim));
+    string_to_sign(**claim, canonical_request(head, canonical_path(target->path), target->query, **claim));
     (void)payload_form((*claim)->payload_hash);
   }
   if (const auto address = resolve_address(target->path, head.get("host"), "example.org")) {

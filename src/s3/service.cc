@@ -9,9 +9,10 @@ namespace kiseki::s3 {
 namespace {
 
 metrics::Counter requests_total("kiseki_s3_requests_total", "S3 requests answered.");
-metrics::Counter refused_total("kiseki_s3_refused_total", "S3 requests answered with a status of 4xx.");
+metrics::Counter refused_total("kiseki_s3_refused_total",
+                               "S3 requests answered with a status of 4xx or 501.");
 metrics::Counter failed_total("kiseki_s3_failed_total",
-                              "S3 requests answered with a status of 5xx, or cut off.");
+                              "S3 requests answered with another status of 5xx, or cut off.");
 metrics::Counter received_bytes("kiseki_s3_received_bytes_total", "Bytes of content in S3 requests.");
 metrics::Counter sent_bytes("kiseki_s3_sent_bytes_total", "Bytes of bodies in S3 responses.");
 metrics::Histogram request_seconds("kiseki_s3_request_seconds",
@@ -139,8 +140,9 @@ Task<> Service::render(HttpStream& stream, Reply reply, std::string request_id) 
 
 Task<> Service::render_error(HttpStream& stream, S3Error error, std::string request_id) {
   const CodeInfo& info = describe(error.code);
-  (info.status < 500 ? refused_total : failed_total).add();
-  if (info.status >= 500) {
+  const bool failed = info.status >= 500 && error.code != S3Code::not_implemented;
+  (failed ? failed_total : refused_total).add();
+  if (failed) {
     log::warning("s3", "{} answered {} {}: {} request={}", stream.head().method(), info.status, info.name,
                  error.words(), request_id);
   }

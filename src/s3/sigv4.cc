@@ -252,7 +252,7 @@ std::string canonical_request(const HttpHead& head, std::string_view path, const
   std::string out;
   out.reserve(1024);
   out.append(head.method()).append("\n");
-  out.append(uri_encode(path, Slash::kept)).append("\n");
+  out.append(path).append("\n");
   out.append(canonical_query(query, claim.form)).append("\n");
   append_headers(out, head, claim.signed_headers);
   out.push_back('\n');

@@ -56,9 +56,11 @@ struct SignatureClaim {
 /// Nothing when the request is anonymous. Well-formedness only.
 S3Result<std::optional<SignatureClaim>> parse_claim(const HttpHead& head, const Query& query);
 
-/// `path` is decoded; of a claim in the query, its signature does not take part.
+/// `path` stands as it is to be signed, encoded; of a claim in the query, its signature does not take part.
 std::string canonical_request(const HttpHead& head, std::string_view path, const Query& query,
                               const SignatureClaim& claim);
+/// The path as S3 signs it: encoded once, nothing normalised.
+inline std::string canonical_path(std::string_view decoded) { return uri_encode(decoded, Slash::kept); }
 std::string string_to_sign(const SignatureClaim& claim, std::string_view canonical_request);
 
 /// How the body is vouched for, from the payload hash.

@@ -69,6 +69,30 @@ TEST(SigV4, accepts_the_documented_put_of_a_name_with_a_dollar) {
   EXPECT_TRUE(authenticate(request("PUT /test%24file.text", fields, names, signature)));
 }
 
+TEST(SigV4, accepts_a_path_signed_as_it_was_sent) {
+  HttpHead head;
+  const std::string text = "GET /b/a+(c) HTTP/1.1\r\nHost: h\r\nx-amz-date: 20130524T000000Z\r\n";
+  ASSERT_EQ(parse_head(as_view(text + "\r\n"), head), HeadFault::none);
+  SignatureClaim claim;
+  claim.scope = {example_key, "20130524", "us-east-1"};
+  claim.signed_headers = {"host", "x-amz-date"};
+  claim.timestamp = "20130524T000000Z";
+  claim.payload_hash = empty_sha256;
+  const SigningKey key(example_secret, "20130524", "us-east-1");
+  const auto authorized = [&](const std::string& path) {
+    const std::string signature =
+        key.sign(string_to_sign(claim, canonical_request(head, path, Query(), claim)));
+    return text +
+           fmt::format(
+               "Authorization: AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders=host;x-amz-date, Signature={}"
+               "\r\n\r\n",
+               example_key, claim.scope.to_string(), signature);
+  };
+  EXPECT_TRUE(authenticate(authorized("/b/a+(c)")));
+  EXPECT_TRUE(authenticate(authorized("/b/a%2B%28c%29")));
+  EXPECT_FALSE(authenticate(authorized("/b/a%20(c)")));
+}
+
 TEST(SigV4, accepts_the_documented_queries) {
   const std::string names = "host;x-amz-content-sha256;x-amz-date";
   EXPECT_TRUE(authenticate(request("GET /?lifecycle", common_fields, names,
@@ -157,7 +181,7 @@ TEST(SigV4, blanks_in_fields_are_folded) {
   SignatureClaim claim;
   claim.signed_headers = {"host", "x-amz-meta-a"};
   claim.payload_hash = "UNSIGNED-PAYLOAD";
-  EXPECT_EQ(canonical_request(head, "/a b/~\xc3\xa9", Query(), claim),
+  EXPECT_EQ(canonical_request(head, canonical_path("/a b/~\xc3\xa9"), Query(), claim),
             "GET\n/a%20b/~%C3%A9\n\nhost:h\nx-amz-meta-a:a b,c\n\nhost;x-amz-meta-a\nUNSIGNED-PAYLOAD");
 }
 

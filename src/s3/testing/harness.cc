@@ -106,8 +106,9 @@ std::string Harness::signed_request(Request request) {
     list += (list.empty() ? "" : ";") + name;
   }
   const SigningKey key(request.secret, claim.scope.date, claim.scope.region);
-  const std::string signature = key.sign(string_to_sign(
-      claim, canonical_request(head, target ? target->path : "/", target ? target->query : Query(), claim)));
+  const std::string signature =
+      key.sign(string_to_sign(claim, canonical_request(head, canonical_path(target ? target->path : "/"),
+                                                       target ? target->query : Query(), claim)));
   text +=
       fmt::format("Authorization: AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}\r\n\r\n",
                   request.access_key, claim.scope.to_string(), list, signature);

@@ -1,10 +1,11 @@
 """Everything a tenant said (names, keys, metadata, bytes) is searched for in every file: nothing is found."""
 
-import mmap
 import os
 
+from sparse import data_ranges
+
 MIB = 1 << 20
-SPAN = 16 * MIB
+SPAN = MIB
 
 
 def marked(word, size):
@@ -13,30 +14,21 @@ def marked(word, size):
     return line.encode()[:size]
 
 
-def data_ranges(descriptor, size):
-    at = 0
-    while at < size:
-        try:
-            begin = os.lseek(descriptor, at, os.SEEK_DATA)
-        except OSError:
-            return
-        at = os.lseek(descriptor, begin, os.SEEK_HOLE)
-        yield begin, at
-
-
 def find(folder, patterns):
-    """(file, pattern) for each pattern in each file's name or content; holes are skipped."""
+    """(file, pattern) for each pattern in each file's name or content."""
     found = set()
     overlap = max(map(len, patterns))
     for path in sorted(folder.rglob("*")):
         name = os.fsencode(path.relative_to(folder))
         found |= {(str(path), pattern) for pattern in patterns if pattern in name}
-        if not path.is_file() or path.stat().st_size == 0:
+        if not path.is_file():
             continue
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            for begin, end in data_ranges(file.fileno(), len(content)):
+        with open(path, "rb", buffering=0) as file:
+            for begin, end in data_ranges(file.fileno()):
                 for at in range(begin, end, SPAN):
-                    piece = content[at : min(at + SPAN + overlap, end)]
+                    piece = os.pread(file.fileno(), min(SPAN + overlap, end - at), at)
+                    if piece.count(0) == len(piece):
+                        continue
                     found |= {(str(path), pattern) for pattern in patterns if pattern in piece}
     return found
 

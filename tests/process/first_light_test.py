@@ -73,7 +73,9 @@ def test_curl_puts_and_gets(node, scratch):
     unsigned = ["-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]  # curl hashes no file it uploads
     (scratch / "in").write_bytes(content(100_000))
     subprocess.run([*curl, "-X", "PUT", f"{node.endpoint}/first"], check=True, timeout=30)
-    subprocess.run([*curl, *unsigned, "-T", scratch / "in", f"{node.endpoint}/first/hello.bin"], check=True, timeout=30)
+    subprocess.run(
+        [*curl, *unsigned, "-T", scratch / "in", f"{node.endpoint}/first/hello.bin"], check=True, timeout=30
+    )
     subprocess.run([*curl, "-o", scratch / "out", f"{node.endpoint}/first/hello.bin"], check=True, timeout=30)
     assert (scratch / "out").read_bytes() == content(100_000)
 

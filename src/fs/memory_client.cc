@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/assert.h"
+#include "base/logging.h"
 
 namespace kiseki::fs {
 
@@ -191,38 +192,20 @@ shard::ReadReply MemoryShards::read(const shard::ReadRequest& request) const {
   return reply;
 }
 
+/// What a caller must never send is a bug of the caller's.
 void MemoryShards::check(const shard::Transaction& transaction) const {
-  const auto named = [&](NamespaceId space) {
-    return space.is_none() ||
-           std::ranges::any_of(transaction.spaces, [&](const auto& one) { return one.space == space; });
-  };
-  const auto asserted = [&](const shard::Key& key) {
-    return std::ranges::any_of(transaction.asserts, [&](const Assert& one) {
-      return one.key == key && one.type != Assert::Type::prefix_empty;
-    });
-  };
+  const auto valid = transaction.validate();
+  if (!valid) log::error("memory_client", "{}", valid.error().to_string());
+  KISEKI_ASSERT(valid.has_value());
   std::set<ShardId> shards;
-  Bytes size = 0;
+  for (const auto& assertion : transaction.asserts) shards.insert(shard_of(assertion.key.leaf));
+  bool is_stamped = false;
   for (const auto& operation : transaction.operations) {
-    KISEKI_ASSERT(named(operation.key.leaf.space));
-    KISEKI_ASSERT(operation.key.item.size() <= 40);
     shards.insert(shard_of(operation.key.leaf));
-    size += operation.record.encode().size();
-    if (operation.type == Operation::Type::put) KISEKI_ASSERT(asserted(operation.key));
-    if (operation.type == Operation::Type::move) KISEKI_ASSERT(asserted(operation.to));
     if (operation.type == Operation::Type::move) shards.insert(shard_of(operation.to.leaf));
+    if (operation.type == Operation::Type::put_stamped) is_stamped = true;
   }
-  for (const auto& assertion : transaction.asserts) {
-    KISEKI_ASSERT(named(assertion.key.leaf.space));
-    shards.insert(shard_of(assertion.key.leaf));
-  }
-  for (const auto& operation : transaction.operations) {
-    const bool stamped = operation.type == Operation::Type::put_stamped;
-    KISEKI_ASSERT(!stamped || shards.size() == 1);
-    KISEKI_ASSERT(stamped || !shard::is_stamped(operation.key.kind) || !operation.key.stamp.is_none());
-  }
-  const auto rows = transaction.asserts.size() + transaction.operations.size();
-  KISEKI_ASSERT(rows <= shard::Transaction::rows_max && size <= shard::Transaction::size_max);
+  KISEKI_ASSERT(!is_stamped || shards.size() == 1);
 }
 
 std::optional<Outcome> MemoryShards::refused(const Assert& assertion, std::uint32_t index) const {
@@ -261,8 +244,8 @@ std::optional<Outcome> MemoryShards::refused(const shard::Transaction& transacti
     if (found == configurations_.end()) continue;
     const auto& known = found->second;
     if (known.state == SpaceState::deleted) return refusal(Refusal::deleted);
-    if (epoch >= known.epoch) continue;
-    return refusal(known.state == SpaceState::active ? Refusal::configuration : Refusal::deleted);
+    if (epoch == known.epoch) continue;
+    return refusal(known.state == SpaceState::deleting ? Refusal::deleted : Refusal::configuration);
   }
   for (std::uint32_t i = 0; i < transaction.asserts.size(); ++i) {
     if (auto outcome = refused(transaction.asserts[i], i)) return outcome;
@@ -312,6 +295,10 @@ void MemoryShards::apply(const Operation& operation, Stamp stamp, std::uint64_t 
       break;
     }
     case Operation::Type::touch:
+      break;
+    case Operation::Type::move_out:
+    case Operation::Type::move_in:
+      KISEKI_ASSERT(false);  // made below this port alone
       break;
   }
 }

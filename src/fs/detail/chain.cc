@@ -89,8 +89,8 @@ void ChainMaker::add(shard::Transaction& transaction, const Chain& chain) {
   for (const auto& row : chain.rows) transaction.require(absent, row.key).put(row.key, row.record);
 }
 
-Task<Result<shard::Outcome>> ChainMaker::commit(std::shared_ptr<const Chain> chain,
-                                                shard::Transaction transaction) {
+Task<Result<shard::Outcome>> ChainMaker::make(std::shared_ptr<const Chain> chain,
+                                              shard::Transaction transaction) {
   std::vector<shard::Key> rows;
   for (const auto& operation : transaction.operations) {
     if (operation.type == shard::Operation::Type::put) rows.push_back(operation.key);
@@ -101,10 +101,9 @@ Task<Result<shard::Outcome>> ChainMaker::commit(std::shared_ptr<const Chain> cha
   const auto linked = co_await link(chain);
   if (!linked) co_return fail(linked.error());
   if (!linked->committed()) {
-    KISEKI_CO_TRY(co_await unmake(space, std::move(rows)));
+    KISEKI_CO_TRY(co_await erase(space, std::move(rows)));
     co_return linked;
   }
-  if (!core_.background.stopping()) core_.background.spawn(finish(space, chain->pending));
   InodeId parent = chain->link.directory.id;
   for (std::size_t i = 0; i < chain->made.size(); ++i) {
     const Directory& directory = chain->made[i];
@@ -113,6 +112,13 @@ Task<Result<shard::Outcome>> ChainMaker::commit(std::shared_ptr<const Chain> cha
     parent = directory.id;
   }
   co_return linked;
+}
+
+Task<Result<shard::Outcome>> ChainMaker::commit(std::shared_ptr<const Chain> chain,
+                                                shard::Transaction transaction) {
+  const auto made = co_await make(chain, std::move(transaction));
+  if (made && made->committed()) finish(*chain);
+  co_return made;
 }
 
 Task<Result<shard::Outcome>> ChainMaker::link(std::shared_ptr<const Chain> chain) {
@@ -140,7 +146,7 @@ Task<Result<shard::Outcome>> ChainMaker::link(std::shared_ptr<const Chain> chain
   }
 }
 
-Task<Result<>> ChainMaker::unmake(SpacePtr space, std::vector<shard::Key> rows) {
+Task<Result<>> ChainMaker::erase(SpacePtr space, std::vector<shard::Key> rows) {
   Attempts attempts;
   while (true) {
     auto transaction = core_.begin(space);
@@ -153,22 +159,28 @@ Task<Result<>> ChainMaker::unmake(SpacePtr space, std::vector<shard::Key> rows) 
   }
 }
 
-Task<> ChainMaker::finish(SpacePtr space, shard::Key pending) {
-  auto transaction = core_.begin(space);
-  transaction.erase(std::move(pending));
-  (void)co_await core_.client().commit(std::move(transaction));
+void ChainMaker::finish(const Chain& chain) {
+  if (core_.background.stopping()) return;
+  core_.background.spawn(erase_pending(chain.link.directory.space, chain.pending));
+}
+
+/// What fails is left to the sweeper.
+Task<> ChainMaker::erase_pending(SpacePtr space, shard::Key pending) {
+  (void)co_await erase(std::move(space), {std::move(pending)});
 }
 
 Task<Result<shard::Outcome>> ChainMaker::make_empty(std::shared_ptr<const Chain> chain) {
   auto transaction = core_.begin(chain->link.directory.space);
   add(transaction, *chain);
-  const auto outcome = co_await commit(chain, std::move(transaction));
+  const auto outcome = co_await make(chain, std::move(transaction));
   if (!outcome || !outcome->committed()) co_return outcome;
+  // Before the pending row goes: one of the two makes a sweeper look at directories that stay empty.
   auto look = core_.begin(chain->link.directory.space);
   const auto last = chain->made.back().leaf(LeafId{});
   look.put_stamped(feed_key(last, shard::Event::leaf_emptied), {});
   const auto noted = co_await core_.client().commit(std::move(look));
   if (!noted) co_return fail(noted.error());
+  if (noted->committed()) finish(*chain);
   co_return outcome;
 }
 

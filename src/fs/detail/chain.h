@@ -34,8 +34,11 @@ class ChainMaker {
   Directory add_directory(Chain& chain, const SpacePtr& space, InodeId id, shard::DirectoryLink link,
                           std::string name);
   Task<Result<shard::Outcome>> link(std::shared_ptr<const Chain> chain);
-  Task<Result<>> unmake(SpacePtr space, std::vector<shard::Key> rows);
-  Task<> finish(SpacePtr space, shard::Key pending);
+  Task<Result<>> erase(SpacePtr space, std::vector<shard::Key> rows);
+  Task<Result<shard::Outcome>> make(std::shared_ptr<const Chain> chain, shard::Transaction transaction);
+  /// The pending row goes, beside the caller.
+  void finish(const Chain& chain);
+  Task<> erase_pending(SpacePtr space, shard::Key pending);
 
   TreeCore& core_;
   Splitter& splitter_;

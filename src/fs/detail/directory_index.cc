@@ -119,15 +119,15 @@ Task<Result<>> DirectoryIndex::update(Directory directory, std::vector<Change> c
   co_return fail(Errc::conflict, "the index kept changing");
 }
 
-Task<> DirectoryIndex::mend_now(Directory directory, std::vector<Change> changes) {
-  (void)co_await update(directory, std::move(changes));
+Task<> DirectoryIndex::mend_now(TreeCore& core, Directory directory, std::vector<Change> changes) {
+  (void)co_await DirectoryIndex(core).update(directory, std::move(changes));
   directory.state->mending = false;
 }
 
 void DirectoryIndex::mend(Directory directory, std::vector<Change> changes) {
   if (directory.state->mending || core_.background.stopping()) return;
   directory.state->mending = true;
-  core_.background.spawn(mend_now(std::move(directory), std::move(changes)));
+  core_.background.spawn(mend_now(core_, std::move(directory), std::move(changes)));
 }
 
 Task<Result<>> DirectoryIndex::erase_all(Directory directory, shard::Transaction& transaction) {

@@ -38,7 +38,8 @@ class DirectoryIndex {
   Task<Result<>> load(Directory directory, IndexTree& tree, std::uint64_t number);
   Task<Result<>> apply(Directory directory, IndexTree& tree, Change change);
   shard::Transaction write(const Directory& directory, const IndexTree& tree);
-  Task<> mend_now(Directory directory, std::vector<Change> changes);
+  /// Outlives the index that began it.
+  static Task<> mend_now(TreeCore& core, Directory directory, std::vector<Change> changes);
 
   TreeCore& core_;
 };

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <algorithm>
+
+#include "fs/memory_world.h"
+#include "fs/tree_check.h"
+
+// For tests of trees: small leaves, and entries whose value is what the test says.
+
+namespace kiseki::fs::detail {
+
+inline constexpr TreeLimits small_leaves{.entries_split = 8,
+                                         .bytes_split = 1_MiB,
+                                         .move_bytes_max = 2_MiB,
+                                         .index_page_max = 200,
+                                         .cached_max = 64};
+
+/// As the header of `Tree` says an entry is written.
+inline Task<Result<>> put(Tree& tree, NamespaceId space, std::string key, std::string value,
+                          Purpose purpose = Purpose::write) {
+  Attempts attempts;
+  while (true) {
+    const auto place = co_await tree.find(space, key, purpose);
+    if (!place) co_return fail(place.error());
+    shard::Record record;
+    record.type = shard::EntryType::object;
+    record.home = place->home();
+    tree.seal_entry(*place, record, value);
+    auto transaction = tree.begin(*place);
+    transaction.put(place->key, std::move(record));
+    const auto outcome = co_await tree.commit(*place, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) co_return Result<>{};
+    KISEKI_CO_TRY(co_await tree.recover(*place, *outcome, attempts));
+  }
+}
+
+/// False when there was none.
+inline Task<Result<bool>> remove(Tree& tree, NamespaceId space, std::string key) {
+  Attempts attempts;
+  while (true) {
+    const auto found = co_await tree.find(space, key, Purpose::read);
+    if (!found) co_return fail(found.error());
+    if (!found->record) co_return false;
+    const auto place = co_await tree.find(space, key, Purpose::write);
+    if (!place) co_return fail(place.error());
+    if (!place->record) co_return false;
+    auto transaction = tree.begin(*place);
+    transaction.erase(place->key);
+    const auto outcome = co_await tree.commit(*place, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) co_return true;
+    KISEKI_CO_TRY(co_await tree.recover(*place, *outcome, attempts));
+  }
+}
+
+inline Task<Result<std::optional<std::string>>> get(Tree& tree, NamespaceId space, std::string key) {
+  const auto place = co_await tree.find(space, std::move(key), Purpose::read);
+  if (!place) co_return fail(place.error());
+  if (!place->record) co_return std::nullopt;
+  co_return place->value;
+}
+
+/// Every key below a directory, leaf by leaf.
+inline Task<Result<>> list_below(Tree& tree, Directory directory, std::string path,
+                                 std::vector<std::string>& keys) {
+  std::optional<std::string> from = std::string();
+  while (from) {
+    const auto leaf = co_await tree.read_leaf(directory, *from);
+    if (!leaf && leaf.error().code() == Errc::not_found) co_return Result<>{};
+    if (!leaf) co_return fail(leaf.error());
+    for (const auto& entry : leaf->entries) {
+      // A leaf may begin before the key it was asked for.
+      if (sort_key(entry.name, entry.type) < *from) continue;
+      if (entry.type == NameType::object) {
+        keys.push_back(path + entry.name);
+        continue;
+      }
+      auto child = co_await tree.open(directory.space, entry.record.id);
+      if (!child && child.error().code() == Errc::not_found) continue;
+      if (!child) co_return fail(std::move(child).error());
+      KISEKI_CO_TRY(co_await list_below(tree, std::move(*child), path + entry.name + "/", keys));
+    }
+    from = leaf->high;
+  }
+  co_return Result<>{};
+}
+
+inline Task<Result<std::vector<std::string>>> list(Tree& tree, NamespaceId space) {
+  auto root = co_await tree.open(space, root_directory);
+  if (!root) co_return fail(std::move(root).error());
+  std::vector<std::string> keys;
+  KISEKI_CO_TRY(co_await list_below(tree, std::move(*root), {}, keys));
+  co_return keys;
+}
+
+/// Sweeps until a round finds nothing left to do.
+inline Result<> sweep_all(Gateway& gateway) {
+  Result<> last;
+  for (int round = 0; round < 20; ++round) {
+    last = gateway.get(gateway.sweeper.sweep_once());
+    const auto& shards = gateway.world.shards;
+    if (shards.count(shard::Kind::feed) + shards.count(shard::Kind::garbage) == 0) break;
+  }
+  return last;
+}
+
+/// Everything holds; after a sweep nothing is left over either.
+inline void expect_well_formed(const TreeCheck& check) {
+  for (const auto& problem : check.problems()) ADD_FAILURE() << problem;
+}
+inline void expect_swept(const TreeCheck& check) {
+  expect_well_formed(check);
+  for (const auto& leftover : check.leftovers()) ADD_FAILURE() << leftover;
+}
+
+}  // namespace kiseki::fs::detail

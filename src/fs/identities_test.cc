@@ -1,0 +1,85 @@
+#include "fs/identities.h"
+
+#include "fs/memory_world.h"
+
+namespace kiseki::fs {
+namespace {
+
+/// Coroutines that are started hand back what can be made from nothing, which a credential cannot.
+Task<Result<std::string>> secret_of(Identities& identities, std::string id) {
+  const auto found = co_await identities.find(std::move(id));
+  if (!found) co_return fail(found.error());
+  co_return std::string(found->secret.text());
+}
+
+Task<Result<AccessKey>> create(Identities& identities, TenantId tenant, std::string& secret) {
+  const auto made = co_await identities.create(tenant, false);
+  if (!made) co_return fail(made.error());
+  secret = made->secret.text();
+  co_return made->key;
+}
+
+class IdentitiesTest : public testing::Test {
+ public:
+  template <class T>
+  T get(Task<T> task) {
+    return world.loop.get(std::move(task));
+  }
+
+  MemoryWorld world;
+  Identities identities{world.services(*world.founder)};
+};
+
+TEST_F(IdentitiesTest, are_found_with_their_secret) {
+  std::string secret;
+  const auto made = get(create(identities, world.tenant, secret));
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->id.size(), 20U);
+  EXPECT_EQ(made->tenant, world.tenant);
+  EXPECT_FALSE(made->is_root);
+  EXPECT_EQ(secret.size(), 40U);
+  Identities others{world.services(*world.founder)};
+  EXPECT_EQ(*get(secret_of(others, made->id)), secret);
+  EXPECT_EQ(get(secret_of(others, "AKIANOSUCHKEY")).error().code(), Errc::not_found);
+}
+
+TEST_F(IdentitiesTest, given_ones_are_put_once) {
+  EXPECT_TRUE(get(identities.put(world.tenant, "root", "secret", true)));
+  EXPECT_TRUE(get(identities.put(world.tenant, "root", "secret", true)));
+  EXPECT_EQ(get(identities.put(world.tenant, "root", "another", true)).error().code(), Errc::exists);
+  EXPECT_EQ(get(identities.put(world.tenant, "", "x", true)).error().code(), Errc::invalid_argument);
+  EXPECT_EQ(*get(secret_of(identities, "root")), "secret");
+}
+
+TEST_F(IdentitiesTest, are_listed_and_removed) {
+  for (const auto* id : {"b", "a", "c"}) EXPECT_TRUE(get(identities.put(world.tenant, id, "s", false)));
+  EXPECT_TRUE(get(identities.remove("b")));
+  EXPECT_EQ(get(identities.remove("b")).error().code(), Errc::not_found);
+  EXPECT_EQ(get(secret_of(identities, "b")).error().code(), Errc::not_found);
+  const auto keys = get(identities.list());
+  ASSERT_TRUE(keys);
+  ASSERT_EQ(keys->size(), 2U);
+  EXPECT_EQ((*keys)[0].id, "a");
+  EXPECT_EQ((*keys)[1].id, "c");
+}
+
+TEST_F(IdentitiesTest, removed_by_another_are_forgotten_within_a_second) {
+  EXPECT_TRUE(get(identities.put(world.tenant, "k", "s", false)));
+  EXPECT_TRUE(get(secret_of(identities, "k")));
+  Identities others{world.services(*world.founder)};
+  EXPECT_TRUE(get(others.remove("k")));
+  world.loop.run_for(std::chrono::milliseconds(1100));
+  EXPECT_EQ(get(secret_of(identities, "k")).error().code(), Errc::not_found);
+}
+
+TEST_F(IdentitiesTest, no_id_or_secret_stands_in_the_rows) {
+  EXPECT_TRUE(get(identities.put(world.tenant, "PLAINACCESSKEY", "PLAINSECRET", false)));
+  for (const auto& [name, row] : world.shards.all()) {
+    const std::string bytes = name + row.record.encode();
+    EXPECT_FALSE(bytes.contains("PLAINACCESSKEY"));
+    EXPECT_FALSE(bytes.contains("PLAINSECRET"));
+  }
+}
+
+}  // namespace
+}  // namespace kiseki::fs

@@ -58,12 +58,13 @@ class Simulation {
       world_.disk.kill();
     }
     dead_ = true;
+    world_.store.set_full(true);
     world_.loop.get(scope.stop());
   }
 
   /// The machine dies, and while it recovers sometimes again.
   void die() {
-    world_.crash(rng_.next());
+    world_.end(rng_.next());
     while (rng_.below(3) == 0) {
       bool ended = false;
       world_.loop.spawn(open_in_vain(ended));
@@ -72,7 +73,7 @@ class Simulation {
       world_.disk.crash();
       world_.store.set_full(true);
       ASSERT_TRUE(world_.loop.run_until([&ended] { return ended; }));
-      world_.crash(rng_.next());
+      world_.end(rng_.next());
     }
     world_.open();
     dead_ = false;

@@ -83,13 +83,17 @@ class World {
     loop.get(device->stop());
     device.reset();
   }
-  /// The power goes; what was under way ends with errors. Nothing is open afterwards.
+  /// After the disk has died: what was under way ends with errors, the index forgets. Nothing is open
+  /// afterwards.
+  void end(std::uint64_t seed) {
+    store.set_full(true);  // the dead do not flush
+    loop.run();
+    if (device) stop();
+    store.set_full(false);
+    store.crash(seed);
+  }
   void crash(std::uint64_t seed) {
     disk.crash();
-    end(seed);
-  }
-  void kill(std::uint64_t seed) {
-    disk.kill();
     end(seed);
   }
 
@@ -132,14 +136,6 @@ class World {
   std::unique_ptr<DeviceStore> device;
 
  private:
-  void end(std::uint64_t seed) {
-    store.set_full(true);  // the dead do not flush
-    loop.run();
-    if (device) stop();
-    store.set_full(false);
-    store.crash(seed);
-  }
-
   DeviceStore::Options options_;
 };
 

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <set>
 
-#include "raft/detail/log_format.h"
 #include "raft/log.h"
 #include "sim/simulated_clock.h"
 #include "sim/simulated_disk.h"
@@ -86,8 +85,7 @@ class CrashRun {
   explicit CrashRun(std::uint64_t seed) : rng_(seed), disk_(clock_, seed + 1, {.capacity = 16_MiB}) {}
 
   void run() {
-    for (int life = 0; life < 4; ++life) {
-      if (!open()) return;
+    for (int life = 0; life < 4 && open(); ++life) {
       const auto operations = 1 + rng_.below(40);
       for (std::uint64_t i = 0; i < operations; ++i) {
         issue();
@@ -95,8 +93,8 @@ class CrashRun {
       }
       die();
     }
-    open();
-    loop_.get(log_->stop());
+    if (!log_) open();
+    if (log_) loop_.get(log_->stop());
   }
 
  private:
@@ -206,11 +204,19 @@ class CrashRun {
   std::uint32_t next_group_ = 0;
 };
 
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
 TEST(LogCrash, nothing_acknowledged_is_lost_and_nothing_else_appears) {
-  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
-    SCOPED_TRACE(fmt::format("seed {}", seed));
+  const bool one = std::getenv("KISEKI_SEED") != nullptr;
+  const std::uint64_t first = from_environment("KISEKI_SEED", 0);
+  const std::uint64_t count = one ? 1 : from_environment("KISEKI_SEEDS", 400);
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    SCOPED_TRACE(fmt::format("KISEKI_SEED={}", seed));
     CrashRun(seed).run();
-    if (testing::Test::HasFailure()) return;
+    if (HasFailure()) return;
   }
 }
 

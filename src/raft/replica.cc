@@ -240,8 +240,8 @@ Task<Result<>> Replica::Driver::compact() {
   const auto durable = services_.machine.applied_durable();
   if (!durable) co_return fail(durable.error());
   const Index through = std::min(*durable, applied_);
-  const Term term = term_at(through);
   if (through <= terms_.begin()->first) co_return Result<>{};
+  const Term term = term_at(through);
   KISEKI_CO_TRY(
       co_await on(services_.log.executor(), services_.log.compact(options_.group, {through, term, conf_})));
   group_->compact(through);

@@ -6,7 +6,6 @@
 #include <boost/asio/post.hpp>
 
 #include "base/assert.h"
-#include "base/logging.h"
 #include "base/metrics.h"
 
 namespace kiseki::raft {
@@ -264,7 +263,6 @@ Task<Result<>> Log::Writer::flush(const Buffer& batch) {
   if (result) co_return Result<>{};
   // What reached the disk is not known any more, and a second flush would not say.
   failed_ = std::move(result).error().in(fmt::format("log segment {}", segments_.active().name()));
-  log::error("raft", "the log has failed for good: {}", failed_->to_string());
   co_return fail(*failed_);
 }
 
@@ -328,7 +326,7 @@ Task<Result<std::vector<Entry>>> Log::Writer::read(GroupId group, Index from, In
     if (next <= index.base().index) co_return fail(Errc::stale, "log: entries were compacted away");
     if (next > index.last()) co_return fail(Errc::out_of_range, "log: no such entries");
     const std::size_t before = entries.size();
-    KISEKI_CO_TRY(co_await read_run(group, index.find(next), next, to, limit - size, entries));
+    KISEKI_CO_TRY(co_await read_run(index.find(next), {group, next, to, limit - size}, entries));
     for (std::size_t i = before; i < entries.size(); ++i) size += entries[i].data.size();
     if (entries.empty() || size >= limit || entries.size() == before) break;
     next = entries.back().index + 1;
@@ -336,8 +334,7 @@ Task<Result<std::vector<Entry>>> Log::Writer::read(GroupId group, Index from, In
   co_return entries;
 }
 
-Task<Result<>> Log::Writer::read_run(GroupId group, Run run, Index from, Index to, Bytes limit,
-                                     std::vector<Entry>& into) {
+Task<Result<>> Log::Writer::read_run(Run run, Wanted wanted, std::vector<Entry>& into) {
   detail::Segment& segment = *segments_.find(run.segment);
   const Bytes start = round_down(run.offset, log_block);
   auto frame = std::make_shared<Buffer>(round_up(run.offset + run.size, log_block) - start);
@@ -348,17 +345,17 @@ Task<Result<>> Log::Writer::read_run(GroupId group, Run run, Index from, Index t
   detail::RecordReader reader(frame->view().subspan(run.offset - start, run.size), run.segment);
   Bytes size = 0;
   // Compaction may have moved run.first past the records the run begins with.
-  for (Index next = 0; next <= run.last && next < to;) {
-    auto entry = next_entry(reader, group);
+  for (Index next = 0; next <= run.last && next < wanted.to;) {
+    auto entry = next_entry(reader, wanted.group);
     if (!entry || (next == 0 ? entry->index > run.first : entry->index != next)) {
       co_return fail(Errc::corrupted,
                      fmt::format("log segment {} at offset {}: entries of group {} are damaged",
-                                 segment.name(), run.offset, group.value()));
+                                 segment.name(), run.offset, wanted.group.value()));
     }
     next = entry->index + 1;
-    if (entry->index < from) continue;
+    if (entry->index < wanted.from) continue;
     size += entry->data.size();
-    if (size > limit && !into.empty()) break;
+    if (size > wanted.limit && !into.empty()) break;
     entry->owner = frame;
     into.push_back(std::move(*entry));
   }

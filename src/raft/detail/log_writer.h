@@ -65,8 +65,13 @@ class Log::Writer {
   void refuse(Batch batch, const Error& error);
   std::uint64_t first_live();
   void publish();
-  Task<Result<>> read_run(GroupId group, detail::Run run, Index from, Index to, Bytes limit,
-                          std::vector<Entry>& into);
+  struct Wanted {
+    GroupId group;
+    Index from;
+    Index to;
+    Bytes limit;
+  };
+  Task<Result<>> read_run(detail::Run run, Wanted wanted, std::vector<Entry>& into);
 
   Executor executor_;
   Clock& clock_;

@@ -1,8 +1,8 @@
 #pragma once
 
-// The C face of the consensus engine (src/raft/engine, Rust). Only raft/group.cc includes it; the layouts here and
-// in src/ffi.rs are written twice by hand and must stay equal. No call blocks, does I/O or calls back, but for
-// `release` of a frame, which may run on any thread that drops the last reference.
+// The C face of the consensus engine (src/raft/engine, Rust). Only the C++ side of this context includes it;
+// the layouts here and in src/ffi.rs are written twice by hand and must stay equal. No call blocks, does I/O
+// or calls back, but for `release` of a frame, which may run on any thread that drops the last reference.
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,8 +22,8 @@ typedef struct {
   size_t size;
 } kiseki_raft_bytes;
 
-// Memory with an owner; the engine calls release(handle) once, when nothing refers to it any more. A frame without
-// handle is copied.
+// Memory with an owner; the engine calls release(handle) once, when nothing refers to it any more. A frame
+// without handle is copied.
 typedef struct {
   void* handle;
   void (*release)(void* handle);

@@ -224,7 +224,7 @@ TEST_F(Bodies, a_body_that_ends_early_is_nothing) {
 }
 
 TEST_F(Bodies, large_bodies_arrive_whole) {
-  std::string large(5 * 1024 * 1024 + 17, '\0');
+  std::string large(5_MiB + 17, '\0');
   SeededRng rng(7);
   rng.fill(std::as_writable_bytes(std::span(large)));
   EXPECT_EQ(put({}, large).status, 200U);

@@ -19,7 +19,7 @@ class ChunkFraming {
  public:
   enum class State : std::uint8_t { framing, data, finished };
 
-  static constexpr std::size_t line_max = 4 * 1024;
+  static constexpr std::size_t line_max = 4_KiB;
   static constexpr std::size_t trailers_max = 32;
 
   /// Takes framing bytes until data begins or the body ends; returns how many it took. `invalid_argument`

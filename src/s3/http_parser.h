@@ -6,8 +6,8 @@
 namespace kiseki::s3 {
 
 /// Limits of a request head.
-inline constexpr std::size_t http_line_max = 8 * 1024;
-inline constexpr std::size_t http_head_max = 64 * 1024;
+inline constexpr std::size_t http_line_max = 8_KiB;
+inline constexpr std::size_t http_head_max = 64_KiB;
 
 enum class HeadFault : std::uint8_t {
   none,

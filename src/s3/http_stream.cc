@@ -6,7 +6,7 @@ namespace kiseki::s3 {
 
 namespace {
 
-constexpr std::size_t lookahead_size = 16 * 1024;
+constexpr std::size_t lookahead_size = 16_KiB;
 constexpr std::string_view head_end = "\r\n\r\n";
 constexpr Bytes linger_max = 8_MiB;
 

@@ -150,7 +150,7 @@ struct Uploads : Listings {
   }
 };
 
-const std::string large(5 * 1024 * 1024, 'a');
+const std::string large(5_MiB, 'a');
 
 TEST_F(Uploads, parts_become_an_object_in_order_of_their_numbers) {
   begin({{"content-type", "text/plain"}, {"x-amz-meta-a", "b"}});

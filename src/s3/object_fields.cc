@@ -12,8 +12,8 @@ namespace kiseki::s3 {
 namespace {
 
 constexpr std::string_view metadata_prefix = "x-amz-meta-";
-constexpr std::size_t metadata_max = 2 * 1024;
-constexpr std::size_t headers_max = 4 * 1024;
+constexpr std::size_t metadata_max = 2_KiB;
+constexpr std::size_t headers_max = 4_KiB;
 
 struct KeptHeader {
   std::string_view name;

@@ -3,6 +3,7 @@
 #include "base/scope.h"
 #include "s3/object_fields.h"
 #include "s3/operation.h"
+#include "s3/routes.h"
 #include "s3/time_format.h"
 #include "s3/xml.h"
 #include "s3/xml_requests.h"
@@ -88,7 +89,7 @@ struct Deletion {
 
 Task<std::optional<S3Error>> delete_item(Deletion& batch, std::size_t index) {
   const DeleteRequest::Item& item = batch.request.items[index];
-  if (item.key.size() > 1024) co_return S3Error{S3Code::key_too_long};
+  if (item.key.size() > key_size_max) co_return S3Error{S3Code::key_too_long};
   if (!item.version.empty() && item.version != "null") co_return S3Error{S3Code::no_such_version};
   fs::Condition condition;
   if (!item.etag.empty()) condition.etag = unquoted(item.etag);

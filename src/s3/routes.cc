@@ -6,8 +6,6 @@ namespace kiseki::s3 {
 
 namespace {
 
-constexpr std::size_t key_size_max = 1024;
-
 enum class Level : std::uint8_t { service, bucket, object };
 enum class Copy : std::uint8_t { no, yes };
 

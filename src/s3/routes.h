@@ -6,6 +6,8 @@
 
 namespace kiseki::s3 {
 
+inline constexpr std::size_t key_size_max = 1024;
+
 /// What a request is about, from its path and host: a service, a bucket or an object in one.
 struct Address {
   std::string bucket;

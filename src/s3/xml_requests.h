@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/units.h"
 #include "s3/error.h"
 
 // The documents clients send. Parsed whole: bounded in size by the caller, in items here. `malformed_xml` for
@@ -11,8 +12,8 @@
 
 namespace kiseki::s3 {
 
-inline constexpr std::size_t xml_small_max = 64 * 1024;
-inline constexpr std::size_t xml_large_max = 4 * 1024 * 1024;
+inline constexpr std::size_t xml_small_max = 64_KiB;
+inline constexpr std::size_t xml_large_max = 4_MiB;
 
 /// The LocationConstraint of a CreateBucketConfiguration, empty when it has none. An empty document is one
 /// too.

@@ -4,6 +4,13 @@
 
 namespace kiseki::shard::detail {
 
+namespace {
+
+/// The session is stopping, or was fenced and forgotten.
+bool is_over(const Error& error) { return error.code() == Errc::cancelled || error.code() == Errc::fenced; }
+
+}  // namespace
+
 Coordinator::Coordinator(Session& session, std::vector<Part> parts, Stamp age, BootTime deadline)
     : session_(session), deadline_(deadline) {
   holder_ = {
@@ -100,8 +107,8 @@ Task<Result<>> Coordinator::decide(Verdict verdict, BootTime deadline) {
       co_await session_.deliver(*participants_.front().part.route->port,
                                 {.stamp = {}, .body = std::move(decide)}, std::nullopt, deadline);
   if (!answer) co_return fail(answer.error());
-  // Only its own coordinator finishes a sequence, so nothing is forgotten before.
-  KISEKI_ASSERT(answer->type == Answer::Type::decided);
+  // Only its own coordinator finishes a sequence; else the whole session was fenced and forgotten.
+  if (answer->type != Answer::Type::decided) co_return fail(Errc::fenced, "this session was fenced");
   decision_ = answer->outcome;
   co_return Result<>{};
 }
@@ -140,26 +147,39 @@ Task<Result<>> Coordinator::resolve_at(std::size_t place) {
   co_return Result<>{};
 }
 
-Task<bool> Coordinator::resolve() {
+/// One try at everything that is left. True when nothing is; an error when others will have to settle it.
+Task<Result<bool>> Coordinator::resolve_once() {
+  // A decision whose answer was lost is asked for again: by an abort, which comes too late if it committed.
+  if (!decision_) {
+    const auto decided = co_await decide(Verdict::aborted, session_.deadline());
+    if (!decided && is_over(decided.error())) co_return fail(decided.error());
+    if (!decided) co_return false;
+  }
+  bool all = true;
+  for (std::size_t i = 1; i < participants_.size(); ++i) {
+    const auto state = participants_[i].state;
+    if (state != State::prepared && state != State::unknown) continue;
+    const auto resolved = co_await resolve_at(i);
+    if (!resolved && is_over(resolved.error())) co_return fail(resolved.error());
+    all = all && resolved;
+  }
+  co_return all;
+}
+
+Task<bool> Coordinator::resolve(BootTime until) {
   Duration length = std::chrono::milliseconds(10);
   for (;;) {
-    bool all = true;
-    // A decision whose answer was lost is asked for again: by an abort, which comes too late if it committed.
-    if (!decision_) all = (co_await decide(Verdict::aborted, session_.deadline())).has_value();
-    for (std::size_t i = 1; i < participants_.size() && decision_; ++i) {
-      const auto state = participants_[i].state;
-      if (state != State::prepared && state != State::unknown) continue;
-      if (!co_await resolve_at(i)) all = false;
-    }
-    if (all) break;
-    if (!co_await session_.pause(length)) co_return false;
+    const auto all = co_await resolve_once();
+    if (all && *all) break;
+    if (!all) co_return true;
+    if (session_.clock().now() >= until || !co_await session_.pause(length)) co_return false;
   }
   session_.sequences_.finish(holder_.id.sequence);
   co_return true;
 }
 
 Task<> Coordinator::complete(std::unique_ptr<Coordinator> coordinator, Semaphore::Permit permit) {
-  co_await coordinator->resolve();
+  co_await coordinator->resolve(BootTime::max());
   permit.release();
 }
 

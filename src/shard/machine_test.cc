@@ -404,7 +404,10 @@ TEST_F(TwoPhase, a_fenced_session_cannot_commit_what_it_prepared) {
   EXPECT_EQ(apply(decide(id, Verdict::committed)).outcome.refusal, Refusal::aborted);
   apply(Forget{session});
   EXPECT_EQ(count(family_rows, Kind::decision), 0U);
+  open();
   EXPECT_EQ(apply(Commit{next_id(), 0, transaction_of_test()}).type, Answer::Type::fenced);
+  EXPECT_EQ(apply(decide(id, Verdict::aborted)).type, Answer::Type::forgotten);
+  EXPECT_EQ(count(family_rows, Kind::decision), 0U);
 }
 
 TEST_F(TwoPhase, locks_block_others_and_survive_a_restart) {

@@ -67,6 +67,8 @@ class Node::State {
   Task<std::vector<ShardStatus>> status();
   std::optional<Error> failure() const { return checkpoint_.failure(); }
   Task<> stop();
+  /// Lets go of what a failed start has opened.
+  Task<> abandon();
 
  private:
   Task<Result<>> open_places(std::uint32_t data_shards,
@@ -155,6 +157,13 @@ Task<> Node::State::stop() {
   for (const auto& place : places_) co_await place->stop();
 }
 
+Task<> Node::State::abandon() {
+  for (const auto& place : places_) {
+    co_await place->quiet();
+    co_await place->stop();
+  }
+}
+
 Node::Node(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Node::~Node() = default;
 
@@ -165,7 +174,7 @@ Task<Result<std::unique_ptr<Node>>> Node::open(Options options, kv::KvStore& sto
   KISEKI_ASSERT(!cores.empty());
   std::unique_ptr<Node> node(new Node(std::make_unique<State>(options, store, log, std::move(cores), pool)));
   if (auto opened = co_await node->state_->open(); !opened) {
-    co_await node->state_->stop();
+    co_await node->state_->abandon();
     co_return fail(std::move(opened).error());
   }
   co_return node;

@@ -29,6 +29,26 @@ const Route* only_route(const Routes& routes, const Transaction& transaction) {
   return route;
 }
 
+/// What holds only where a transaction is one entry, is refused where it is several: stamps of such rows
+/// would not be in the order of the commits, and nothing would keep a leaf empty that was found so.
+Result<> check_spread(const Transaction& transaction) {
+  for (const auto& one : transaction.operations) {
+    if (one.type == Operation::Type::put_stamped && !is_scanned(one.key.kind)) {
+      return fail(Errc::invalid_argument, "transaction: put-stamped on several shards");
+    }
+  }
+  for (const auto& one : transaction.asserts) {
+    const auto changes_guard = [&one](const Operation& operation) {
+      return operation.key.leaf == one.key.leaf && operation.key.kind == Kind::guard;
+    };
+    if (one.type == Assert::Type::prefix_empty &&
+        std::ranges::none_of(transaction.operations, changes_guard)) {
+      return fail(Errc::invalid_argument, "transaction: an empty leaf without a change of its guard");
+    }
+  }
+  return {};
+}
+
 /// Of answers that end a transaction.
 Result<Outcome> outcome_of(const Answer& answer) {
   switch (answer.type) {
@@ -116,6 +136,7 @@ Task<Result<Outcome>> Session::commit(Transaction transaction) {
   if (transaction.asserts.empty() && transaction.operations.empty()) {
     co_return fail(Errc::invalid_argument, "transaction: it says nothing");
   }
+  KISEKI_CO_TRY(check_spread(transaction));
   co_return co_await commit_many(std::move(transaction), std::move(*permit));
 }
 
@@ -141,13 +162,12 @@ Task<Result<Outcome>> Session::commit_many(Transaction transaction, Semaphore::P
     auto outcome = co_await coordinator->run();
     age = coordinator->age();
     const bool was_aborted = outcome && outcome->refusal == Refusal::aborted;
-    const bool is_over = !was_aborted || round + 1 >= rounds_max || clock().now() >= until;
-    if (is_over) {
+    const bool is_last = round + 1 >= rounds_max || clock().now() >= until;
+    if (!was_aborted || is_last || !co_await coordinator->resolve(until)) {
       // What is left to resolve goes on without the caller, and keeps its place among those under way.
       background_.spawn(Coordinator::complete(std::move(coordinator), std::move(permit)));
       co_return outcome;
     }
-    co_await coordinator->resolve();
     if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
   }
 }

@@ -6,7 +6,8 @@ namespace kiseki::shard::detail {
 
 namespace {
 constexpr std::uint8_t format = 1;
-}
+constexpr std::uint64_t all_sequences = ~std::uint64_t{0};
+}  // namespace
 
 std::string Sessions::Kept::encode() const {
   std::string bytes;
@@ -41,8 +42,10 @@ Result<> Sessions::load(kv::KvStore& store) {
   auto rows = store.iterate(family_state, fences);
   for (rows->seek(as_view(fences.from)); rows->valid(); rows->next()) {
     Decoder in(rows->key().subspan(fences.from.size()));
-    sessions_[in.id<SessionId>()].fenced = true;
+    auto& session = sessions_[in.id<SessionId>()];
     KISEKI_TRY(in.finish("session fence"));
+    session.fenced = true;
+    if (!rows->value().empty()) session.low_water = all_sequences;
   }
   KISEKI_TRY(rows->status());
   const auto results = range_of(state_key(shard_, StateType::result));
@@ -106,13 +109,16 @@ void Sessions::keep(Draft& draft, TransactionId id, std::uint64_t low_water, Kep
 }
 
 void Sessions::fence(Draft& draft, SessionId session) {
+  if (is_fenced(session)) return;
   sessions_[session].fenced = true;
   draft.put(family_state, state_key(shard_, StateType::fence, session.value()), {});
 }
 
 void Sessions::forget(Draft& draft, SessionId session) {
   if (!is_fenced(session)) return;
-  drop_below(draft, session, ~std::uint64_t{0});
+  sessions_[session].low_water = all_sequences;
+  drop_below(draft, session, all_sequences);
+  draft.put(family_state, state_key(shard_, StateType::fence, session.value()), std::string(1, '\1'));
 }
 
 }  // namespace kiseki::shard::detail

@@ -35,7 +35,7 @@ void TinyJournal::replay() {
 template <class T>
 Task<Result<T>> MortalPort::pass(Task<Result<T>> call) {
   // A message takes a turn of the loop.
-  co_await asio::post(asio::bind_executor(executor_, use_task));
+  co_await asio::post(asio::bind_executor(late_.executor(), use_task));
   const bool is_last = --life_.messages == 0;
   if (life_.messages < 0 || (is_last && !life_.last_arrives)) {
     co_return fail(Errc::cancelled, "dead");
@@ -45,13 +45,61 @@ Task<Result<T>> MortalPort::pass(Task<Result<T>> call) {
   co_return answer;
 }
 
+Task<> MortalPort::deliver_late(Proposal proposal, Duration delay) {
+  if (!co_await late_.sleep(clock_, delay)) co_return;
+  const auto ignored = co_await shard_.propose(std::move(proposal), Attempt::again);
+  (void)ignored;
+}
+
+Task<Result<Answer>> MortalPort::propose_once(Proposal proposal, Attempt attempt) {
+  const bool is_prepare = std::holds_alternative<Prepare>(proposal.body);
+  const bool is_resolve = std::holds_alternative<Resolve>(proposal.body);
+  Answer answer;
+  if (is_resolve && weather_.lie == Lie::swallow_resolve) co_return answer;
+  if (std::holds_alternative<Fence>(proposal.body) && weather_.lie == Lie::swallow_fence) co_return answer;
+  if (is_prepare && weather_.lie == Lie::pretend_prepared && weather_.rng.below(4) == 0) {
+    const auto& prepare = std::get<Prepare>(proposal.body);
+    answer.type = Answer::Type::prepared;
+    answer.holder = Holder{.id = prepare.id, .age = Stamp(1), .primary = prepare.primary};
+    co_return answer;
+  }
+  if (weather_.rng.below(100) < weather_.duplicates) {
+    late_.spawn(deliver_late(proposal, std::chrono::microseconds(weather_.rng.below(3'000'000))));
+  }
+  if (const auto delay = std::exchange(weather_.delay_next, std::nullopt)) {
+    late_.spawn(deliver_late(std::move(proposal), *delay));
+    co_return fail(Errc::timed_out, "the message is very slow");
+  }
+  const bool loses_answer = weather_.rng.below(100) < weather_.lost_answers;
+  if (weather_.lie == Lie::refuse_again) attempt = Attempt::first;
+  if (loses_answer && weather_.rng.below(2) == 0) {
+    // The message is slow: the user has given it up when it arrives.
+    late_.spawn(deliver_late(std::move(proposal), std::chrono::microseconds(weather_.rng.below(20'000))));
+    co_return fail(Errc::timed_out, "the message was slow");
+  }
+  auto real = co_await shard_.propose(std::move(proposal), attempt);
+  if (loses_answer) co_return fail(Errc::timed_out, "the answer was lost");
+  co_return real;
+}
+
 Task<Result<Answer>> MortalPort::propose(Proposal proposal, Attempt attempt) {
-  return pass(shard_.propose(std::move(proposal), attempt));
+  return pass(propose_once(std::move(proposal), attempt));
 }
+
 Task<Result<PartReply>> MortalPort::read(PartRequest request) {
-  return pass(shard_.read(std::move(request)));
+  auto reply = co_await pass(shard_.read(std::move(request)));
+  if (reply && weather_.lie == Lie::forget_undecided) reply->undecided.clear();
+  co_return reply;
 }
-Task<Result<Status>> MortalPort::status(TransactionId id) { return pass(shard_.status(id)); }
+
+Task<Result<Status>> MortalPort::status(TransactionId id) {
+  auto status = co_await pass(shard_.status(id));
+  if (!status || status->type != Status::Type::pending) co_return status;
+  if (weather_.lie == Lie::call_pending_aborted) status->type = Status::Type::aborted;
+  if (weather_.lie == Lie::call_pending_committed) status = Status{Status::Type::committed, Stamp(1)};
+  co_return status;
+}
+
 Task<Result<bool>> MortalPort::released(TransactionId id, Duration limit) {
   return pass(shard_.released(id, limit));
 }
@@ -74,6 +122,7 @@ ShardWorld::ShardWorld(std::uint32_t data_shards) : logs_(data_shards + 1) {
 ShardWorld::~ShardWorld() { end(); }
 
 void ShardWorld::start() {
+  late_ = std::make_unique<Scope>(loop_.executor());
   std::vector<Route> routes;
   for (std::uint32_t i = 0; i < logs_.size(); ++i) {
     auto machine = Machine::open(store_, ShardId(i));
@@ -93,8 +142,10 @@ void ShardWorld::end() {
     session->life.messages = 0;
     session->session->request_stop();
   }
+  late_->request_stop();
   for (const auto& shard : shards_) shard->stop();
   for (const auto& session : sessions_) loop_.get(session->session->stop());
+  loop_.get(late_->stop());
   for (const auto& shard : shards_) loop_.get(shard->quiet());
   loop_.run();
   sessions_.clear();
@@ -109,15 +160,18 @@ void ShardWorld::crash(std::uint64_t seed) {
 }
 
 MortalSession& ShardWorld::connect(std::uint64_t process) {
-  const auto opened = loop_.get(Registry(*routes_).open(process));
-  KISEKI_ASSERT(opened.has_value());
   auto mortal = std::make_unique<MortalSession>();
   std::vector<Route> routes = routes_->all();
   for (auto& route : routes) {
-    mortal->ports.push_back(std::make_unique<MortalPort>(*route.port, mortal->life, loop_.executor()));
+    mortal->ports.push_back(
+        std::make_unique<MortalPort>(*route.port, mortal->life, weather_, *late_, clock_));
     route.port = mortal->ports.back().get();
   }
   mortal->routes = std::make_unique<Routes>(std::move(routes));
+  const auto calm = std::pair(std::exchange(weather_.duplicates, 0), std::exchange(weather_.lost_answers, 0));
+  const auto opened = loop_.get(Registry(*mortal->routes).open(process));
+  std::tie(weather_.duplicates, weather_.lost_answers) = calm;
+  KISEKI_ASSERT(opened.has_value());
   Session::Options options;
   options.id = *opened;
   mortal->session =

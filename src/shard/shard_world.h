@@ -50,11 +50,33 @@ struct Lifeline {
   bool is_dead() const noexcept { return messages <= 0; }
 };
 
+/// A violation of the protocol, planted between users and shards: tests must notice each.
+enum class Lie : std::uint8_t {
+  none,
+  forget_undecided,  ///< Readers are not told of transactions that change what they read.
+  call_pending_aborted,
+  call_pending_committed,
+  pretend_prepared,  ///< A prepare is answered and never made.
+  swallow_resolve,   ///< A resolve is answered and never made.
+  swallow_fence,
+  refuse_again,  ///< What is foreseen on a repetition is taken for the outcome.
+};
+
+/// What the way between users and shards does to messages.
+struct Weather {
+  SeededRng rng{0};
+  std::uint64_t duplicates = 0;    ///< Of a hundred proposals arrive once more, later.
+  std::uint64_t lost_answers = 0;  ///< Of a hundred proposals.
+  /// The next proposal arrives so late, and its user learns nothing.
+  std::optional<Duration> delay_next{};
+  Lie lie = Lie::none;
+};
+
 /// A shard as one mortal user sees it.
 class MortalPort final : public ShardPort {
  public:
-  MortalPort(ShardPort& shard, Lifeline& life, Executor executor)
-      : shard_(shard), life_(life), executor_(executor) {}
+  MortalPort(ShardPort& shard, Lifeline& life, Weather& weather, Scope& late, Clock& clock)
+      : shard_(shard), life_(life), weather_(weather), late_(late), clock_(clock) {}
   Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) override;
   Task<Result<PartReply>> read(PartRequest request) override;
   Task<Result<Status>> status(TransactionId id) override;
@@ -66,10 +88,14 @@ class MortalPort final : public ShardPort {
  private:
   template <class T>
   Task<Result<T>> pass(Task<Result<T>> call);
+  Task<> deliver_late(Proposal proposal, Duration delay);
+  Task<Result<Answer>> propose_once(Proposal proposal, Attempt attempt);
 
   ShardPort& shard_;
   Lifeline& life_;
-  Executor executor_;
+  Weather& weather_;
+  Scope& late_;
+  Clock& clock_;
 };
 
 /// A session with a life of its own.
@@ -85,6 +111,7 @@ class ShardWorld {
   explicit ShardWorld(std::uint32_t data_shards);
   ~ShardWorld();
 
+  Weather& weather() noexcept { return weather_; }
   sim::SimulatedLoop& loop() noexcept { return loop_; }
   Clock& clock() noexcept { return clock_; }
   sim::CrashableKv& store() noexcept { return store_; }
@@ -108,6 +135,8 @@ class ShardWorld {
 
   sim::SimulatedLoop loop_;
   sim::SimulatedClock clock_{loop_};
+  Weather weather_;
+  std::unique_ptr<Scope> late_;  // messages on their way twice
   sim::CrashableKv store_{family_count};
   std::vector<TinyLog> logs_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -12,9 +12,9 @@ class Coordinator {
 
   /// Prepares and decides. The outcome is final before the other shards have carried it out.
   Task<Result<Outcome>> run();
-  /// Carries the outcome out where something may be prepared, and finishes the sequence. False when the
-  /// session stopped before.
-  Task<bool> resolve();
+  /// Carries the outcome out where something may be prepared, and finishes the sequence. False when it could
+  /// not until then.
+  Task<bool> resolve(BootTime until);
   /// `resolve`, for the background.
   static Task<> complete(std::unique_ptr<Coordinator> coordinator, Semaphore::Permit permit);
 
@@ -41,6 +41,7 @@ class Coordinator {
   /// False when the transaction cannot commit any more.
   bool take(std::size_t place, Result<Answer> answer);
   Task<Result<>> decide(Verdict verdict, BootTime deadline);
+  Task<Result<bool>> resolve_once();
   Task<Result<>> resolve_at(std::size_t place);
   Result<Outcome> outcome() const;
 

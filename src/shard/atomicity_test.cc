@@ -1,0 +1,312 @@
+#include <gtest/gtest.h>
+
+#include "shard/shard_world.h"
+
+// Many users at once, who die, whose messages are lost, late or repeated, on nodes that crash. Each planted
+// violation of the protocol must be noticed by one of the checkers.
+
+namespace kiseki::shard::detail {
+namespace {
+
+using Type = Assert::Type;
+
+/// Users of one world; a checker says what they do and what must hold.
+class Users {
+ public:
+  Users(std::uint64_t seed, Lie lie) : rng_(seed), world_(4) {
+    world_.weather().rng = SeededRng(seed + 1);
+    world_.weather().lie = lie;
+    if (rng_.below(2) == 0) world_.weather().duplicates = 20;
+    if (rng_.below(2) == 0) world_.weather().lost_answers = 10;
+  }
+  virtual ~Users() = default;
+
+  /// What went wrong; empty: nothing.
+  std::string run() {
+    for (int round = 0; round < 3 && violation_.empty(); ++round) {
+      this->round();
+      if (rng_.below(2) == 0) world_.crash(rng_.next());
+    }
+    world_.weather().duplicates = world_.weather().lost_answers = 0;
+    for (std::uint64_t process = 0; process < users; ++process) world_.connect(process);
+    world_.sweep();
+    world_.sweep();
+    if (violation_.empty() && !world_.is_clean()) violation_ = "an intent stays for ever";
+    if (violation_.empty()) check(*world_.connect(100).session);
+    return violation_;
+  }
+
+ protected:
+  static constexpr std::uint64_t users = 4;
+  virtual Task<> use(MortalSession& user, std::uint64_t number) = 0;
+  virtual void check(Session& session) = 0;
+
+  void violated(const char* what) {
+    if (violation_.empty()) violation_ = what;
+  }
+  Key row(std::size_t shard, std::uint64_t number, std::uint64_t nth = 0) {
+    return key(world_.leaf_in(shard, nth), Kind::inode, item_of(number));
+  }
+  void make(const std::vector<std::pair<Key, std::string>>& rows) {
+    auto transaction = transaction_of_test();
+    for (const auto& [row, value] : rows) {
+      transaction.require(Type::absent, row).put(row, record_of_test(value));
+    }
+    const auto weather = std::exchange(world_.weather(), Weather{});
+    const auto made = world_.loop().get(world_.connect(100).session->commit(std::move(transaction)));
+    world_.loop().run();
+    world_.weather() = weather;
+    KISEKI_ASSERT(made && made->committed());
+  }
+
+  SeededRng rng_;
+  ShardWorld world_;
+
+ private:
+  void round() {
+    std::size_t running = users;
+    for (std::uint64_t process = 0; process < users; ++process) {
+      auto& user = world_.connect(process);
+      if (rng_.below(2) == 0) {
+        user.life.messages = static_cast<std::int64_t>(1 + rng_.below(60));
+        user.life.last_arrives = rng_.below(2) == 0;
+      }
+      asio::co_spawn(world_.loop().executor(), use(user, process), [&](const std::exception_ptr& thrown) {
+        KISEKI_ASSERT(thrown == nullptr);
+        --running;
+      });
+    }
+    if (!world_.loop().run_until([&running] { return running == 0; }, std::chrono::hours(1))) {
+      violated("a user waits for ever");
+      world_.loop().run_until([&running] { return running == 0; });
+    }
+  }
+
+  std::string violation_;
+};
+
+/// Money moves between accounts in several shards. What one was told happened once, nothing else did by half
+/// or twice, and no money was made.
+class Bank final : public Users {
+ public:
+  Bank(std::uint64_t seed, Lie lie) : Users(seed, lie) {
+    std::vector<std::pair<Key, std::string>> rows;
+    for (std::uint64_t i = 0; i < accounts; ++i) rows.emplace_back(account(i), std::to_string(start));
+    make(rows);
+  }
+
+ private:
+  static constexpr std::uint64_t accounts = 6, start = 1000;
+
+  Key account(std::uint64_t number) { return row(1 + number % 4, number, number / 4); }
+  /// A row that every transfer makes beside, so that each leaves a trace of its own.
+  Key receipt() {
+    const auto number = 1000 + next_receipt_++;
+    return row(1 + number % 4, number);
+  }
+
+  Task<> use(MortalSession& user, std::uint64_t) override {
+    for (int i = 0; i < 6; ++i) {
+      const auto from = rng_.below(accounts), to = (from + 1 + rng_.below(accounts - 1)) % accounts;
+      const auto amount = rng_.below(50);
+      const Key trace = receipt();
+      ReadRequest request;
+      request.gets = {{account(from), false}, {account(to), false}};
+      const auto before = co_await user.session->read(std::move(request));
+      if (!before) co_return;
+      auto transfer = transaction_of_test();
+      const std::array<std::uint64_t, 2> numbers{from, to};
+      for (std::size_t side = 0; side < 2; ++side) {
+        if (!before->gets[side].record) co_return violated("an account went");
+        const auto& record = *before->gets[side].record;
+        const auto balance = std::stoull(value_of(record));
+        transfer.require(Type::version, account(numbers[side]), record.version);
+        transfer.put(account(numbers[side]),
+                     record_of_test(std::to_string(side == 0 ? balance - amount : balance + amount)));
+      }
+      transfer.require(Type::absent, trace).put(trace, {});
+      const auto outcome = co_await user.session->commit(std::move(transfer));
+      if (!outcome) co_return;
+      (outcome->committed() ? told_ : refused_).push_back(trace);
+    }
+  }
+
+  void check(Session& session) override {
+    ReadRequest request;
+    for (std::uint64_t i = 0; i < accounts; ++i) request.gets.push_back({account(i), false});
+    for (const auto& receipt : told_) request.gets.push_back({receipt, false});
+    for (const auto& receipt : refused_) request.gets.push_back({receipt, false});
+    const auto reply = world_.loop().get(session.read(std::move(request)));
+    if (!reply) return violated("the accounts cannot be read");
+    std::uint64_t sum = 0;
+    for (std::uint64_t i = 0; i < accounts; ++i) sum += std::stoull(value_of(*reply->gets[i].record));
+    if (sum != accounts * start) violated("money was made or lost");
+    for (std::size_t i = accounts; i < reply->gets.size(); ++i) {
+      const bool was_told = i < accounts + told_.size();
+      if (reply->gets[i].record.has_value() == was_told) continue;
+      violated(was_told ? "an acknowledged transfer is lost" : "a refused transfer happened");
+    }
+  }
+
+  std::vector<Key> told_, refused_;
+  std::uint64_t next_receipt_ = 0;
+};
+
+/// One number in three rows, two of them in one shard. It never goes back, for nobody, and the two are equal
+/// in every read.
+class Register final : public Users {
+ public:
+  Register(std::uint64_t seed, Lie lie) : Users(seed, lie) {
+    std::vector<std::pair<Key, std::string>> rows;
+    for (const auto& row : places()) rows.emplace_back(row, "0");
+    make(rows);
+  }
+
+ private:
+  std::array<Key, 3> places() { return {row(2, 1), row(2, 2, 1), row(3, 3)}; }
+
+  static std::uint64_t number(const std::optional<Record>& record) {
+    return record ? std::stoull(value_of(*record)) : 0;
+  }
+
+  Task<> use(MortalSession& user, std::uint64_t process) override {
+    for (int i = 0; i < 12; ++i) {
+      const std::uint64_t floor = floor_;
+      ReadRequest request;
+      for (const auto& place : places()) request.gets.push_back({place, false});
+      if (process % 2 == 1 && i % 2 == 0) request.gets.erase(request.gets.begin(), request.gets.end() - 1);
+      const auto seen = co_await user.session->read(std::move(request));
+      if (!seen) co_return;
+      for (const auto& got : seen->gets) {
+        if (number(got.record) < floor) violated("an older value was read");
+      }
+      if (seen->gets.size() == 3) {
+        if (number(seen->gets[0].record) != number(seen->gets[1].record))
+          violated("a torn read of one shard");
+      }
+      for (const auto& got : seen->gets) floor_ = std::max(floor_, number(got.record));
+      if (process % 2 == 1) continue;
+      const std::uint64_t next = number(seen->gets[0].record) + 1;
+      auto raise = transaction_of_test();
+      for (std::size_t place = 0; place < 3; ++place) {
+        if (!seen->gets[place].record) co_return violated("a row went");
+        raise.require(Type::version, places()[place], seen->gets[place].record->version);
+        raise.put(places()[place], record_of_test(std::to_string(next)));
+      }
+      const auto outcome = co_await user.session->commit(std::move(raise));
+      if (!outcome) co_return;
+      if (outcome->committed()) floor_ = std::max(floor_, next);
+    }
+  }
+
+  void check(Session& session) override {
+    ReadRequest request;
+    for (const auto& place : places()) request.gets.push_back({place, false});
+    const auto seen = world_.loop().get(session.read(std::move(request)));
+    if (!seen) return violated("the register cannot be read");
+    for (const auto& got : seen->gets) {
+      if (number(got.record) != number(seen->gets[0].record)) violated("the rows differ");
+      if (number(got.record) < floor_) violated("an older value at the end");
+    }
+  }
+
+  std::uint64_t floor_ = 0;
+};
+
+template <class Checker>
+std::string first_violation(Lie lie, std::uint64_t seeds) {
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    const auto violation = Checker(seed, lie).run();
+    if (!violation.empty()) return "seed " + std::to_string(seed) + ": " + violation;
+  }
+  return {};
+}
+
+TEST(Atomicity, transfers_are_whole_and_counted_once) {
+  EXPECT_EQ(first_violation<Bank>(Lie::none, 200), "");
+}
+
+TEST(Atomicity, a_register_over_shards_is_linearizable) {
+  EXPECT_EQ(first_violation<Register>(Lie::none, 200), "");
+}
+
+class Planted : public ::testing::TestWithParam<Lie> {};
+
+TEST_P(Planted, is_noticed) {
+  const bool noticed =
+      !first_violation<Register>(GetParam(), 100).empty() || !first_violation<Bank>(GetParam(), 100).empty();
+  EXPECT_TRUE(noticed);
+}
+
+INSTANTIATE_TEST_SUITE_P(Violations, Planted,
+                         ::testing::Values(Lie::forget_undecided, Lie::call_pending_aborted,
+                                           Lie::call_pending_committed, Lie::pretend_prepared,
+                                           Lie::swallow_resolve));
+
+/// Lies that need a schedule of their own.
+class Directed : public ::testing::Test {
+ protected:
+  Result<Outcome> commit(MortalSession& user, Transaction transaction) {
+    return world_.loop().get(user.session->commit(std::move(transaction)));
+  }
+  Transaction create() {
+    return transaction_of_test().require(Type::absent, row_).put(row_, record_of_test("late"));
+  }
+  bool exists(MortalSession& user) {
+    ReadRequest request;
+    request.gets.push_back({row_, false});
+    return world_.loop().get(user.session->read(std::move(request)))->gets.front().record.has_value();
+  }
+
+  /// A user's create arrives late, after its repetition was refused and the reason for that went.
+  bool happened_although_refused(Lie lie) {
+    world_.weather().lie = lie;
+    auto& slow = world_.connect(1);
+    auto& other = world_.connect(2);
+    world_.weather().delay_next = std::chrono::seconds(5);
+    std::optional<Result<Outcome>> told;
+    asio::co_spawn(
+        world_.loop().executor(), slow.session->commit(create()),
+        [&told](const std::exception_ptr&, Result<Outcome> outcome) { told = std::move(outcome); });
+    world_.loop().run_until([this] { return !world_.weather().delay_next; });
+    EXPECT_TRUE(commit(other, create())->committed());
+    world_.loop().run_until([&told] { return told.has_value(); });
+    EXPECT_EQ((*told)->refusal, Refusal::exists);
+    EXPECT_TRUE(commit(other, transaction_of_test().erase(row_))->committed());
+    world_.loop().run_for(std::chrono::seconds(10));
+    return exists(other);
+  }
+
+  /// A create of a process that died arrives when its next session is there.
+  bool happened_after_the_fence(Lie lie) {
+    world_.weather().lie = lie;
+    auto& dying = world_.connect(1);
+    world_.weather().delay_next = std::chrono::seconds(5);
+    dying.life.messages = 1;
+    dying.life.last_arrives = true;
+    EXPECT_FALSE(commit(dying, create()));
+    auto& next = world_.connect(1);
+    EXPECT_FALSE(exists(next));
+    world_.loop().run_for(std::chrono::seconds(10));
+    return exists(next);
+  }
+
+  ShardWorld world_{4};
+  Key row_ = key(world_.leaf_in(2), Kind::inode, item_of(1));
+};
+
+TEST_F(Directed, a_late_message_does_nothing_after_its_refusal) {
+  EXPECT_FALSE(happened_although_refused(Lie::none));
+}
+TEST_F(Directed, trusting_foresight_on_a_repetition_is_noticed) {
+  EXPECT_TRUE(happened_although_refused(Lie::refuse_again));
+}
+TEST_F(Directed, a_late_message_does_nothing_after_the_fence) {
+  EXPECT_FALSE(happened_after_the_fence(Lie::none));
+}
+TEST_F(Directed, a_fence_that_never_came_is_noticed) {
+  EXPECT_TRUE(happened_after_the_fence(Lie::swallow_fence));
+}
+
+}  // namespace
+}  // namespace kiseki::shard::detail

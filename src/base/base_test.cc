@@ -121,9 +121,8 @@ TEST(Core, work_crosses_and_comes_back) {
   asio::io_context loop{1};
   run(loop, [](Core& core, BlockingPool& blocking) -> Task<> {
     const auto here = std::this_thread::get_id();
-    const auto there = co_await on(core.executor(), []() -> Task<std::thread::id> {
-      co_return std::this_thread::get_id();
-    }());
+    const auto there = co_await on(core.executor(),
+                                   []() -> Task<std::thread::id> { co_return std::this_thread::get_id(); }());
     EXPECT_NE(here, there);
     EXPECT_EQ(here, std::this_thread::get_id());
     const auto pooled = co_await blocking.run([] { return std::this_thread::get_id(); });

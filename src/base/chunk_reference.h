@@ -10,7 +10,8 @@ namespace kiseki {
 /// What names a chunk in its store: a keyed hash of the content (convergent) or random (private).
 using ChunkId = std::array<std::byte, 32>;
 
-/// Codec and block size of a chunk; part of its id and of its key, so no (key, nonce) pair sees two plaintexts.
+/// Codec and block size of a chunk; part of its id and of its key, so no (key, nonce) pair sees two
+/// plaintexts.
 struct ChunkFormat {
   std::uint8_t codec = 1;        ///< 1: AES-256-GCM, nonce = block number.
   std::uint8_t block_units = 0;  ///< Plaintext block size in units of 4 KiB, 1 to 16.
@@ -25,8 +26,8 @@ struct ChunkReference {
   ChunkId id{};
   ChunkFormat format;
   Profile profile = Profile::single;
-  std::uint32_t length = 0;                ///< Bytes of plaintext, and of ciphertext without tags; > 0.
-  std::array<std::byte, 32> root{};        ///< SHA-256 over the block tags: pins the ciphertext.
+  std::uint32_t length = 0;          ///< Bytes of plaintext, and of ciphertext without tags; > 0.
+  std::array<std::byte, 32> root{};  ///< SHA-256 over the block tags: pins the ciphertext.
   friend bool operator==(const ChunkReference&, const ChunkReference&) = default;
 };
 

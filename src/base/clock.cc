@@ -36,7 +36,9 @@ struct SystemClock::State {
   };
   std::multimap<BootTime, Entry> entries;
   std::unordered_map<TimerId, std::multimap<BootTime, Entry>::iterator> by_id;
-  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor> timer;
+  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
+                             Executor>
+      timer;
   TimerId next = 1;
   BootTime armed = BootTime::max();
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);

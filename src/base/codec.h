@@ -43,8 +43,8 @@ class Encoder {
   std::string& out_;
 };
 
-/// Reads what `Encoder` wrote from bytes that may be hostile. After the first short read every field is zero or
-/// empty and `finish` fails, so a parser checks once at its end.
+/// Reads what `Encoder` wrote from bytes that may be hostile. After the first short read every field is zero
+/// or empty and `finish` fails, so a parser checks once at its end.
 class Decoder {
  public:
   explicit Decoder(View bytes) : rest_(bytes) {}

@@ -35,8 +35,8 @@ class Core {
 };
 
 /// A few threads for calls that block (a database read that misses its cache, a directory scan).
-/// A coroutine sends the call there and resumes on its own core. With 0 threads the call runs where it is made: a
-/// simulation has one thread.
+/// A coroutine sends the call there and resumes on its own core. With 0 threads the call runs where it is
+/// made: a simulation has one thread.
 class BlockingPool {
  public:
   explicit BlockingPool(std::size_t threads) : threads_(threads), pool_(threads) {}
@@ -45,9 +45,11 @@ class BlockingPool {
   Task<std::invoke_result_t<F>> run(F call) {
     if (threads_ == 0) co_return call();
     co_return co_await asio::co_spawn(
-        pool_, [](F body) -> asio::awaitable<std::invoke_result_t<F>, asio::thread_pool::executor_type> {
+        pool_,
+        [](F body) -> asio::awaitable<std::invoke_result_t<F>, asio::thread_pool::executor_type> {
           co_return body();
-        }(std::move(call)), use_task);
+        }(std::move(call)),
+        use_task);
   }
   void join() { pool_.join(); }
 

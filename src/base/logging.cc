@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <ctime>
-
 #include <unistd.h>
 
 namespace kiseki::log {
@@ -14,10 +13,14 @@ std::atomic<Level> level_min{Level::info};
 
 std::string_view name_of(Level level) {
   switch (level) {
-    case Level::debug: return "debug";
-    case Level::info: return "info";
-    case Level::warning: return "warning";
-    case Level::error: return "error";
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::warning:
+      return "warning";
+    case Level::error:
+      return "error";
   }
   return "?";
 }
@@ -35,8 +38,8 @@ void write(Level level, std::string_view component, std::string_view words) {
   char time[32];
   std::strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &parts);
   // One write call a line, so that lines of several threads never mix.
-  const std::string line = fmt::format("{}.{:03}Z {} {}: {}\n", time, now.tv_nsec / 1'000'000, name_of(level),
-                                       component, words);
+  const std::string line =
+      fmt::format("{}.{:03}Z {} {}: {}\n", time, now.tv_nsec / 1'000'000, name_of(level), component, words);
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -1,9 +1,8 @@
 #include "base/metrics.h"
 
+#include <fmt/format.h>
 #include <mutex>
 #include <variant>
-
-#include <fmt/format.h>
 
 namespace kiseki::metrics {
 

@@ -11,8 +11,8 @@
 
 namespace kiseki::metrics {
 
-/// Rises only. Name as Prometheus wants it: `kiseki_log_flushes_total`. One static object each; the name never
-/// holds a tenant's words. Counting is relaxed and safe from any thread.
+/// Rises only. Name as Prometheus wants it: `kiseki_log_flushes_total`. One static object each; the name
+/// never holds a tenant's words. Counting is relaxed and safe from any thread.
 class Counter {
  public:
   Counter(const char* name, const char* help);
@@ -41,7 +41,9 @@ class Histogram {
   static constexpr std::size_t bucket_count = 20;
   Histogram(const char* name, const char* help);
   void observe(Duration duration) noexcept;
-  std::uint64_t bucket(std::size_t index) const noexcept { return buckets_[index].load(std::memory_order_relaxed); }
+  std::uint64_t bucket(std::size_t index) const noexcept {
+    return buckets_[index].load(std::memory_order_relaxed);
+  }
   std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
   double sum_seconds() const noexcept;
 

@@ -34,16 +34,16 @@ enum class Errc : std::uint8_t {
   out_of_range = 28,
   no_space = 29,
   quota_exceeded = 30,
-  retained = 31,        ///< Retention or legal hold forbids it.
-  corrupted = 32,       ///< Stored bytes fail their check; nothing of them was given out.
-  io_error = 33,        ///< The device or the operating system refused.
-  wrong_format = 34,    ///< Another format or version than this build reads.
-  not_supported = 35,   ///< Not implemented, and said so.
+  retained = 31,       ///< Retention or legal hold forbids it.
+  corrupted = 32,      ///< Stored bytes fail their check; nothing of them was given out.
+  io_error = 33,       ///< The device or the operating system refused.
+  wrong_format = 34,   ///< Another format or version than this build reads.
+  not_supported = 35,  ///< Not implemented, and said so.
 
   // Security.
   unauthenticated = 50,
   denied = 51,
-  fenced = 52,          ///< This session's identity was revoked.
+  fenced = 52,  ///< This session's identity was revoked.
 };
 
 enum class ErrorClass : std::uint8_t { retriable, permanent, security };
@@ -88,9 +88,9 @@ inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(
   } while (false)
 
 /// The same inside a coroutine; `expression` may hold co_await.
-#define KISEKI_CO_TRY(expression)                                       \
-  do {                                                                  \
-    auto kiseki_result = (expression);                                  \
-    if (!kiseki_result) [[unlikely]]                                    \
-      co_return ::kiseki::fail(std::move(kiseki_result).error());       \
+#define KISEKI_CO_TRY(expression)                                 \
+  do {                                                            \
+    auto kiseki_result = (expression);                            \
+    if (!kiseki_result) [[unlikely]]                              \
+      co_return ::kiseki::fail(std::move(kiseki_result).error()); \
   } while (false)

@@ -1,7 +1,6 @@
 #include "base/rng.h"
 
 #include <cstring>
-
 #include <sys/random.h>
 
 #include "base/assert.h"

@@ -15,7 +15,8 @@ Task<bool> suspend(Start start) {
       [&start](auto handler) {
         const auto executor = asio::get_associated_executor(handler);
         start([handler = std::move(handler), executor](bool value) mutable {
-          asio::post(executor, [handler = std::move(handler), value]() mutable { std::move(handler)(value); });
+          asio::post(executor,
+                     [handler = std::move(handler), value]() mutable { std::move(handler)(value); });
         });
       },
       use_task);

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "shard/shard_world.h"
+#include "shard/testing/shard_world.h"
 
 // Many users at once, who die, whose messages are lost, late or repeated, on nodes that crash. Each planted
 // violation of the protocol must be noticed by one of the checkers.

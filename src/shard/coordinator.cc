@@ -57,7 +57,7 @@ bool Coordinator::take(std::size_t place, Result<Answer> answer) {
       }
       return false;
     case Answer::Type::fenced:
-      error_ = Error(Errc::fenced, "this session was fenced");
+      error_ = Error(Errc::fenced, "the session was fenced");
       return false;
     case Answer::Type::blocked:
     case Answer::Type::stale:
@@ -108,7 +108,7 @@ Task<Result<>> Coordinator::decide(Verdict verdict, BootTime deadline) {
                                 {.stamp = {}, .body = std::move(decide)}, std::nullopt, deadline);
   if (!answer) co_return fail(answer.error());
   // Only its own coordinator finishes a sequence; else the whole session was fenced and forgotten.
-  if (answer->type != Answer::Type::decided) co_return fail(Errc::fenced, "this session was fenced");
+  if (answer->type != Answer::Type::decided) co_return fail(Errc::fenced, "the session was fenced");
   decision_ = answer->outcome;
   co_return Result<>{};
 }

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/rng.h"
-#include "shard/shard_world.h"
+#include "shard/testing/shard_world.h"
 
 namespace kiseki::shard::detail {
 namespace {

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "shard/shard_world.h"
+#include "shard/testing/shard_world.h"
 
 namespace kiseki::shard::detail {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "raft/log.h"
-#include "shard/shard_world.h"
+#include "shard/testing/shard_world.h"
 #include "sim/simulated_disk.h"
 
 namespace kiseki::shard {

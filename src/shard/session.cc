@@ -57,7 +57,7 @@ Result<Outcome> outcome_of(const Answer& answer) {
     case Answer::Type::blocked:
       return Outcome{.refusal = Refusal::aborted, .assertion = 0, .stamp = {}};
     case Answer::Type::fenced:
-      return fail(Errc::fenced, "this session was fenced");
+      return fail(Errc::fenced, "the session was fenced");
     case Answer::Type::stale:
       return fail(Errc::stale, "a finished sequence was proposed");
     case Answer::Type::prepared:
@@ -120,7 +120,7 @@ Task<Result<Answer>> Session::deliver(ShardPort& port, Proposal proposal, std::o
         continue;
       }
     } else if (is_late) {
-      co_return fail(Errc::busy, "a shard keeps too many results of this session");
+      co_return fail(Errc::busy, "a shard keeps too many results of the session");
     }
     if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
   }

@@ -46,7 +46,7 @@ Result<SessionTable> SessionTable::decode(const std::vector<Row>& rows) {
       Decoder in(row.record.value.view());
       if (in.integer<std::uint8_t>() != format) in.reject();
       table.last = in.id<SessionId>();
-      KISEKI_TRY(in.finish("last session"));
+      KISEKI_TRY(in.finish("session table"));
       table.last_version = row.record.version;
       continue;
     }

@@ -5,7 +5,7 @@
 #include "disk/disk.h"
 #include "raft/log.h"
 #include "shard/node.h"
-#include "shard/shard_world.h"
+#include "shard/testing/shard_world.h"
 
 namespace kiseki::shard {
 namespace {

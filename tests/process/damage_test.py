@@ -94,7 +94,7 @@ def crashed(scratch):
 
 
 def log_blocks(node):
-    """(file, offset) of every block of a batch, in the order they were written; segments' own headers are not."""
+    """(file, offset) of every block of a batch, in the order of writing; headers of segments are not."""
     files = [path for path in sorted((node.data / "log").iterdir()) if path.is_file()]
     return [(path, offset) for path in files for offset in sorted(blocks_of(path)) if offset > 0]
 

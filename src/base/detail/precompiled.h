@@ -11,6 +11,7 @@
 #include <cstring>
 #include <deque>
 #include <expected>
+#include <fmt/format.h>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,4 +26,3 @@
 #include <vector>
 
 #include <boost/asio.hpp>
-#include <fmt/format.h>

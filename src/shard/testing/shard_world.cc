@@ -1,4 +1,4 @@
-#include "shard/shard_world.h"
+#include "shard/testing/shard_world.h"
 
 #include "base/assert.h"
 

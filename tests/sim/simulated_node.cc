@@ -1,7 +1,6 @@
 #include "sim/simulated_node.h"
 
 #include <limits>
-
 #include <unistd.h>
 
 namespace kiseki::sim {

@@ -24,7 +24,8 @@ class SimulatedNode {
 
   /// Opens what the disk holds; the first time makes the node.
   Result<> start();
-  /// Everything not synced is lost, in part. `users` and the node find out by errors; ends with neither running.
+  /// Everything not synced is lost, in part. `users` and the node find out by errors; ends with neither
+  /// running.
   void power_cut(Scope& users);
   void stop();
 

@@ -84,7 +84,8 @@ void HttpStream::begin_body() {
   } else {
     body_left_ = head_.content_length().value_or(0);
   }
-  continue_due_ = head_.expects_continue() && (head_.chunked() || body_left_ > 0) && begin_ == end_;
+  const bool has_body = head_.chunked() || head_.content_length().has_value();
+  continue_due_ = head_.expects_continue() && has_body && begin_ == end_;
 }
 
 Task<Result<std::size_t>> HttpStream::read_some(MutableView into) {
@@ -182,6 +183,8 @@ Task<Result<>> HttpStream::send(View first, View second) {
 
 Task<Result<>> HttpStream::respond(HttpResponse response, View first) {
   KISEKI_ASSERT(!responded_);
+  // Not left out for an empty body: the aws CLI would misread the next response of the connection.
+  if (continue_due_ && !head_.chunked() && body_left_ == 0) KISEKI_CO_TRY(co_await ask_to_continue());
   responded_ = true;
   // A client that still waits for "100 Continue" will not send the body, or may: only an end is unambiguous.
   if (response.closes() || !head_.keep_alive() || stop_ || continue_due_ || timed_out_) closes_ = true;

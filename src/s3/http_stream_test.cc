@@ -148,6 +148,15 @@ TEST_F(Connections, ask_to_continue_only_when_the_body_is_read) {
   EXPECT_FALSE(ended);
 }
 
+TEST_F(Connections, asked_to_continue_with_an_empty_body_too) {
+  open();
+  send("PUT /skip HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n");
+  settle();
+  EXPECT_TRUE(received.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 "));
+  EXPECT_EQ(count_of(received, "Connection: close"), "0");
+  EXPECT_FALSE(ended);
+}
+
 TEST_F(Connections, refusing_an_expected_body_ends_the_connection) {
   open();
   send("PUT /skip HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");

@@ -13,12 +13,12 @@ namespace {
 /// The parts of one core's file system, in the order they stand on each other.
 class CoreFileSystem final : public FileSystem {
  public:
-  explicit CoreFileSystem(Services services)
-      : tree_(services),
+  CoreFileSystem(Services services, TreeLimits limits)
+      : tree_(services, limits),
         store_(services),
         objects_(tree_, store_),
         uploads_(tree_, store_),
-        deletion_(tree_, {}),
+        deletion_(tree_, limits),
         spaces_(tree_, deletion_),
         sweeper_(tree_, deletion_),
         background_(services.executor) {}
@@ -109,13 +109,13 @@ class CoreFileSystem final : public FileSystem {
 
 }  // namespace
 
-Task<Result<std::unique_ptr<FileSystem>>> FileSystem::open(Services services) {
+Task<Result<std::unique_ptr<FileSystem>>> FileSystem::open(Services services, TreeLimits limits) {
   shard::ReadRequest request;
   request.scans.push_back({.leaf = {}, .kind = shard::Kind::tenant, .from = {}, .rows_max = 1});
   const auto reply = co_await services.client->read(std::move(request));
   if (!reply) co_return fail(reply.error());
   if (reply->scans[0].rows.empty()) co_return fail(Errc::not_found, "the store has no tenant yet");
-  co_return std::make_unique<CoreFileSystem>(services);
+  co_return std::make_unique<CoreFileSystem>(services, limits);
 }
 
 }  // namespace kiseki::fs

@@ -9,7 +9,9 @@
 #include "base/buffer.h"
 #include "base/ids.h"
 #include "base/task.h"
+#include "crypto/hash.h"
 #include "fs/services.h"
+#include "fs/tree_limits.h"
 
 namespace kiseki::fs {
 
@@ -45,6 +47,9 @@ class Source {
   virtual std::optional<Bytes> size() const = 0;
   /// Fills as much as it can of `into`, at least one byte; 0 at the end.
   virtual Task<Result<std::size_t>> read(MutableView into) = 0;
+  /// After the end: SHA-256 of all that was read, by a source that takes it anyway. A body of one piece is
+  /// then not hashed twice.
+  virtual std::optional<crypto::Digest256> digest() const { return std::nullopt; }
   /// After the end: every digest the sender gave holds (or the error to answer with), and what to keep.
   virtual Result<Properties> finish() = 0;
 };
@@ -109,7 +114,7 @@ class FileSystem {
   static constexpr Bytes object_size_max = 5120_GiB;
 
   /// `services` outlive it. Reads the tenants; `bootstrap` (identities.h) has run on this store.
-  static Task<Result<std::unique_ptr<FileSystem>>> open(Services services);
+  static Task<Result<std::unique_ptr<FileSystem>>> open(Services services, TreeLimits limits = {});
   virtual ~FileSystem() = default;
 
   /// `exists` when the tenant has one of that name; `invalid_argument` for a bad name.

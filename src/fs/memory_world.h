@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstring>
 #include <gtest/gtest.h>
 
 #include "fs/detail/listing.h"
@@ -63,10 +64,10 @@ struct MemoryWorld {
 
 /// The parts of one file system, as one process has them.
 struct Gateway {
-  explicit Gateway(MemoryWorld& given, detail::TreeLimits limits = {},
+  explicit Gateway(MemoryWorld& given, TreeLimits limits = {},
                    std::shared_ptr<MemoryShards::Fate> fate = nullptr)
       : Gateway(given, given.shards.connect(std::move(fate)), limits) {}
-  Gateway(MemoryWorld& given, std::unique_ptr<shard::Client> own_client, detail::TreeLimits limits)
+  Gateway(MemoryWorld& given, std::unique_ptr<shard::Client> own_client, TreeLimits limits)
       : world(given),
         client(std::move(own_client)),
         tree(given.services(*client), limits),
@@ -98,6 +99,38 @@ struct Gateway {
   detail::Sweeper sweeper;
 };
 
+/// Passes every call on: tests override what they want to see or change.
+class ForwardingClient : public shard::Client {
+ public:
+  explicit ForwardingClient(std::unique_ptr<shard::Client> inner) : inner_(std::move(inner)) {}
+
+  Task<Result<shard::ReadReply>> read(shard::ReadRequest request) override {
+    return inner_->read(std::move(request));
+  }
+  Task<Result<shard::Outcome>> commit(shard::Transaction transaction) override {
+    return inner_->commit(std::move(transaction));
+  }
+  Task<Result<std::vector<shard::Counters>>> counters(std::vector<shard::LeafAddress> leaves) override {
+    return inner_->counters(std::move(leaves));
+  }
+  Task<Result<>> configure(NamespaceId of, std::uint32_t epoch, shard::SpaceState state) override {
+    return inner_->configure(of, epoch, state);
+  }
+  Task<Result<std::vector<shard::Row>>> scan(ShardId shard, shard::Kind kind, Stamp after,
+                                             std::uint32_t rows_max) override {
+    return inner_->scan(shard, kind, after, rows_max);
+  }
+  Task<Result<std::vector<shard::Row>>> abandoned(ShardId shard, std::uint32_t rows_max) override {
+    return inner_->abandoned(shard, rows_max);
+  }
+  std::vector<ShardId> shards() const override { return inner_->shards(); }
+  SessionId session() const override { return inner_->session(); }
+  std::uint64_t time_ms() const override { return inner_->time_ms(); }
+
+ private:
+  std::unique_ptr<shard::Client> inner_;
+};
+
 /// Bytes that can be told apart by place and seed, in reads of up to `step`.
 class PatternSource final : public Source {
  public:
@@ -116,19 +149,27 @@ class PatternSource final : public Source {
     at_ += count;
     co_return count;
   }
+  std::optional<crypto::Digest256> digest() const override {
+    if (!gives_digest) return std::nullopt;
+    std::string bytes(size_, '\0');
+    fill(seed_, 0, std::as_writable_bytes(std::span(bytes)));
+    return crypto::sha256(as_view(bytes));
+  }
   Result<Properties> finish() override {
     if (bad_digest) return fail(Errc::invalid_argument, "another digest");
     return properties;
   }
 
+  /// Repeats after three pieces, so that long bodies take little memory.
   static void fill(std::uint64_t seed, Bytes offset, MutableView into) {
     for (std::size_t i = 0; i < into.size();) {
-      const Bytes at = offset + i;
+      const Bytes at = (offset + i) % 12_MiB;
       std::uint64_t word = (at / 8 + 1) * 0x9e3779b97f4a7c15ULL ^ (seed + 1) * 0xc2b2ae3d27d4eb4fULL;
       word ^= word >> 29;
-      for (Bytes byte = at % 8; byte < 8 && i < into.size(); ++byte, ++i) {
-        into[i] = static_cast<std::byte>(word >> (8 * byte));
-      }
+      word >>= 8 * (at % 8);
+      const std::size_t count = std::min<std::size_t>(8 - at % 8, into.size() - i);
+      std::memcpy(into.data() + i, &word, count);
+      i += count;
     }
   }
   static bool matches(std::uint64_t seed, Bytes offset, View bytes) {
@@ -139,6 +180,7 @@ class PatternSource final : public Source {
 
   Properties properties;
   bool bad_digest = false;
+  bool gives_digest = false;
   std::optional<Bytes> failure;  ///< Offset from which on reads fail.
 
  private:

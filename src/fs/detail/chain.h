@@ -5,7 +5,7 @@
 namespace kiseki::fs::detail {
 
 /// Directories of a path that do not exist yet (PROTOCOLS 2.6). The transaction that writes the entry below
-/// makes them, unlinked, with a pending row of this session; then one commit links the first.
+/// makes them, unlinked, with a pending row of its session; then one commit links the first.
 struct Chain {
   Place link;                      ///< Where the first will be linked: absent, in a directory that is there.
   std::vector<Directory> made;     ///< From the first to the one that holds the entry.

@@ -10,6 +10,7 @@
 #include "fs/detail/names.h"
 #include "fs/detail/space_keys.h"
 #include "fs/services.h"
+#include "fs/tree_limits.h"
 
 // The directory trees of the namespaces, for one core (PROTOCOLS section 2).
 //
@@ -34,15 +35,6 @@ namespace kiseki::fs::detail {
 /// Every namespace has two trees of entries.
 inline constexpr InodeId root_directory{1};
 inline constexpr InodeId uploads_tree{2};  ///< One directory; names: key ‖ NUL ‖ upload id.
-
-/// When leaves and index pages are split; smaller in tests.
-struct TreeLimits {
-  std::uint64_t entries_split = shard::leaf_entries_split;
-  Bytes bytes_split = shard::leaf_bytes_split;
-  Bytes move_bytes_max = 2_MiB;
-  Bytes index_page_max = 32_KiB;
-  std::size_t cached_max = 16384;  ///< Directories, and names of directories.
-};
 
 /// What is remembered of a directory: its name key, which never changes, and routes, which are hints.
 struct DirectoryState;

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+
+#include "shard/record.h"
+
+namespace kiseki::fs {
+
+/// When leaves and index pages of directories are split, and how much is cached of directories. File systems
+/// that work on the same namespaces may have different ones; tests have small ones.
+struct TreeLimits {
+  std::uint64_t entries_split = shard::leaf_entries_split;  ///< At least 2, below `leaf_entries_max`.
+  Bytes bytes_split = shard::leaf_bytes_split;
+  Bytes move_bytes_max = 2_MiB;    ///< At once; below `Transaction::size_max`.
+  Bytes index_page_max = 32_KiB;   ///< Below `Record::size_max`.
+  std::size_t cached_max = 16384;  ///< Directories, and names of directories.
+};
+
+}  // namespace kiseki::fs

@@ -1,6 +1,6 @@
 #include "fs/identities.h"
 
-#include "fs/memory_world.h"
+#include "fs/testing/memory_world.h"
 
 namespace kiseki::fs {
 namespace {

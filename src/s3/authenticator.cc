@@ -8,7 +8,7 @@ namespace kiseki::s3 {
 
 namespace {
 
-constexpr std::int64_t skew_max = 15 * 60;
+constexpr std::int64_t skew_max = 900;  // a quarter of an hour
 constexpr std::size_t cached_keys_max = 1024;
 
 /// Whoever can alter an unsigned x-amz field in flight can change what the request does.

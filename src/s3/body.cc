@@ -6,9 +6,9 @@ namespace kiseki::s3 {
 
 namespace {
 
-constexpr std::size_t lookahead_size = 4 * 1024;
+constexpr std::size_t lookahead_size = 4_KiB;
 /// Hashed right after it was received, while it is in the cache.
-constexpr std::size_t slice_size = 128 * 1024;
+constexpr std::size_t slice_size = 128_KiB;
 constexpr std::string_view chunk_signature_name = "chunk-signature=";
 constexpr std::string_view trailer_signature_name = "x-amz-trailer-signature";
 
@@ -104,15 +104,21 @@ Task<Result<std::size_t>> Body::read(MutableView into) {
     const auto count = co_await read_content(slice);
     if (!count) co_return fail(count.error());
     if (*count == 0) {
-      ended_ = true;
+      KISEKI_CO_TRY(take_end());
       break;
     }
     absorb(slice.first(*count));
     filled += *count;
     if (rules_.length && total_ > *rules_.length) co_return fail_with({S3Code::incomplete_body});
   }
-  if (ended_ && rules_.length && total_ != *rules_.length) co_return fail_with({S3Code::incomplete_body});
   co_return filled;
+}
+
+Result<> Body::take_end() {
+  ended_ = true;
+  if (rules_.length && total_ != *rules_.length) return fail_with({S3Code::incomplete_body});
+  if (sha256_) digest_ = sha256_->finish<32>();
+  return {};
 }
 
 void Body::absorb(View bytes) {
@@ -227,14 +233,11 @@ Result<fs::Properties> Body::finish() {
 }
 
 Result<> Body::check_digests() {
-  if (sha256_) {
-    const auto digest = sha256_->finish<32>();
-    if (!equal_constant_time(digest, as_view(rules_.sha256))) {
-      return fail_with({S3Code::x_amz_content_sha256_mismatch,
-                        {},
-                        {{"ClientComputedContentSHA256", to_hex(as_view(rules_.sha256))},
-                         {"S3ComputedContentSHA256", to_hex(digest)}}});
-    }
+  if (digest_ && !equal_constant_time(*digest_, as_view(rules_.sha256))) {
+    return fail_with({S3Code::x_amz_content_sha256_mismatch,
+                      {},
+                      {{"ClientComputedContentSHA256", to_hex(as_view(rules_.sha256))},
+                       {"S3ComputedContentSHA256", to_hex(*digest_)}}});
   }
   if (md5_) {
     const auto digest = md5_->finish<16>();

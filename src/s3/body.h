@@ -41,6 +41,7 @@ class Body final : public fs::Source {
 
   std::optional<Bytes> size() const override { return rules_.length; }
   Task<Result<std::size_t>> read(MutableView into) override;
+  std::optional<crypto::Digest256> digest() const override { return digest_; }
   Result<fs::Properties> finish() override;
 
   /// A small document, whole and checked. `entity_too_large` above `limit`.
@@ -59,6 +60,7 @@ class Body final : public fs::Source {
   Result<> check_chunk();
   Result<> check_trailers();
   void absorb(View bytes);
+  Result<> take_end();
   Result<> check_digests();
   std::unexpected<Error> fail_with(S3Error error);
 
@@ -69,7 +71,8 @@ class Body final : public fs::Source {
 
   Bytes total_ = 0;
   bool ended_ = false;
-  std::optional<crypto::Hasher> sha256_;
+  std::optional<crypto::Hasher> sha256_;  // until the end; then it is in `digest_`
+  std::optional<crypto::Digest256> digest_;
   std::optional<crypto::Hasher> md5_;
   std::optional<Checksum> checksum_;
   std::string etag_;

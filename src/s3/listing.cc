@@ -56,7 +56,7 @@ Task<Result<fs::ListReply>> list_folded(fs::FileSystem& files, fs::Space space, 
     std::string last = page->items.empty() ? std::string() : page->items.back().name;
     request.after = fold(std::move(*page), request, wanted, folded);
     if (!more) break;
-    request.after = std::max(request.after, std::move(last));
+    if (request.after < last) request.after = std::move(last);
   }
   if (folded.items.size() == wanted) {
     folded.items.pop_back();

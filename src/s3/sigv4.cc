@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view algorithm = "AWS4-HMAC-SHA256";
 constexpr std::string_view terminator = "aws4_request";
 constexpr std::size_t signed_headers_max = 128;
-constexpr std::int64_t expires_max = 7 * 24 * 3600;
+constexpr std::int64_t expires_max = 604'800;  // a week
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);

@@ -121,7 +121,7 @@ TEST(SigV4, accepts_the_documented_presigned_request_until_it_expires) {
   const auto expired = authenticate(presigned_target + "\r\n", 86401);
   ASSERT_FALSE(expired);
   EXPECT_EQ(expired.error().code, S3Code::access_denied);
-  EXPECT_FALSE(authenticate(presigned_target + "\r\n", -16 * 60));
+  EXPECT_FALSE(authenticate(presigned_target + "\r\n", -960));
 }
 
 TEST(SigV4, presigned_requests_take_no_unsigned_amz_field) {
@@ -205,9 +205,9 @@ TEST(SigV4, wrong_region_is_named) {
 }
 
 TEST(SigV4, clocks_may_differ_by_a_quarter_of_an_hour) {
-  EXPECT_TRUE(authenticate(get_object(), 15 * 60));
-  EXPECT_TRUE(authenticate(get_object(), -15 * 60));
-  for (const std::int64_t offset : {15 * 60 + 1, -15 * 60 - 1}) {
+  EXPECT_TRUE(authenticate(get_object(), 900));
+  EXPECT_TRUE(authenticate(get_object(), -900));
+  for (const std::int64_t offset : {901, -901}) {
     const auto refused = authenticate(get_object(), offset);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, S3Code::request_time_too_skewed);

@@ -42,8 +42,8 @@ std::optional<std::int64_t> seconds_of(const Civil& civil) {
   const std::chrono::year_month_day date{std::chrono::year(civil.year), std::chrono::month(civil.month),
                                          std::chrono::day(civil.day)};
   if (!date.ok() || civil.hour > 23 || civil.minute > 59 || civil.second > 60) return std::nullopt;
-  return std::int64_t{Days(date).time_since_epoch().count()} * 86400 + civil.hour * 3600 + civil.minute * 60 +
-         civil.second;
+  const std::int64_t days = Days(date).time_since_epoch().count();
+  return ((days * 24 + civil.hour) * 60 + civil.minute) * 60 + civil.second;
 }
 
 /// Takes a text apart from its front; once a piece is missing, `ok` stays false.
@@ -54,8 +54,9 @@ class Scanner {
   unsigned digits(std::size_t count) {
     unsigned value = 0;
     if (rest_.size() < count) return reject();
-    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + count, value);
-    if (error != std::errc{} || end != rest_.data() + count) return reject();
+    const std::string_view text = rest_.substr(0, count);
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return reject();
     rest_.remove_prefix(count);
     return value;
   }

@@ -26,7 +26,7 @@ class Node {
  public:
   struct Options {
     std::uint32_t data_shards = 4;  ///< At the first boot; later boots take what is there.
-    Bytes log_limit = 256_MiB;      ///< Live log beyond which state is flushed.
+    Bytes log_limit = 96_MiB;       ///< Live log beyond which state is flushed.
     std::array<std::byte, 16>
         cluster{};  ///< Identity written at the first boot; another one later: `wrong_format`.
   };

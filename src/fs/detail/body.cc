@@ -17,10 +17,11 @@ BodyWriter::BodyWriter(Tree& tree, PieceStore& store, BodyOwner owner)
     : tree_(tree), store_(store), owner_(owner), map_(tree, store, std::move(owner)) {}
 
 Task<Result<Body>> BodyWriter::write(Source& source) {
+  is_one_piece_ = source.size().value_or(piece_size_max) < piece_size_max;
   KISEKI_CO_TRY(co_await fill(source));
   if (ended_ && filled_ <= owner_.small_max) co_return co_await small();
   while (filled_ > 0) {
-    KISEKI_CO_TRY(co_await send());
+    KISEKI_CO_TRY(co_await send(source));
     if (ended_) break;
     KISEKI_CO_TRY(co_await fill(source));
   }
@@ -36,7 +37,8 @@ Bytes BodyWriter::capacity_for(const Source& source) const {
   return std::min<Bytes>(piece_size_max, carry_.size() + rest + 1);
 }
 
-/// Reads until the buffer holds a piece and what may belong to it, or the source ends. Hashes on the way.
+/// Reads until the buffer holds a piece and what may belong to it, or the source ends. Hashes on the way
+/// where there are several.
 Task<Result<>> BodyWriter::fill(Source& source) {
   Services& services = tree_.services();
   const Bytes capacity = capacity_for(source);
@@ -54,7 +56,7 @@ Task<Result<>> BodyWriter::fill(Source& source) {
     ended_ = *count == 0;
     filled_ += *count;
     consumed_ += *count;
-    if (filled_ > owner_.small_max) hash(std::min(filled_, piece_size));
+    if (!is_one_piece_ && filled_ > owner_.small_max) hash(std::min(filled_, piece_size));
     if ((turn += *count) < slice_size) continue;
     turn = 0;
     co_await yield_to(services.executor);
@@ -70,15 +72,26 @@ void BodyWriter::hash(Bytes until) {
   hashed_ = until;
 }
 
+/// Of the piece in the buffer. One piece alone is hashed at its end, unless its source has done so.
+Task<crypto::Digest256> BodyWriter::digest(const Source& source, Bytes length) {
+  if (is_one_piece_) {
+    if (const auto known = source.digest()) co_return *known;
+  }
+  while (hashed_ < length) {
+    hash(std::min(length, hashed_ + slice_size));
+    if (hashed_ < length) co_await yield_to(tree_.services().executor);
+  }
+  co_return hasher_.finish<32>();
+}
+
 /// Hands the piece on and takes the outcome of the one before.
-Task<Result<>> BodyWriter::send() {
+Task<Result<>> BodyWriter::send(const Source& source) {
   const Bytes length = ended_ ? filled_ : piece_size;
-  hash(length);
+  const auto sum = co_await digest(source, length);
   carry_.assign(as_text(buffer_.view().subspan(length, filled_ - length)));
   buffer_.shrink(length);
-  const auto digest = hasher_.finish<32>();
   KISEKI_CO_TRY(co_await settle());
-  in_flight_ = store_.start_put(owner_.space->keys, std::move(buffer_), digest, std::move(permit_));
+  in_flight_ = store_.start_put(owner_.space->keys, std::move(buffer_), sum, std::move(permit_));
   co_return Result<>();
 }
 

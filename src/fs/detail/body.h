@@ -19,7 +19,8 @@ class BodyWriter {
 
  private:
   Task<Result<>> fill(Source& source);
-  Task<Result<>> send();
+  Task<Result<>> send(const Source& source);
+  Task<crypto::Digest256> digest(const Source& source, Bytes length);
   Task<Result<>> settle();
   Task<Result<Body>> small();
   Bytes capacity_for(const Source& source) const;
@@ -36,6 +37,7 @@ class BodyWriter {
   Bytes consumed_ = 0;  // of the source
   std::string carry_;   // what was read beyond the last piece
   bool ended_ = false;
+  bool is_one_piece_ = false;
   std::shared_ptr<PieceStore::Outcome> in_flight_;  // of the put beside us and of us
 };
 

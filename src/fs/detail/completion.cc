@@ -36,25 +36,17 @@ Task<Result<Attributes>> Completion::run() {
   }
 }
 
-/// `stale`: a part was put meanwhile, or another completion is under way.
+/// Checked before it is frozen: a completion that names other parts than there are holds up nobody. `stale`:
+/// a part was put meanwhile, or another completion is under way.
 Task<Result<Attributes>> Completion::attempt() {
-  if (auto frozen = co_await freeze(); !frozen) {
-    if (frozen.error().code() == Errc::not_found) co_return co_await repeated();
-    co_return fail(frozen.error());
-  }
-  MapWriter writer(tree_, store_, BodyOwner{upload_.space, request_.key});
-  auto properties = co_await read_properties();
-  auto body = properties ? co_await build(writer) : fail(properties.error());
-  if (!body) {
-    co_await writer.discard();
-    co_await thaw();
-    co_return fail(body.error());
-  }
-  ObjectValue value;
-  value.upload = upload_.id;
-  value.properties = *std::move(properties);
-  value.properties.etag = request_.etag;
-  auto linked = co_await link(*std::move(body), std::move(value));
+  auto read = co_await read_upload(tree_, request_.space, request_.key, request_.upload, {});
+  if (!read && read.error().code() == Errc::not_found) co_return co_await repeated();
+  if (!read) co_return fail(read.error());
+  upload_ = std::move(read->upload);
+  KISEKI_CO_TRY(co_await walk_parts(nullptr));
+  KISEKI_CO_TRY(co_await freeze());
+  MapWriter writer(tree_, store_, BodyOwner{upload_.space, RowOwner{request_.key, InodeId(), 0}});
+  auto linked = co_await build(writer);
   if (linked) {
     co_await writer.linked();
     co_await clean_up();
@@ -65,6 +57,20 @@ Task<Result<Attributes>> Completion::attempt() {
   co_return linked;
 }
 
+/// Of the frozen upload.
+Task<Result<Attributes>> Completion::build(MapWriter& writer) {
+  ObjectValue value;
+  value.upload = upload_.id;
+  auto properties = co_await read_properties();
+  if (!properties) co_return fail(properties.error());
+  value.properties = *std::move(properties);
+  value.properties.etag = request_.etag;
+  KISEKI_CO_TRY(co_await walk_parts(&writer));
+  auto body = co_await writer.finish();
+  if (!body) co_return fail(body.error());
+  co_return co_await link(*std::move(body), std::move(value));
+}
+
 shard::Key Completion::pending_key() const {
   return shard::key(own_leaf(upload_.space->id, upload_.id), shard::Kind::pending,
                     shard::item_of(tree_.services().client->session().value()));
@@ -72,13 +78,11 @@ shard::Key Completion::pending_key() const {
 
 /// No part can change from here on. The pending row has the parts swept if we do not live to do it.
 Task<Result<>> Completion::freeze() {
-  const auto id = upload_id_of(request_.upload);
-  if (!id) co_return fail(Errc::not_found, "there is no such upload");
-  const shard::Key state = upload_key(request_.space, *id);
-  const shard::Key pending = shard::key(state.leaf, shard::Kind::pending,
-                                        shard::item_of(tree_.services().client->session().value()));
+  const shard::Key state = upload_key(request_.space, upload_.id);
+  const shard::Key pending = pending_key();
   for (Attempts attempts;;) {
     auto read = co_await read_upload(tree_, request_.space, request_.key, request_.upload, {pending});
+    if (!read && read.error().code() == Errc::not_found) co_return fail(Errc::stale, "the upload ended");
     if (!read) co_return fail(read.error());
     upload_ = std::move(read->upload);
     upload_.state = UploadState::frozen;
@@ -87,7 +91,8 @@ Task<Result<>> Completion::freeze() {
     transaction.put(state, make_upload_row(tree_, upload_));
     if (!read->others.front()) {
       shard::Record row = pending_record(upload_.id, shard::EntryType::upload);
-      tree_.seal_row(upload_.space, pending, row, as_view(encode_pending(upload_.entry_name())));
+      tree_.seal_row(upload_.space, pending, row,
+                     as_view(encode(RowOwner{upload_.entry_name(), InodeId(), 0})));
       transaction.require(shard::Assert::Type::absent, pending).put(pending, std::move(row));
     }
     auto outcome = co_await commit_rows(tree_, upload_.space, std::move(transaction));
@@ -100,15 +105,19 @@ Task<Result<>> Completion::freeze() {
   }
 }
 
-/// The upload goes on, unless somebody else has changed it since.
+/// The upload goes on, unless somebody else has changed it since. As far as it gets: the next part thaws it
+/// as well.
 Task<> Completion::thaw() {
   const shard::Key state = upload_key(upload_.space->id, upload_.id);
   shard::Transaction transaction = tree_.begin(upload_.space);
   transaction.require(shard::Assert::Type::version, state, upload_.version);
   upload_.state = UploadState::open;
   transaction.put(state, make_upload_row(tree_, upload_)).erase(pending_key());
-  // Unsuccessful: the next part thaws it as well.
-  (void)co_await commit_rows(tree_, upload_.space, std::move(transaction));
+  const auto outcome = co_await commit_rows(tree_, upload_.space, std::move(transaction));
+  if (!outcome || outcome->committed()) co_return;
+  shard::Transaction rest = tree_.begin(upload_.space);
+  rest.erase(pending_key());
+  (void)co_await commit_rows(tree_, upload_.space, std::move(rest));
 }
 
 Task<Result<Properties>> Completion::read_properties() {
@@ -122,8 +131,8 @@ Task<Result<Properties>> Completion::read_properties() {
   co_return std::move(value->properties);
 }
 
-/// The parts' references one after the other, each part checked against what the client says of it.
-Task<Result<Body>> Completion::build(MapWriter& writer) {
+/// The parts that the client names, each checked against what it says; their references to `writer`, if any.
+Task<Result<>> Completion::walk_parts(MapWriter* writer) {
   const auto& parts = request_.parts;
   shard::Scan scan{own_leaf(upload_.space->id, upload_.id), shard::Kind::part, {}, parts_a_turn};
   std::size_t index = 0;
@@ -136,30 +145,34 @@ Task<Result<Body>> Completion::build(MapWriter& writer) {
       const std::uint32_t number = part_number(row.key);
       if (number < parts[index].number) continue;
       if (number > parts[index].number) co_return fail(missing_part(parts[index].number));
-      KISEKI_CO_TRY(co_await add_part(writer, row, index));
+      auto pieces = check_part(row, index);
+      if (!pieces) co_return fail(pieces.error());
+      if (writer != nullptr) KISEKI_CO_TRY(co_await add_part(*writer, row.record, *std::move(pieces)));
       if (++index == parts.size()) break;
     }
   }
-  co_return co_await writer.finish();
+  co_return Result<>();
 }
 
-Task<Result<>> Completion::add_part(MapWriter& writer, const shard::Row& row, std::size_t index) {
+Result<std::vector<Piece>> Completion::check_part(const shard::Row& row, std::size_t index) const {
   const CompletePart& wanted = request_.parts[index];
-  auto text = unseal(*upload_.space->keys, row.key, row.record);
-  if (!text) co_return fail(std::move(text).error().in("part"));
-  auto value = decode_object(as_view(*text), row.record.references.size());
-  if (!value) co_return fail(value.error());
-  if (value->properties.etag != wanted.etag) co_return fail(missing_part(wanted.number));
+  const auto text = unseal(*upload_.space->keys, row.key, row.record);
+  if (!text) return fail(Error(text.error()).in("part"));
+  const auto value = decode_object(as_view(*text), row.record.references.size());
+  if (!value) return fail(value.error());
+  if (value->properties.etag != wanted.etag) return fail(missing_part(wanted.number));
   const bool last = index + 1 == request_.parts.size();
   if (!last && row.record.logical < FileSystem::part_size_min) {
-    co_return fail(Errc::out_of_range, fmt::format("part {} has less than 5 MiB", wanted.number));
+    return fail(Errc::out_of_range, fmt::format("part {} has less than 5 MiB", wanted.number));
   }
-  for (const Piece& piece : pieces_of(row.record.references, value->key_epochs)) {
-    KISEKI_CO_TRY(co_await writer.add(piece, GcEpoch{}));
-  }
-  if (row.record.body != shard::Body::pages) co_return Result<>();
-  for (Bytes at = 0; at < row.record.logical;) {
-    auto window = co_await pages_from(tree_, upload_.space, row.record.id, at, pages_a_turn);
+  return pieces_of(row.record.references, value->key_epochs);
+}
+
+Task<Result<>> Completion::add_part(MapWriter& writer, const shard::Record& part, std::vector<Piece> pieces) {
+  for (const Piece& piece : pieces) KISEKI_CO_TRY(co_await writer.add(piece, GcEpoch{}));
+  if (part.body != shard::Body::pages) co_return Result<>();
+  for (Bytes at = 0; at < part.logical;) {
+    auto window = co_await pages_from(tree_, upload_.space, part.id, at, pages_a_turn);
     if (!window) co_return fail(window.error());
     for (const Piece& piece : window->pieces) KISEKI_CO_TRY(co_await writer.add(piece, GcEpoch{}));
     at = window->end;
@@ -180,13 +193,15 @@ Task<Result<Attributes>> Completion::link(Body body, ObjectValue value) {
     shard::Transaction transaction = put_object(tree_, *place, body, value);
     const std::size_t ours = transaction.asserts.size();
     transaction.require(shard::Assert::Type::version, state, upload_.version).erase(state);
+    // Another completion in the session may have given up, and taken the row that stands for both.
+    transaction.require(shard::Assert::Type::exists, pending_key());
     if (place->record) KISEKI_CO_TRY(co_await free_rows(tree_, transaction, *place));
     auto outcome = co_await tree_.commit(*place, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) {
       co_return Attributes{body.size, value.modified_ms, std::move(value.properties)};
     }
-    if (outcome->refusal == shard::Refusal::version && outcome->assertion == ours) {
+    if (outcome->assertion >= ours) {
       co_return fail(Errc::stale, "the upload changed");
     }
     KISEKI_CO_TRY(co_await tree_.recover(*place, *outcome, attempts));

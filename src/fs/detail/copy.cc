@@ -6,7 +6,6 @@
 #include "fs/detail/garbage.h"
 #include "fs/detail/objects.h"
 #include "fs/detail/rows.h"
-#include "fs/detail/stored_object.h"
 
 namespace kiseki::fs::detail {
 
@@ -93,7 +92,8 @@ Task<Result<Attributes>> link_copy(Tree& tree, const FileSystem::CopyRequest& re
 Task<Result<Attributes>> copy_references(Tree& tree, PieceStore& store,
                                          const FileSystem::CopyRequest& request, CopySource source,
                                          Attempts& attempts) {
-  MapWriter writer(tree, store, BodyOwner{source.place.directory.space, request.to_key});
+  MapWriter writer(tree, store,
+                   BodyOwner{source.place.directory.space, RowOwner{request.to_key, InodeId(), 0}});
   auto body = co_await copy_map(tree, writer, source);
   if (!body) {
     co_await writer.discard();
@@ -131,7 +131,7 @@ Task<Result<Attributes>> Objects::copy(FileSystem::CopyRequest request) {
 }
 
 Task<Result<Attributes>> Objects::copy_bytes(FileSystem::CopyRequest request) {
-  auto object = co_await open(request.from.id, request.from_key);
+  auto object = co_await open(request.from.id, request.from_key, Accounting::caller);
   if (!object) co_return fail(std::move(object).error().in("copy"));
   Condition same;
   same.etag = request.source_etag;

@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
-#include "fs/detail/garbage.h"
 #include "fs/detail/rows.h"
 #include "fs/detail/sealer.h"
 
@@ -109,7 +108,7 @@ Task<Result<>> MapWriter::announce() {
   const shard::Key row = shard::key(own_leaf(owner_.space->id, file_), shard::Kind::pending,
                                     shard::item_of(tree_.services().client->session().value()));
   shard::Record record = pending_record(file_, shard::EntryType::object);
-  tree_.seal_row(owner_.space, row, record, as_view(encode_pending(owner_.key)));
+  tree_.seal_row(owner_.space, row, record, as_view(encode(owner_.rows)));
   shard::Transaction transaction = tree_.begin(owner_.space);
   transaction.require(shard::Assert::Type::absent, row).put(row, std::move(record));
   auto outcome = co_await commit_rows(tree_, owner_.space, std::move(transaction));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "fs/detail/garbage.h"
 #include "fs/detail/object_value.h"
 #include "fs/detail/tree.h"
 
@@ -24,7 +25,7 @@ Task<Result<>> touch(PieceStore& store, Body& body);
 /// Who a body is written for.
 struct BodyOwner {
   SpacePtr space;
-  std::string key;  ///< Where the entry will be: how a sweeper tells a linked map from a lost one.
+  RowOwner rows;  ///< What will name them: how a sweeper tells a linked map from a lost one.
   std::size_t record_pieces_max = entry_pieces_max;  ///< More go to pages.
   Bytes small_max = inline_max;                      ///< Bodies up to this size are no chunks.
   Bytes size_max = FileSystem::object_size_max;      ///< Longer ones are `too_large`.

@@ -3,12 +3,13 @@
 #include "base/codec.h"
 #include "fs/detail/rows.h"
 #include "fs/detail/sealer.h"
+#include "fs/detail/upload_rows.h"
 
 namespace kiseki::fs::detail {
 
 namespace {
 
-constexpr std::uint8_t pending_format = 1;
+constexpr std::uint8_t owner_format = 1;
 constexpr std::uint32_t rows_a_turn = 256;
 constexpr std::uint32_t parts_a_turn = 32;
 
@@ -79,21 +80,52 @@ Task<Result<>> erase_parts(Tree& tree, SpacePtr space, InodeId upload) {
   co_return Result<>();
 }
 
-Result<std::string> open_name(const SpaceContext& space, const shard::Row& row) {
-  auto value = unseal(*space.keys, row.key, row.record);
-  if (!value) return value;
+Result<RowOwner> open_owner(const SpaceContext& space, const shard::Row& row) {
+  const auto value = unseal(*space.keys, row.key, row.record);
+  if (!value) return fail(value.error());
   Decoder in(as_view(*value));
-  if (in.integer<std::uint8_t>() != pending_format) return fail(Errc::wrong_format, "pending row");
-  std::string name(as_text(in.raw(in.integer<std::uint16_t>())));
+  if (in.integer<std::uint8_t>() != owner_format) return fail(Errc::wrong_format, "pending row");
+  RowOwner owner;
+  owner.upload = in.id<InodeId>();
+  owner.part = in.integer<std::uint32_t>();
+  owner.name = as_text(in.raw(in.integer<std::uint16_t>()));
   KISEKI_TRY(in.finish("pending row"));
-  return name;
+  return owner;
 }
 
-Task<Result<>> sweep_pending_body(Tree& tree, SpacePtr space, const shard::Row& row, std::string name) {
-  auto place = co_await tree.find(space->id, std::move(name), Purpose::read);
-  if (!place) co_return fail(place.error());
-  if (place->record && place->record->id == row.record.id) co_return Result<>();
-  co_return co_await erase_pages(tree, std::move(space), row.record.id);
+/// The id of the body that the owner has now; 0: none.
+Task<Result<InodeId>> body_of(Tree& tree, NamespaceId space, RowOwner owner) {
+  std::optional<shard::Record> record;
+  if (owner.upload.is_none()) {
+    auto place = co_await tree.find(space, std::move(owner.name), Purpose::read);
+    if (!place) co_return fail(place.error());
+    record = std::move(place->record);
+  } else {
+    auto part = co_await read_row(tree, part_key(space, owner.upload, owner.part));
+    if (!part) co_return fail(part.error());
+    record = *std::move(part);
+  }
+  co_return record ? record->id : InodeId();
+}
+
+/// The upload's own row is gone and its completion died before it wrote the garbage row: that is done here.
+Task<Result<>> sweep_pending_upload(Tree& tree, SpacePtr space, shard::Row row, RowOwner owner) {
+  const InodeId id = row.record.id;
+  const auto upload = co_await read_row(tree, upload_key(space->id, id));
+  if (!upload) co_return fail(upload.error());
+  shard::Transaction transaction = tree.begin(space);
+  transaction.erase(std::move(row.key));
+  if (!*upload) add_upload_garbage(tree, space, transaction, id, owner.name);
+  const auto outcome = co_await commit_rows(tree, std::move(space), std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  co_return Result<>();
+}
+
+/// Null when the namespace is gone: nothing of it can be written, and its deletion has taken the rows.
+Task<Result<SpacePtr>> space_of(Tree& tree, const shard::Row& row) {
+  auto space = co_await tree.spaces().get(row.key.leaf.space);
+  if (!space && space.error().code() == Errc::not_found) co_return SpacePtr();
+  co_return space;
 }
 
 }  // namespace
@@ -110,7 +142,7 @@ void add_upload_garbage(Tree& tree, const SpacePtr& space, shard::Transaction& t
   const shard::Key row = shard::key(leaf, shard::Kind::garbage, shard::item_of(upload.value()));
   shard::Record record =
       garbage_record(upload, shard::EntryType::upload, {upload, leaf.leaf}, shard::Body::none);
-  tree.seal_row(space, row, record, as_view(encode_pending(name)));
+  tree.seal_row(space, row, record, as_view(encode(RowOwner{std::string(name), InodeId(), 0})));
   transaction.put_stamped(row, std::move(record));
 }
 
@@ -145,9 +177,14 @@ shard::Record pending_record(InodeId id, shard::EntryType type) {
   return garbage_record(id, type, {id, LeafId{0}}, body);
 }
 
-std::string encode_pending(std::string_view name) {
+std::string encode(const RowOwner& owner) {
   std::string value;
-  Encoder(value).integer(pending_format).integer(static_cast<std::uint16_t>(name.size())).raw(as_view(name));
+  Encoder(value)
+      .integer(owner_format)
+      .id(owner.upload)
+      .integer(owner.part)
+      .integer(static_cast<std::uint16_t>(owner.name.size()))
+      .raw(as_view(owner.name));
   return value;
 }
 
@@ -168,13 +205,14 @@ Task<Result<>> erase_upload_entry(Tree& tree, SpacePtr space, InodeId upload, st
 }
 
 Task<Result<>> sweep_garbage(Tree& tree, shard::Row row) {
-  auto space = co_await tree.spaces().get(row.key.leaf.space);
+  auto space = co_await space_of(tree, row);
   if (!space) co_return fail(space.error());
+  if (!*space) co_return Result<>();
   const InodeId id = row.record.id;
   if (row.record.type == shard::EntryType::upload) {
-    auto name = open_name(**space, row);
-    if (!name) co_return fail(name.error());
-    KISEKI_CO_TRY(co_await erase_upload_entry(tree, *space, id, *std::move(name)));
+    auto owner = open_owner(**space, row);
+    if (!owner) co_return fail(owner.error());
+    KISEKI_CO_TRY(co_await erase_upload_entry(tree, *space, id, std::move(owner->name)));
     KISEKI_CO_TRY(co_await erase_parts(tree, *space, id));
   } else if (row.record.body == shard::Body::pages) {
     KISEKI_CO_TRY(co_await erase_pages(tree, *space, id));
@@ -185,23 +223,18 @@ Task<Result<>> sweep_garbage(Tree& tree, shard::Row row) {
 }
 
 Task<Result<>> sweep_pending(Tree& tree, shard::Row row) {
-  auto space = co_await tree.spaces().get(row.key.leaf.space);
+  auto space = co_await space_of(tree, row);
   if (!space) co_return fail(space.error());
-  auto name = open_name(**space, row);
-  if (!name) co_return fail(name.error());
-  if (row.record.type != shard::EntryType::upload) {
-    KISEKI_CO_TRY(co_await sweep_pending_body(tree, *space, row, *std::move(name)));
-    co_return co_await erase_rows(tree, *space, {row.key});
+  if (!*space) co_return Result<>();
+  auto owner = open_owner(**space, row);
+  if (!owner) co_return fail(owner.error());
+  if (row.record.type == shard::EntryType::upload) {
+    co_return co_await sweep_pending_upload(tree, *space, std::move(row), *std::move(owner));
   }
-  auto upload = co_await read_row(tree, shard::key(own_leaf((*space)->id, row.record.id), shard::Kind::upload,
-                                                   shard::item_of(row.record.id.value())));
-  if (!upload) co_return fail(upload.error());
-  shard::Transaction transaction = tree.begin(*space);
-  transaction.erase(row.key);
-  if (!*upload) add_upload_garbage(tree, *space, transaction, row.record.id, *name);
-  auto outcome = co_await commit_rows(tree, *space, std::move(transaction));
-  if (!outcome) co_return fail(outcome.error());
-  co_return Result<>();
+  auto body = co_await body_of(tree, (*space)->id, *std::move(owner));
+  if (!body) co_return fail(body.error());
+  if (*body != row.record.id) KISEKI_CO_TRY(co_await erase_pages(tree, *space, row.record.id));
+  co_return co_await erase_rows(tree, *space, {row.key});
 }
 
 }  // namespace kiseki::fs::detail

@@ -20,10 +20,15 @@ void add_garbage(shard::Transaction& transaction, shard::LeafAddress leaf, Inode
 void add_upload_garbage(Tree& tree, const SpacePtr& space, shard::Transaction& transaction, InodeId upload,
                         std::string_view name);
 
-/// A pending row for a body's pages, or for an upload that is being completed; value: the object's key, or
-/// the name of the upload's entry.
+/// What will name rows, or named them: the value of pending and garbage rows.
+struct RowOwner {
+  std::string name;        ///< Key of the object, or name of the upload's entry in the uploads tree.
+  InodeId upload;          ///< Of a part; 0: the rows are an object's or an upload's.
+  std::uint32_t part = 0;  ///< Its number.
+};
+/// A pending row for the pages of a body, or for an upload that is being completed.
 shard::Record pending_record(InodeId id, shard::EntryType type);
-std::string encode_pending(std::string_view name);
+std::string encode(const RowOwner& owner);
 
 /// Erases the rows that a garbage row names, then the row.
 Task<Result<>> sweep_garbage(Tree& tree, shard::Row row);

@@ -2,7 +2,6 @@
 
 #include "fs/detail/garbage.h"
 #include "fs/detail/rows.h"
-#include "fs/detail/stored_object.h"
 
 namespace kiseki::fs::detail {
 
@@ -79,7 +78,7 @@ Task<Result<Attributes>> Objects::put(NamespaceId space, std::string key, Source
   KISEKI_CO_TRY(check_key(key));
   auto context = co_await tree_.spaces().get(space);
   if (!context) co_return fail(context.error());
-  BodyWriter writer(tree_, store_, BodyOwner{*context, key});
+  BodyWriter writer(tree_, store_, BodyOwner{*context, RowOwner{key, InodeId(), 0}});
   auto body = co_await writer.write(source);
   auto properties = body ? source.finish() : fail(body.error());
   const Result<> accepted = properties ? check(*properties) : fail(properties.error());
@@ -132,7 +131,8 @@ Task<Result<Attributes>> Objects::stat(NamespaceId space, std::string key) {
   co_return attributes_of(*place->record, **std::move(present));
 }
 
-Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId space, std::string key) {
+Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId space, std::string key,
+                                                    Accounting accounting) {
   KISEKI_CO_TRY(check_key(key));
   for (Attempts attempts;;) {
     auto place = co_await tree_.find(space, key, Purpose::read);
@@ -144,7 +144,8 @@ Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId space, std::stri
     if (!content) co_return fail(content.error());
     if (*content) {
       co_return make_reader(tree_, store_, place->directory.space, *place->record,
-                            attributes_of(*place->record, **std::move(present)), **std::move(content));
+                            attributes_of(*place->record, **std::move(present)), **std::move(content),
+                            accounting);
     }
     KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
   }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "fs/detail/body.h"
-#include "fs/file_system.h"
+#include "fs/detail/stored_object.h"
 
 namespace kiseki::fs::detail {
 
@@ -13,7 +13,8 @@ class Objects {
 
   Task<Result<Attributes>> put(NamespaceId space, std::string key, Source& source, Condition condition);
   Task<Result<Attributes>> stat(NamespaceId space, std::string key);
-  Task<Result<std::unique_ptr<Object>>> open(NamespaceId space, std::string key);
+  Task<Result<std::unique_ptr<Object>>> open(NamespaceId space, std::string key,
+                                             Accounting accounting = Accounting::reader);
   Task<Result<>> remove(NamespaceId space, std::string key, Condition condition);
   Task<Result<Attributes>> copy(FileSystem::CopyRequest request);
 

@@ -1,11 +1,11 @@
 #include "fs/detail/objects.h"
 
-#include "fs/memory_world.h"
+#include "fs/testing/memory_world.h"
 
 namespace kiseki::fs::detail {
 namespace {
 
-constexpr Bytes paged_size = 40 * 4_MiB;
+constexpr Bytes paged_size = 9 * 4_MiB;  // more references than an entry holds
 constexpr std::string_view key = "photos/2026/november.raw";
 
 class ObjectsTest : public testing::Test {
@@ -53,9 +53,9 @@ class ObjectsTest : public testing::Test {
   NamespaceId space = gateway.make_space("bucket");
 };
 
-class Sizes : public ObjectsTest, public testing::WithParamInterface<Bytes> {};
+class ObjectSizes : public ObjectsTest, public testing::WithParamInterface<Bytes> {};
 
-TEST_P(Sizes, come_back_as_they_were_put) {
+TEST_P(ObjectSizes, come_back_as_they_were_put) {
   const Bytes size = GetParam();
   for (const bool says_size : {true, false}) {
     PatternSource source(size + says_size, size, says_size, says_size ? 1_MiB : 60'001);
@@ -74,15 +74,24 @@ TEST_P(Sizes, come_back_as_they_were_put) {
   EXPECT_EQ(world.budget.available(), world.budget.total());
 }
 
-INSTANTIATE_TEST_SUITE_P(Objects, Sizes,
+INSTANTIATE_TEST_SUITE_P(Objects, ObjectSizes,
                          testing::Values(0, 1, 512, 513, 16_KiB, 16_KiB + 1, 4_MiB - 1, 4_MiB, 4_MiB + 1,
-                                         4_MiB + 64_KiB - 1, 4_MiB + 64_KiB, 33_MiB, paged_size));
+                                         4_MiB + 64_KiB - 1, 4_MiB + 64_KiB, 33_MiB, 40 * 4_MiB));
 
 TEST_F(ObjectsTest, small_tails_go_with_the_piece_before) {
   ASSERT_TRUE(put("a", 1, 4_MiB + 64_KiB - 1));
   EXPECT_EQ(world.device.count(), 1U);
   ASSERT_TRUE(put("b", 2, 4_MiB + 64_KiB));
   EXPECT_EQ(world.device.count(), 3U);
+}
+
+TEST_F(ObjectsTest, a_digest_of_the_source_names_the_piece) {
+  for (const bool gives_digest : {false, true}) {
+    PatternSource source(1, 100'000);
+    source.gives_digest = gives_digest;
+    ASSERT_TRUE(gateway.get(gateway.objects.put(space, gives_digest ? "a" : "b", source, {})));
+  }
+  EXPECT_EQ(world.device.count(), 1U);
 }
 
 TEST_F(ObjectsTest, ranges_anywhere_are_right) {
@@ -254,40 +263,19 @@ TEST_F(ObjectsTest, memory_is_bounded_by_the_budget) {
 }
 
 /// Refuses transactions whose chunks were put before epoch 3.
-class LateClient final : public shard::Client {
+class LateClient final : public ForwardingClient {
  public:
-  explicit LateClient(std::unique_ptr<shard::Client> inner) : inner_(std::move(inner)) {}
+  using ForwardingClient::ForwardingClient;
 
   Task<Result<shard::Outcome>> commit(shard::Transaction transaction) override {
-    const bool late = !transaction.chunk_epoch.is_none() && transaction.chunk_epoch < GcEpoch{3};
-    refused += late ? 1 : 0;
-    if (late) co_return shard::Outcome{.refusal = shard::Refusal::chunk_epoch, .assertion = 0, .stamp = {}};
-    co_return co_await inner_->commit(std::move(transaction));
+    if (transaction.chunk_epoch.is_none() || transaction.chunk_epoch >= GcEpoch{3}) {
+      co_return co_await ForwardingClient::commit(std::move(transaction));
+    }
+    ++refused;
+    co_return shard::Outcome{.refusal = shard::Refusal::chunk_epoch, .assertion = 0, .stamp = {}};
   }
-  Task<Result<shard::ReadReply>> read(shard::ReadRequest request) override {
-    return inner_->read(std::move(request));
-  }
-  Task<Result<std::vector<shard::Counters>>> counters(std::vector<shard::LeafAddress> leaves) override {
-    return inner_->counters(std::move(leaves));
-  }
-  Task<Result<>> configure(NamespaceId of, std::uint32_t epoch, shard::SpaceState state) override {
-    return inner_->configure(of, epoch, state);
-  }
-  Task<Result<std::vector<shard::Row>>> scan(ShardId shard, shard::Kind kind, Stamp after,
-                                             std::uint32_t rows_max) override {
-    return inner_->scan(shard, kind, after, rows_max);
-  }
-  Task<Result<std::vector<shard::Row>>> abandoned(ShardId shard, std::uint32_t rows_max) override {
-    return inner_->abandoned(shard, rows_max);
-  }
-  std::vector<ShardId> shards() const override { return inner_->shards(); }
-  SessionId session() const override { return inner_->session(); }
-  std::uint64_t time_ms() const override { return inner_->time_ms(); }
 
   int refused = 0;
-
- private:
-  std::unique_ptr<shard::Client> inner_;
 };
 
 /// Raises the device's epoch at the end of the body: its chunks were put before.

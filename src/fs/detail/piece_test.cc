@@ -3,7 +3,7 @@
 #include <cstring>
 #include <gtest/gtest.h>
 
-#include "fs/memory_device.h"
+#include "fs/testing/memory_device.h"
 
 namespace kiseki::fs::detail {
 namespace {

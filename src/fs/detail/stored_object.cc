@@ -16,13 +16,14 @@ constexpr Duration budget_wait = std::chrono::seconds(30);
 class Reader final : public Object {
  public:
   Reader(Tree& tree, PieceStore& store, SpacePtr space, const shard::Record& record, Attributes attributes,
-         Content content)
+         Content content, Accounting accounting)
       : tree_(tree),
         store_(store),
         space_(std::move(space)),
         file_(record.id),
         attributes_(std::move(attributes)),
-        content_(std::move(content)) {}
+        content_(std::move(content)),
+        accounting_(accounting) {}
 
   const Attributes& attributes() const override { return attributes_; }
 
@@ -58,13 +59,19 @@ class Reader final : public Object {
         continue;
       }
       length = std::min(length, end - offset);
-      Services& services = tree_.services();
-      auto permit = co_await services.payload_budget->acquire_within(*services.clock, budget_wait, length);
-      if (!permit) co_return fail(Errc::busy, "no memory for another piece");
-      permit_ = std::move(*permit);
+      KISEKI_CO_TRY(co_await account(length));
       co_return co_await store_.read(space_->keys, piece, offset - first, length);
     }
     co_return fail(Errc::corrupted, "a map that ends before its object");
+  }
+
+  Task<Result<>> account(Bytes length) {
+    if (accounting_ == Accounting::caller) co_return Result<>();
+    Services& services = tree_.services();
+    auto permit = co_await services.payload_budget->acquire_within(*services.clock, budget_wait, length);
+    if (!permit) co_return fail(Errc::busy, "no memory for another piece");
+    permit_ = std::move(*permit);
+    co_return Result<>();
   }
 
   Tree& tree_;
@@ -73,6 +80,7 @@ class Reader final : public Object {
   InodeId file_;
   Attributes attributes_;
   Content content_;
+  Accounting accounting_;
   Semaphore::Permit permit_;  // for the bytes read last
 };
 
@@ -159,9 +167,10 @@ Task<Result<std::optional<Content>>> content_of(Tree& tree, Place place, ObjectV
 }
 
 std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, SpacePtr space,
-                                    const shard::Record& record, Attributes attributes, Content content) {
+                                    const shard::Record& record, Attributes attributes, Content content,
+                                    Accounting accounting) {
   return std::make_unique<Reader>(tree, store, std::move(space), record, std::move(attributes),
-                                  std::move(content));
+                                  std::move(content), accounting);
 }
 
 std::unique_ptr<Source> make_source(Object& object, Properties properties) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "fs/memory_world.h"
-#include "fs/tree_check.h"
+#include "fs/testing/memory_world.h"
+#include "fs/testing/tree_check.h"
 
 // For tests of trees: small leaves, and entries whose value is what the test says.
 

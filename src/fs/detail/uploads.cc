@@ -87,7 +87,7 @@ Task<Result<Attributes>> Uploads::put_part(NamespaceId space, std::string key, s
   if (!read) co_return fail(read.error());
   // Always chunks, so that a completion moves no bytes.
   BodyWriter writer(tree_, store_,
-                    BodyOwner{read->upload.space, upload_entry_name(key, upload), page_pieces_max, 0,
+                    BodyOwner{read->upload.space, RowOwner{{}, read->upload.id, number}, part_pieces_max_, 0,
                               FileSystem::part_size_max});
   auto body = co_await writer.write(source);
   auto properties = body ? source.finish() : fail(body.error());

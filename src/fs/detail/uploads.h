@@ -10,8 +10,9 @@ class Uploads {
  public:
   static constexpr std::uint32_t part_number_max = 10'000;
 
-  /// Both outlive it.
-  Uploads(Tree& tree, PieceStore& store) : tree_(tree), store_(store) {}
+  /// Both outlive it. `part_pieces_max`: references that a part's row holds itself; fewer in tests.
+  Uploads(Tree& tree, PieceStore& store, std::size_t part_pieces_max = page_pieces_max)
+      : tree_(tree), store_(store), part_pieces_max_(part_pieces_max) {}
 
   Task<Result<std::string>> create(NamespaceId space, std::string key, Properties properties);
   Task<Result<Attributes>> put_part(NamespaceId space, std::string key, std::string upload,
@@ -37,6 +38,7 @@ class Uploads {
 
   Tree& tree_;
   PieceStore& store_;
+  std::size_t part_pieces_max_;
 };
 
 /// One completion: freezes the upload, builds the map of its parts, and puts the object in the upload's
@@ -61,8 +63,10 @@ class Completion {
   Task<Result<>> freeze();
   Task<> thaw();
   Task<Result<Properties>> read_properties();
-  Task<Result<Body>> build(MapWriter& writer);
-  Task<Result<>> add_part(MapWriter& writer, const shard::Row& row, std::size_t index);
+  Task<Result<Attributes>> build(MapWriter& writer);
+  Task<Result<>> walk_parts(MapWriter* writer);
+  Result<std::vector<Piece>> check_part(const shard::Row& row, std::size_t index) const;
+  Task<Result<>> add_part(MapWriter& writer, const shard::Record& part, std::vector<Piece> pieces);
   Task<Result<Attributes>> link(Body body, ObjectValue value);
   Task<> clean_up();
   Task<Result<Attributes>> repeated();
@@ -71,7 +75,7 @@ class Completion {
   Tree& tree_;
   PieceStore& store_;
   Request request_;
-  Upload upload_;  // as frozen
+  Upload upload_;  // as read, then as frozen
 };
 
 }  // namespace kiseki::fs::detail

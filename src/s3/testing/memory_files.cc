@@ -8,7 +8,7 @@ namespace {
 
 /// 2013-05-24T00:00:00Z: every object is made at that moment.
 constexpr std::uint64_t now_ms = 1'369'353'600'000;
-constexpr std::size_t piece_size = 64 * 1024;
+constexpr std::size_t piece_size = 64_KiB;
 
 }  // namespace
 
@@ -66,6 +66,8 @@ Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
     if (*count == 0) break;
     stored.bytes.append(piece, 0, *count);
   }
+  const auto digest = source.digest();
+  KISEKI_ASSERT(!digest || *digest == crypto::sha256(as_view(stored.bytes)));
   auto properties = source.finish();
   if (!properties) co_return fail(std::move(properties).error());
   stored.attributes = {stored.bytes.size(), now_ms, std::move(*properties)};

@@ -1,4 +1,4 @@
-#include "fs/memory_client.h"
+#include "fs/testing/memory_client.h"
 
 #include <algorithm>
 

@@ -10,8 +10,8 @@
 #include "fs/detail/sweeper.h"
 #include "fs/detail/uploads.h"
 #include "fs/identities.h"
-#include "fs/memory_client.h"
-#include "fs/memory_device.h"
+#include "fs/testing/memory_client.h"
+#include "fs/testing/memory_device.h"
 #include "sim/simulated_clock.h"
 
 // For tests: everything below a file system in memory and on virtual time, and the parts of file systems on

@@ -1,4 +1,4 @@
-#include "fs/memory_device.h"
+#include "fs/testing/memory_device.h"
 
 #include <cstring>
 

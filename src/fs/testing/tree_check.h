@@ -7,7 +7,7 @@
 #include "fs/detail/directory_rows.h"
 #include "fs/detail/index_tree.h"
 #include "fs/detail/tree.h"
-#include "fs/memory_client.h"
+#include "fs/testing/memory_client.h"
 
 // For tests: what must hold of the rows of a namespace whenever nothing is under way.
 

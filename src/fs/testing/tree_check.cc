@@ -1,4 +1,4 @@
-#include "fs/tree_check.h"
+#include "fs/testing/tree_check.h"
 
 #include <fmt/format.h>
 #include <set>

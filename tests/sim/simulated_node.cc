@@ -82,7 +82,7 @@ Task<Result<>> SimulatedNode::open(Running& running) {
   if (!log) co_return fail(std::move(log).error());
   running.log = std::move(*log);
   auto chunks = co_await chunk::DeviceStore::open(
-      {.directory = "/node/device", .capacity = 512_MiB, .region = 4_MiB, .grow = 16_MiB}, wrap(),
+      {.directory = "/node/device", .capacity = 512_MiB, .region = 8_MiB, .grow = 16_MiB}, wrap(),
       {disk_, index_, rng_, pool_, loop_.executor(), clock_});
   if (!chunks) co_return fail(std::move(chunks).error());
   running.chunks = std::move(*chunks);

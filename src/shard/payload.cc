@@ -1,7 +1,5 @@
 #include "shard/detail/payload.h"
 
-#include <fmt/format.h>
-
 #include "shard/detail/row_codec.h"
 
 namespace kiseki::shard::detail {
@@ -9,15 +7,6 @@ namespace kiseki::shard::detail {
 namespace {
 
 constexpr std::uint8_t format = 1;
-
-Result<Decoder> begin(View bytes, std::string_view what) {
-  Decoder in(bytes);
-  const auto found = in.integer<std::uint8_t>();
-  if (!in.failed() && found != format) {
-    return fail(Errc::wrong_format, fmt::format("{}: format {}", what, found));
-  }
-  return in;
-}
 
 void write(RowWriter& out, const Commit& commit) {
   out.id(commit.id);
@@ -111,7 +100,7 @@ std::string Proposal::encode() const {
 }
 
 Result<Proposal> Proposal::decode(View bytes) {
-  auto begun = begin(bytes, "shard entry");
+  auto begun = begin_value(bytes, format, "shard entry");
   if (!begun) return fail(std::move(begun).error());
   Decoder& in = *begun;
   Proposal proposal;
@@ -135,7 +124,7 @@ std::string Intent::encode() const {
 }
 
 Result<Intent> Intent::decode(View bytes) {
-  auto begun = begin(bytes, "intent");
+  auto begun = begin_value(bytes, format, "intent");
   if (!begun) return fail(std::move(begun).error());
   Decoder& in = *begun;
   RowReader rows(in);
@@ -168,7 +157,7 @@ std::string Prepared::encode() const {
 }
 
 Result<Prepared> Prepared::decode(View bytes) {
-  auto begun = begin(bytes, "prepared transaction");
+  auto begun = begin_value(bytes, format, "prepared transaction");
   if (!begun) return fail(std::move(begun).error());
   Decoder& in = *begun;
   RowReader rows(in);

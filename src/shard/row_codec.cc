@@ -1,5 +1,7 @@
 #include "shard/detail/row_codec.h"
 
+#include <fmt/format.h>
+
 #include "base/assert.h"
 
 namespace kiseki::shard::detail {
@@ -12,6 +14,15 @@ bool has_record(Operation::Type type) {
 }
 
 }  // namespace
+
+Result<Decoder> begin_value(View bytes, std::uint8_t format, std::string_view what) {
+  Decoder in(bytes);
+  const auto found = in.integer<std::uint8_t>();
+  if (!in.failed() && found != format) {
+    return fail(Errc::wrong_format, fmt::format("{}: format {}", what, found));
+  }
+  return in;
+}
 
 void RowWriter::key(const Key& key) {
   const auto next = static_cast<std::uint16_t>(leaves_.size());

@@ -1,23 +1,13 @@
 #include "shard/detail/state_rows.h"
 
-#include <fmt/format.h>
-
 #include "base/codec.h"
+#include "shard/detail/row_codec.h"
 
 namespace kiseki::shard::detail {
 
 namespace {
 
 constexpr std::uint8_t format = 1;
-
-Result<Decoder> begin(View bytes, std::string_view what) {
-  Decoder in(bytes);
-  const auto found = in.integer<std::uint8_t>();
-  if (!in.failed() && found != format) {
-    return fail(Errc::wrong_format, fmt::format("{}: format {}", what, found));
-  }
-  return in;
-}
 
 }  // namespace
 
@@ -28,7 +18,7 @@ std::string Progress::encode() const {
 }
 
 Result<Progress> Progress::decode(View bytes) {
-  auto in = begin(bytes, "shard progress");
+  auto in = begin_value(bytes, format, "shard progress");
   if (!in) return fail(std::move(in).error());
   Progress progress;
   progress.applied = in->integer<raft::Index>();
@@ -45,7 +35,7 @@ std::string SpaceConfiguration::encode() const {
 }
 
 Result<SpaceConfiguration> SpaceConfiguration::decode(View bytes) {
-  auto in = begin(bytes, "namespace configuration");
+  auto in = begin_value(bytes, format, "namespace configuration");
   if (!in) return fail(std::move(in).error());
   SpaceConfiguration configuration;
   configuration.epoch = in->integer<std::uint32_t>();
@@ -63,7 +53,7 @@ std::string SlotRange::encode() const {
 }
 
 Result<SlotRange> SlotRange::decode(View bytes) {
-  auto in = begin(bytes, "slot range");
+  auto in = begin_value(bytes, format, "slot range");
   if (!in) return fail(std::move(in).error());
   SlotRange range;
   range.first = in->integer<Slot>();

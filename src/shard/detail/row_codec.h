@@ -9,6 +9,9 @@
 
 namespace kiseki::shard::detail {
 
+/// A reader behind the format byte that every value begins with. `wrong_format` when it is another.
+Result<Decoder> begin_value(View bytes, std::uint8_t format, std::string_view what);
+
 /// Writes keys and what holds keys. A transaction names few leaves many times, so the leaves stand once, in a
 /// table in front.
 class RowWriter {

@@ -261,7 +261,7 @@ void Replica::Driver::fail_for_good(Error error) {
   failure_ = std::move(error).in(fmt::format("group {}", options_.group.value()));
   log::error("raft", "the replica has failed for good: {}", failure_->to_string());
   role_ = Role::follower;
-  services_.machine.leadership(role_, term_);
+  services_.machine.failed();
   applied_some_.wake_all();
 }
 

@@ -23,9 +23,10 @@ class StateMachine {
   virtual Index applied() const = 0;
   /// The same, as it would be after a crash now: what the log may forget.
   virtual Result<Index> applied_durable() const = 0;
-  /// The replica gained or lost leadership; proposals that were under way may still commit. Losing it for
-  /// good, when the replica has failed, is told in the same way.
+  /// The replica gained or lost leadership; proposals that were under way may still commit.
   virtual void leadership(Role role, Term term) = 0;
+  /// The replica has failed for good: no entry and no answer will come from it.
+  virtual void failed() = 0;
 };
 
 /// One replica of one group: drives the engine, carries out its effects in the order of persist, send, apply,

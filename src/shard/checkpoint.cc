@@ -29,11 +29,12 @@ Task<> Checkpoint::run(Scope& scope) {
                         store_.unflushed() > unflushed_max;
     if (!is_due) continue;
     const auto flushed = co_await flush();
+    const bool was_out_of_space = std::exchange(out_of_space_, false);
     if (flushed) continue;
-    if (flushed.error().code() == Errc::no_space) {
+    out_of_space_ = flushed.error().code() == Errc::no_space;
+    if (!out_of_space_) set_failure(flushed.error());
+    if (out_of_space_ && !was_out_of_space) {
       log::warning("shard", "the store could not be flushed: {}", flushed.error().to_string());
-    } else {
-      set_failure(flushed.error());
     }
   }
 }

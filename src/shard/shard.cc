@@ -28,7 +28,7 @@ bool adds_rows(const Proposal& proposal) {
 }
 
 std::unexpected<Error> cancelled(ShardId shard) {
-  return fail(Errc::cancelled, fmt::format("shard {}: stopping", shard.value()));
+  return fail(Errc::cancelled, fmt::format("shard {}: stopped", shard.value()));
 }
 
 }  // namespace

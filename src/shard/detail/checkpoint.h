@@ -39,6 +39,7 @@ class Checkpoint {
   BlockingPool& pool_;
   Bytes next_ = 0;  // live bytes at which the next flush is due; 0: the limit
   bool has_room_ = true;
+  bool out_of_space_ = false;  // the last flush found none
   mutable std::mutex mutex_;  // `failure` is asked from every core
   std::optional<Error> failure_;
 };

@@ -39,6 +39,8 @@ class Shard final : public raft::StateMachine, public ShardPort {
   raft::Index applied() const override { return machine_->applied(); }
   Result<raft::Index> applied_durable() const override { return machine_->applied_durable(); }
   void leadership(raft::Role role, raft::Term term) override;
+  /// Nobody waits for answers that will not come.
+  void failed() override { stop(); }
 
   // ShardPort
   Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) override;

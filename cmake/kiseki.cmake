@@ -15,6 +15,11 @@ if(KISEKI_SANITIZE)
   add_link_options(-fsanitize=${KISEKI_SANITIZE})
 endif()
 
+# Tests may plant faults in the product; what ships has none (src/base/planted.h).
+if(KISEKI_BUILD_TESTS)
+  add_compile_definitions(KISEKI_PLANTED_FAULTS)
+endif()
+
 # Reads layers.txt into KISEKI_DEPENDENCIES_<context>.
 function(kiseki_layers file)
   set_property(DIRECTORY ${CMAKE_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})

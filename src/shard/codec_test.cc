@@ -83,7 +83,8 @@ TEST(Key, matches_the_documented_example) {
 TEST(Key, hostile_bytes_are_corrupted) {
   const std::string good = sample_key(Kind::slice).encode();
   for (std::size_t size = 0; size < good.size(); ++size) {
-    const auto decoded = Key::decode(as_view(good).first(size));
+    const Buffer exact = Buffer::copy_of(as_view(good).first(size));  // nothing readable behind it
+    const auto decoded = Key::decode(exact.view());
     if (decoded) {
       EXPECT_EQ(decoded->encode(), good.substr(0, size));
     }

@@ -74,7 +74,7 @@ Result<Key> Key::decode(View bytes) {
   Key key;
   const auto slot = in.integer<Slot>();
   // The first byte of a namespace is zero, so a scanned kind in its place tells the two forms apart.
-  const bool scanned = in.remaining() > 0 && bytes[2] != std::byte{0};
+  const bool scanned = bytes.size() > sizeof(Slot) && bytes[sizeof(Slot)] != std::byte{0};
   std::uint8_t kind = 0;
   if (scanned) {
     kind = in.integer<std::uint8_t>();

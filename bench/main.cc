@@ -1,5 +1,5 @@
-// Measures a running server by its S3 face and prints each figure beside what the machine itself needs for
-// the same bytes in the same run: hashes, cipher, a bare HTTP sink, fdatasync.
+// Measures a running server by its S3 face, or shards alone, and prints each figure beside what the machine
+// itself needs for the same bytes in the same run: hashes, cipher, a bare HTTP sink, fdatasync.
 
 #include <atomic>
 #include <cstdio>
@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/rng.h"
+#include "bench/commits.h"
 #include "bench/limits.h"
 #include "bench/s3_client.h"
 
@@ -133,23 +134,31 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
   using namespace kiseki::bench;
+  CLI::App app("Measures Kiseki beside the limits of the machine it runs on");
+  app.require_subcommand(1);
   Options options;
-  CLI::App app("Measures a running Kiseki server beside the limits of the machine it runs on");
-  app.add_option("--host", options.endpoint.host, "IPv4 address of the S3 face")->default_val("127.0.0.1");
-  app.add_option("--port", options.endpoint.port, "TCP port of the S3 face")->required();
-  app.add_option("--access-key", options.endpoint.access_key)->required()->envname("AWS_ACCESS_KEY_ID");
-  app.add_option("--secret-key", options.endpoint.secret_key)->required()->envname("AWS_SECRET_ACCESS_KEY");
-  app.add_option("--pid", options.pid, "process whose CPU time is counted")->required();
-  app.add_option("--directory", options.directory,
+  auto* s3 = app.add_subcommand("s3", "a running server, by its S3 face");
+  s3->add_option("--host", options.endpoint.host, "IPv4 address of the S3 face")->default_val("127.0.0.1");
+  s3->add_option("--port", options.endpoint.port, "TCP port of the S3 face")->required();
+  s3->add_option("--access-key", options.endpoint.access_key)->required()->envname("AWS_ACCESS_KEY_ID");
+  s3->add_option("--secret-key", options.endpoint.secret_key)->required()->envname("AWS_SECRET_ACCESS_KEY");
+  s3->add_option("--pid", options.pid, "process whose CPU time is counted")->required();
+  s3->add_option("--directory", options.directory,
                  "where fdatasync is measured: the disk of the data directory");
-  app.add_option("--clients", options.clients)->default_val(16);
-  app.add_option("--seconds", options.seconds, "of every measurement")->default_val(3);
+  s3->add_option("--clients", options.clients)->default_val(16);
+  s3->add_option("--seconds", options.seconds, "of every measurement")->default_val(3);
   bool unsigned_body = false;
-  app.add_flag("--unsigned", unsigned_body, "send UNSIGNED-PAYLOAD instead of a body digest");
+  s3->add_flag("--unsigned", unsigned_body, "send UNSIGNED-PAYLOAD instead of a body digest");
+  CommitOptions commits;
+  auto* shards = app.add_subcommand("commits", "the shards of a node in this process");
+  shards->add_option("--directory", commits.directory, "on the disk to measure")->required();
+  shards->add_option("--clients", commits.clients)->default_val(64);
+  shards->add_option("--seconds", commits.seconds, "of every measurement")->default_val(5);
   CLI11_PARSE(app, argc, argv);
   options.endpoint.sign_body = !unsigned_body;
   try {
-    run(options);
+    if (s3->parsed()) run(options);
+    if (shards->parsed()) measure_commits(commits);
   } catch (const std::exception& error) {
     fmt::print(stderr, "kiseki-bench: {}\n", error.what());
     return 1;

@@ -108,6 +108,18 @@ Result<> set_region(std::string& into, const std::string& text) {
   return {};
 }
 
+Result<> set_domain(std::string& into, const std::string& text) {
+  const bool fits = text.size() <= 253 && !text.starts_with('.') && !text.ends_with('.') &&
+                    std::ranges::all_of(text, [](char c) {
+                      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+                    });
+  if (!fits) {
+    return fail(Errc::invalid_argument, fmt::format("'{}' is not a domain name in lower-case letters", text));
+  }
+  into = text;
+  return {};
+}
+
 constexpr const char* restart = "a restart";
 
 std::vector<Option> make_options() {
@@ -133,6 +145,9 @@ std::vector<Option> make_options() {
       {"s3.region", "--region", "NAME", "The region that clients sign for.", "a restart; clients must follow",
        [](Config& c, const std::string& t) { return set_region(c.region, t); },
        [](const Config& c) { return c.region; }},
+      {"s3.domain", "--domain", "NAME", "Buckets are also reached as BUCKET.NAME; DNS must say so.", restart,
+       [](Config& c, const std::string& t) { return set_domain(c.domain, t); },
+       [](const Config& c) { return c.domain; }},
       {"admin.listen", "--admin", "ADDRESS:PORT", "Where /healthz, /readyz and /metrics are served.", restart,
        [](Config& c, const std::string& t) { return set_endpoint(c.admin, t); },
        [](const Config& c) { return c.admin; }},

@@ -21,6 +21,7 @@ struct Config {
   std::filesystem::path port_file;
   std::string s3 = "127.0.0.1:9000";
   std::string region = "us-east-1";
+  std::string domain;  ///< Empty: buckets are reached by path alone.
   std::string admin = "127.0.0.1:9001";
   std::uint32_t cores = 0;  ///< 0: one for each of the machine, up to 16.
   disk::Mode disk_io = disk::Mode::automatic;

@@ -200,7 +200,8 @@ Result<> Node::State::open_faces() {
   std::vector<S3Face::Place> places;
   for (auto& each : stations)
     places.push_back({&each->core, each->file_system.get(), each->identities.get()});
-  s3 = std::make_unique<S3Face>(std::move(places), config.s3, config.region);
+  s3 = std::make_unique<S3Face>(std::move(places), config.s3,
+                                s3::ServiceOptions{.region = config.region, .domain = config.domain});
   return run_on(first(), s3->start());
 }
 

@@ -32,9 +32,8 @@ struct S3Face::State {
   std::unique_ptr<s3::HttpServer> server;
 };
 
-S3Face::S3Face(std::vector<Place> places, std::string listen, std::string region) : state_(new State) {
-  s3::ServiceOptions options;
-  options.region = std::move(region);
+S3Face::S3Face(std::vector<Place> places, std::string listen, s3::ServiceOptions options)
+    : state_(new State) {
   std::vector<s3::HttpServer::Place> handlers;
   for (const Place& place : places) {
     state_->faces.push_back(std::make_unique<CoreFace>(place, options));

@@ -7,6 +7,7 @@
 #include "base/core.h"
 #include "fs/file_system.h"
 #include "fs/identities.h"
+#include "s3/operation.h"
 
 namespace kiseki::apps {
 
@@ -20,7 +21,7 @@ class S3Face {
     fs::Identities* identities;
   };
 
-  S3Face(std::vector<Place> places, std::string listen, std::string region);
+  S3Face(std::vector<Place> places, std::string listen, s3::ServiceOptions options);
   ~S3Face();
 
   /// On the first core, as `stop` is.

@@ -80,6 +80,20 @@ def test_curl_puts_and_gets(node, scratch):
     assert (scratch / "out").read_bytes() == content(100_000)
 
 
+def test_a_bucket_is_reached_by_its_host_name_too(scratch):
+    with Node(scratch / "data", domain="s3.example.org") as node:
+        node.client().create_bucket(Bucket="bucket")
+        node.client().put_object(Bucket="bucket", Key="k", Body=b"by path")
+        port = node.addresses["s3"].split(":")[1]
+        got = subprocess.run(
+            ["curl", "-sf", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", ":".join(node.credential())]
+            + ["--resolve", f"bucket.s3.example.org:{port}:127.0.0.1", f"http://bucket.s3.example.org:{port}/k"],
+            capture_output=True,
+            check=True,
+        )
+        assert got.stdout == b"by path"
+
+
 def test_files_that_hold_secrets_are_closed_to_others(node):
     for name in ("root-credential", "keys", "admin.sock"):
         assert stat.S_IMODE((node.data / name).stat().st_mode) == 0o600, name

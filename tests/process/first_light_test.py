@@ -8,6 +8,8 @@ import subprocess
 import pytest
 from botocore.exceptions import ClientError
 
+from node import Node
+
 KIB, MIB = 1 << 10, 1 << 20
 # Around every border: embedded, inline, one block, many blocks, one piece, many pieces.
 SIZES = [
@@ -146,8 +148,6 @@ def test_a_signal_ends_a_node_gracefully(node):
 
 
 def test_the_root_credential_can_come_from_the_environment(scratch):
-    from node import Node
-
     given = {"KISEKI_ROOT_ACCESS_KEY": "operator", "KISEKI_ROOT_SECRET_KEY": "correct-horse-battery"}
     with Node(scratch / "data", environment=given) as node:
         assert not (node.data / "root-credential").exists()

@@ -14,7 +14,7 @@ SIZES = [0, 100, 700, 5 * KIB, 17 * KIB, 70 * KIB, 300 * KIB, 5 * MIB]
 
 
 def body_of(key, version, size):
-    """The one content that this version of this key can have."""
+    """The one content that this version of this key can have; copies keep it."""
     return random.Random(f"{key}/{version}").randbytes(size)
 
 
@@ -27,7 +27,7 @@ class Writer(threading.Thread):
         self.number = number
         self.rng = random.Random(seed)
         self.s3 = node.client()
-        self.certain = {}  # key: (version, size), or None when deleted
+        self.certain = {}  # key: (key first written, version, size), or None when deleted
         self.possible = {}  # key: the same, not acknowledged
         self.acknowledged = 0
         self.error = None
@@ -44,22 +44,46 @@ class Writer(threading.Thread):
             if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
                 self.error = error
 
+    def random_key(self):
+        return f"w{self.number}/{'ab'[self.rng.randrange(2)]}/k{self.rng.randrange(40)}"
+
     def step(self):
-        key = f"w{self.number}/{'ab'[self.rng.randrange(2)]}/k{self.rng.randrange(40)}"
+        key = self.random_key()
         self.version += 1
         kind = self.rng.random()
         size = self.rng.choice(SIZES[:-1]) if kind < 0.95 else SIZES[-1]
-        wanted = None if kind < 0.15 else (self.version, size)
-        self.possible[key] = wanted
-        if wanted is None:
-            self.s3.delete_object(Bucket=BUCKET, Key=key)
-        elif kind < 0.2:
-            self.put_in_parts(key, size)
+        fresh = (key, self.version, size)
+        if kind < 0.10:
+            self.change({key: None}, lambda: self.s3.delete_object(Bucket=BUCKET, Key=key))
+        elif kind < 0.13:
+            keys = {self.random_key() for _ in range(8)}
+            listed = {"Objects": [{"Key": each} for each in keys], "Quiet": True}
+            self.change(dict.fromkeys(keys), lambda: self.delete_all(listed))
+        elif kind < 0.20:
+            self.change({key: fresh}, lambda: self.put_in_parts(key, size))
+        elif kind < 0.30 and (sources := sorted(each for each, has in self.certain.items() if has)):
+            source = self.rng.choice(sources)
+            if source != key:
+                self.change({key: self.certain[source]}, lambda: self.copy(source, key))
         else:
-            self.s3.put_object(Bucket=BUCKET, Key=key, Body=body_of(key, self.version, size))
-        self.certain[key] = wanted
-        del self.possible[key]
+            body = body_of(*fresh)
+            self.change({key: fresh}, lambda: self.s3.put_object(Bucket=BUCKET, Key=key, Body=body))
+
+    def change(self, wanted, call):
+        self.possible |= wanted
+        call()
+        self.certain |= wanted
+        for key in wanted:
+            del self.possible[key]
         self.acknowledged += 1
+
+    def delete_all(self, listed):
+        answer = self.s3.delete_objects(Bucket=BUCKET, Delete=listed)
+        if "Errors" in answer:
+            raise ConnectionError(f"the node stopped within the request: {answer['Errors']}")
+
+    def copy(self, source, key):
+        self.s3.copy_object(Bucket=BUCKET, Key=key, CopySource={"Bucket": BUCKET, "Key": source})
 
     def put_in_parts(self, key, size):
         upload = self.s3.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
@@ -82,8 +106,8 @@ def read(s3, key):
         return None
 
 
-def is_version(key, got, wanted):
-    return got is None if wanted is None else got == body_of(key, *wanted)
+def is_version(got, wanted):
+    return got is None if wanted is None else got == body_of(*wanted)
 
 
 def check(s3, certain, possible):
@@ -96,7 +120,7 @@ def check(s3, certain, possible):
     for key in certain.keys() | possible.keys():
         got = read(s3, key)
         choices = [certain.get(key)] + ([possible[key]] if key in possible else [])
-        matching = [choice for choice in choices if is_version(key, got, choice)]
+        matching = [choice for choice in choices if is_version(got, choice)]
         assert matching, f"{key}: {None if got is None else len(got)} bytes are none of {choices}"
         assert listed.get(key) == (None if got is None else len(got)), key
         state[key] = matching[0]

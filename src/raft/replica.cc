@@ -153,7 +153,7 @@ void Replica::Driver::observe_role() {
 
 void Replica::Driver::apply(std::span<const Entry> committed) {
   if (committed.empty() || failure_) return;
-  if (auto applied = services_.machine.apply(committed); !applied) {
+  if (auto applied = services_.machine.apply(committed, nullptr); !applied) {
     fail_for_good(std::move(applied).error());
     return;
   }
@@ -294,6 +294,18 @@ Task<Result<std::unique_ptr<Replica>>> Replica::open(Options options, Recovered 
 Result<Replica::Position> Replica::propose(std::string payload) {
   return driver_->propose(std::move(payload));
 }
+Result<Replica::Position> Replica::propose_conf(std::span<const ConfChange> changes) {
+  return driver_->propose_conf(changes);
+}
+Result<> Replica::transfer_leader(NodeId to) { return driver_->transfer_leader(to); }
+GroupStatus Replica::status() const { return driver_->status(); }
+void Replica::step(std::span<const Message>, FramePtr) {}
+Task<Result<>> Replica::receive_snapshot(Message message, SnapshotSource& source) {
+  return driver_->receive_snapshot(std::move(message), source);
+}
+void Replica::unreachable(NodeId) {}
+void Replica::wake() {}
+bool Replica::is_removed() const { return false; }
 Task<Result<>> Replica::read_barrier() { return driver_->read_barrier(); }
 bool Replica::reads_locally() const { return driver_->reads_locally(); }
 Role Replica::role() const { return driver_->role(); }

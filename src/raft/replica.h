@@ -7,8 +7,9 @@
 
 #include "base/clock.h"
 #include "base/task.h"
+#include "raft/group.h"
 #include "raft/log.h"
-#include "raft/types.h"
+#include "raft/transport.h"
 
 namespace kiseki::raft {
 
@@ -17,29 +18,45 @@ class StateMachine {
  public:
   virtual ~StateMachine() = default;
   /// Applies committed entries in order. Reads no clock and draws no random number; an empty `data` is a
-  /// leader's first entry of its term. A failure is final for the node.
-  virtual Result<> apply(std::span<const Entry> committed) = 0;
+  /// leader's first entry of its term, a conf_change is nothing but an index. `conf`, unless null, is the
+  /// configuration as of the last of them and is stored in the same step as the applied index. A failure is
+  /// final for the node.
+  virtual Result<> apply(std::span<const Entry> committed, const ConfState* conf) = 0;
   /// The last index applied, from the state machine's own store.
   virtual Index applied() const = 0;
-  /// The same, as it would be after a crash now: what the log may forget.
+  /// The configuration as of `applied`: the last given to `apply`, or of the snapshot that was installed.
+  /// Nothing while there was none: then it is that of the log's base.
+  virtual std::optional<ConfState> configuration() const = 0;
+  /// The index applied, as it would be after a crash now: what the log may forget.
   virtual Result<Index> applied_durable() const = 0;
   /// The replica gained or lost leadership; proposals that were under way may still commit.
   virtual void leadership(Role role, Term term) = 0;
+  /// The group goes on without this replica, for good: its data may go, its id never comes back.
+  virtual void removed() = 0;
   /// The replica has failed for good: no entry and no answer will come from it.
   virtual void failed() = 0;
 };
 
 /// One replica of one group: drives the engine, carries out its effects in the order of persist, send, apply,
-/// and gives what is committed to the state machine. Belongs to one core. Groups of one voter so far: there
-/// is no transport.
+/// and gives what is committed to the state machine. Belongs to one core.
 class Replica {
  public:
+  /// Whether a group of several voters that has nothing to do stops its heartbeats. Then the node watches the
+  /// other nodes, and calls `wake` when one of them is lost.
+  enum class Quiesce : std::uint8_t { no, yes };
   struct Options {
     GroupId group;
     NodeId node = 1;
     std::uint64_t seed = 0;  ///< Of the election timeouts.
     Duration tick = std::chrono::milliseconds(100);
+    std::uint32_t heartbeat_ticks = 2;
+    std::uint32_t election_ticks = 20;  ///< Far above the worst flush, whose end answers to heartbeats await.
+    std::uint32_t election_ticks_max = 40;
+    /// How much faster or slower than true a node's clock may run, in thousandths: the margin of leases.
+    std::uint32_t clock_drift_max = 10;
     std::size_t proposals_max = 4096;  ///< Entries proposed and not applied; beyond: `busy`.
+    Index retained_max = 100'000;      ///< Entries that `compact` leaves for followers that still answer.
+    Quiesce quiesce = Quiesce::no;
   };
   /// What a replica works with; all of it outlives the replica.
   struct Services {
@@ -47,10 +64,14 @@ class Replica {
     Log& log;  ///< On its own core.
     Clock& clock;
     Executor executor;
+    Transport* transport = nullptr;  ///< Null: a group of this one voter alone.
+    Snapshots* snapshots = nullptr;  ///< Null only without a transport.
   };
 
-  /// On return a one-voter group has elected itself and applied everything its log holds. `corrupted` when
-  /// the state machine has applied more than that, `not_supported` for more voters.
+  /// Finishes the installation of a snapshot that a crash interrupted. On return a group of this one voter
+  /// has elected itself and applied everything its log holds. A replica without configuration (a log created
+  /// at index 0) waits for a snapshot. `corrupted` when the state machine has applied more than the log
+  /// holds.
   static Task<Result<std::unique_ptr<Replica>>> open(Options options, Recovered recovered, Services services);
   ~Replica();
 
@@ -62,15 +83,37 @@ class Replica {
     Term term;
   };
   Result<Position> propose(std::string payload);
+  /// Changes the members, by way of a joint configuration when it is more than one change; the leader leaves
+  /// that by itself. The end shows in `status().conf`. `busy` while another change is under way. The id of a
+  /// replica that was removed or lost its log is never used again.
+  Result<Position> propose_conf(std::span<const ConfChange> changes);
+  /// Leases end now. Proposals are refused until it is done or an election timeout has passed.
+  Result<> transfer_leader(NodeId to);
   /// Returns when everything committed before the call is applied here, and this replica was the leader
-  /// meanwhile.
+  /// meanwhile. `not_leader` on followers and learners: they never answer reads. `timed_out` when no majority
+  /// answers within an election timeout.
   Task<Result<>> read_barrier();
-  /// True while `read_barrier` would return at once: the one voter of a group that has applied an entry of
-  /// its term.
+  /// Whether the state as applied here is the newest, without asking anybody: for the one voter of a group,
+  /// or under a lease. Who reads by it asks once more after the read; when that says no, the answer counts
+  /// for nothing and the way is `read_barrier`.
   bool reads_locally() const;
   Role role() const;
   Term term() const;
-  /// Lets the log forget what the state machine holds durably.
+  /// Members, leader and positions.
+  GroupStatus status() const;
+
+  /// What other replicas sent to this one. `frame` owns what the messages point into; without it their bytes
+  /// are copied. What is malformed, stale or impossible counts as lost.
+  void step(std::span<const Message> messages, FramePtr frame);
+  /// Stages what `source` brings, then takes `message`, of type snapshot. `busy` while another is taken in.
+  Task<Result<>> receive_snapshot(Message message, SnapshotSource& source);
+  /// Messages to that replica were lost, as far as the transport knows.
+  void unreachable(NodeId node);
+  /// A node was lost: an idle group goes on watching its leader.
+  void wake();
+  bool is_removed() const;
+
+  /// Lets the log forget what the state machine holds durably, but for what followers that still answer lack.
   Task<Result<>> compact();
   /// Set when the replica has failed for good (the log refused a write): the node must stop.
   const std::optional<Error>& failure() const;

@@ -13,7 +13,7 @@ constexpr GroupId group{7};
 /// Remembers what was applied; durable is what a test says.
 class Recorder final : public StateMachine {
  public:
-  Result<> apply(std::span<const Entry> committed) override {
+  Result<> apply(std::span<const Entry> committed, const ConfState*) override {
     for (const Entry& entry : committed) {
       EXPECT_EQ(entry.index, applied_index + 1);
       applied_index = entry.index;
@@ -25,6 +25,8 @@ class Recorder final : public StateMachine {
   Index applied() const override { return applied_index; }
   Result<Index> applied_durable() const override { return durable_index; }
   void leadership(Role now, Term) override { role = now; }
+  std::optional<ConfState> configuration() const override { return std::nullopt; }
+  void removed() override {}
   void failed() override { has_failed = true; }
 
   std::vector<std::string> payloads;

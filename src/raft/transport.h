@@ -28,10 +28,12 @@ class Snapshots {
   /// Of the state as applied now.
   virtual Result<std::unique_ptr<SnapshotSource>> take() = 0;
   /// Takes one in beside the present state; nothing of it shows until `install`. One of another index that
-  /// was staged before goes. `corrupted` when a piece is not what it says.
+  /// was staged before goes. Durable on return: the log moves its base next. `corrupted` when a piece is not
+  /// what it says.
   virtual Task<Result<>> stage(SnapshotSource& source) = 0;
   /// The staged snapshot of that index becomes the state, applied index and configuration with it, in one
-  /// step that the next start finishes when a crash interrupts it. Durable on return.
+  /// step; durable on return. After a crash meanwhile the state is the old or the new one, and in the former
+  /// case the next start calls this again. `not_found` when none of that index is staged.
   virtual Task<Result<>> install(Index index) = 0;
 };
 
@@ -43,7 +45,7 @@ class Transport {
   virtual void send(GroupId group, std::span<const Message> messages) = 0;
   /// Streams `source` to where `message`, of type snapshot, goes, and then the message. On return the
   /// receiver has it staged and has seen the message; any error, also of a receiver that does not know the
-  /// group, leaves that open.
+  /// group, leaves that open. Ends in bounded time. `message` and `source` live as long as the call.
   virtual Task<Result<>> send_snapshot(GroupId group, const Message& message, SnapshotSource& source) = 0;
 };
 

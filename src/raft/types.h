@@ -63,7 +63,7 @@ struct SoftState {
   Role role = Role::follower;
 };
 
-/// Values as in the engine's protocol.
+/// Values as in the engine's protocol; those from 64 on are the driver's own and never reach the engine.
 enum class MessageType : std::uint8_t {
   append = 3,
   append_response = 4,
@@ -75,6 +75,9 @@ enum class MessageType : std::uint8_t {
   timeout_now = 14,
   request_pre_vote = 17,
   request_pre_vote_response = 18,
+  removed =
+      64,  ///< The receiver is no member as of `index`, which the sender has applied, and never will be.
+  quiesce = 65,  ///< All have applied `index`: no ticks until something happens.
 };
 
 struct Message {

@@ -68,7 +68,8 @@ Stamp Shard::now() const {
   return Stamp(static_cast<std::uint64_t>(ms) << 16);
 }
 
-Result<> Shard::apply(std::span<const raft::Entry> committed) {
+Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) {
+  if (conf != nullptr) return fail(Errc::not_supported, "a shard of several replicas");
   const std::size_t standing = machine_->locks().all().size();
   auto answers = machine_->apply(committed);
   if (!answers) return fail(std::move(answers).error().in(fmt::format("shard {}", machine_->id().value())));
@@ -144,10 +145,10 @@ Task<Result<PartReply>> Shard::read(PartRequest request) {
   co_return Reader(store_, *machine_).read(request);
 }
 
-Task<Result<Status>> Shard::status(TransactionId id) {
+Task<Result<Status>> Shard::status(Holder holder) {
   const Call call(*this);
   KISEKI_CO_TRY(co_await may_read());
-  co_return machine_->status(id);
+  co_return machine_->status(holder);
 }
 
 Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
@@ -162,17 +163,17 @@ Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
   co_return true;
 }
 
-Task<Result<std::vector<Standing>>> Shard::standing() {
+Task<Result<Standings>> Shard::standing() {
   const Call call(*this);
   KISEKI_CO_TRY(co_await may_read());
-  std::vector<Standing> standing;
+  Standings standing{.all = {}, .range = machine_->range()};
   for (const auto& [id, prepared] : machine_->locks().all()) {
-    standing.push_back({.holder = prepared.holder, .prepared = prepared.stamp, .spaces = prepared.spaces});
+    standing.all.push_back({.holder = prepared.holder, .prepared = prepared.stamp, .spaces = prepared.spaces});
   }
   co_return standing;
 }
 
-Task<Result<std::vector<Row>>> Shard::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
+Task<Result<Scanned>> Shard::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
   const Call call(*this);
   KISEKI_CO_TRY(co_await may_read());
   co_return Reader(store_, *machine_).scan(kind, after, rows_max);
@@ -182,6 +183,18 @@ Task<Result<std::vector<Row>>> Shard::pending(GoneSessions gone, std::uint32_t r
   const Call call(*this);
   KISEKI_CO_TRY(co_await may_read());
   co_return Reader(store_, *machine_).pending(gone, rows_max);
+}
+
+Task<Result<Judgement>> Shard::judge(std::vector<ChunkId> chunks) {
+  const Call call(*this);
+  KISEKI_CO_TRY(co_await may_read());
+  co_return Reader(store_, *machine_).judge(chunks);
+}
+
+Task<Result<ReferenceRows::Page>> Shard::dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) {
+  const Call call(*this);
+  KISEKI_CO_TRY(co_await may_read());
+  co_return ReferenceRows(store_, machine_->range()).dead(from, below, rows_max);
 }
 
 }  // namespace kiseki::shard::detail

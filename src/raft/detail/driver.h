@@ -20,6 +20,10 @@ class Replica::Driver {
 
   Task<Result<>> start(Recovered recovered);
   Result<Position> propose(std::string payload);
+  Result<Position> propose_conf(std::span<const ConfChange>) { return fail(Errc::not_supported); }
+  Result<> transfer_leader(NodeId) { return fail(Errc::not_supported); }
+  GroupStatus status() const { return group_->status(); }
+  Task<Result<>> receive_snapshot(Message, SnapshotSource&) { co_return fail(Errc::not_supported); }
   Task<Result<>> read_barrier();
   bool reads_locally() const { return !failure_ && role_ == Role::leader && applied_own_term_; }
   Role role() const { return role_; }

@@ -35,21 +35,25 @@ class Shard final : public raft::StateMachine, public ShardPort {
   const Machine& machine() const noexcept { return *machine_; }
 
   // raft::StateMachine
-  Result<> apply(std::span<const raft::Entry> committed) override;
+  Result<> apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) override;
   raft::Index applied() const override { return machine_->applied(); }
   Result<raft::Index> applied_durable() const override { return machine_->applied_durable(); }
+  std::optional<raft::ConfState> configuration() const override { return std::nullopt; }
   void leadership(raft::Role role, raft::Term term) override;
+  void removed() override { stop(); }
   /// Nobody waits for answers that will not come.
   void failed() override { stop(); }
 
   // ShardPort
   Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) override;
   Task<Result<PartReply>> read(PartRequest request) override;
-  Task<Result<Status>> status(TransactionId id) override;
+  Task<Result<Status>> status(Holder holder) override;
   Task<Result<bool>> released(TransactionId id, Duration limit) override;
-  Task<Result<std::vector<Standing>>> standing() override;
-  Task<Result<std::vector<Row>>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
+  Task<Result<Standings>> standing() override;
+  Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
   Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) override;
+  Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override;
+  Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) override;
 
  private:
   struct Waiter {

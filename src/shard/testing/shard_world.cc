@@ -28,7 +28,7 @@ void TinyJournal::replay() {
                        .data = as_view(log_.entries[index - 2]),
                        .owner = nullptr});
   }
-  const auto applied = shard_.apply(entries);
+  const auto applied = shard_.apply(entries, nullptr);
   KISEKI_ASSERT(applied.has_value());
 }
 
@@ -92,8 +92,8 @@ Task<Result<PartReply>> MortalPort::read(PartRequest request) {
   co_return reply;
 }
 
-Task<Result<Status>> MortalPort::status(TransactionId id) {
-  auto status = co_await pass(shard_.status(id));
+Task<Result<Status>> MortalPort::status(Holder holder) {
+  auto status = co_await pass(shard_.status(std::move(holder)));
   if (!status || status->type != Status::Type::pending) co_return status;
   if (weather_.lie == Lie::call_pending_aborted) status->type = Status::Type::aborted;
   if (weather_.lie == Lie::call_pending_committed) status = Status{Status::Type::committed, Stamp(1)};
@@ -103,12 +103,18 @@ Task<Result<Status>> MortalPort::status(TransactionId id) {
 Task<Result<bool>> MortalPort::released(TransactionId id, Duration limit) {
   return pass(shard_.released(id, limit));
 }
-Task<Result<std::vector<Standing>>> MortalPort::standing() { return pass(shard_.standing()); }
-Task<Result<std::vector<Row>>> MortalPort::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
+Task<Result<Standings>> MortalPort::standing() { return pass(shard_.standing()); }
+Task<Result<Scanned>> MortalPort::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
   return pass(shard_.scan(kind, after, rows_max));
 }
 Task<Result<std::vector<Row>>> MortalPort::pending(GoneSessions gone, std::uint32_t rows_max) {
   return pass(shard_.pending(std::move(gone), rows_max));
+}
+Task<Result<Judgement>> MortalPort::judge(std::vector<ChunkId> chunks) {
+  return pass(shard_.judge(std::move(chunks)));
+}
+Task<Result<ReferenceRows::Page>> MortalPort::dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) {
+  return pass(shard_.dead(from, below, rows_max));
 }
 
 ShardWorld::ShardWorld(std::uint32_t data_shards) : logs_(data_shards + 1) {

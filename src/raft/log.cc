@@ -45,6 +45,10 @@ Task<Result<>> Log::compact(GroupId group, SnapshotMeta through) {
   return writer_->compact(group, std::move(through));
 }
 
+Task<Result<>> Log::install(GroupId group, SnapshotMeta base, std::optional<HardState> hard_state) {
+  return writer_->install(group, std::move(base), hard_state);
+}
+
 Bytes Log::live_bytes() const { return writer_->live_bytes(); }
 
 bool Log::is_full() const { return writer_->is_full(); }

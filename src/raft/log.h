@@ -68,6 +68,9 @@ class Log {
   Task<Result<std::vector<Entry>>> read(GroupId group, Index from, Index to, Bytes limit);
   /// Entries ≤ through.index are not needed any more; the base moves there. Frees segments nobody needs.
   Task<Result<>> compact(GroupId group, SnapshotMeta through);
+  /// The group becomes what a snapshot at `base` stands for: every entry is forgotten. Durable on return.
+  /// Nothing else of the group is under way.
+  Task<Result<>> install(GroupId group, SnapshotMeta base, std::optional<HardState> hard_state);
   /// Bytes that recovery would read: what decides when state is flushed and the log compacted. From any core.
   Bytes live_bytes() const;
   /// The disk has no room for another segment and this one is nearly full: take no new work, only what lets

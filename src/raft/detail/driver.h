@@ -7,50 +7,101 @@
 #include <vector>
 
 #include "base/scope.h"
-#include "raft/group.h"
+#include "raft/detail/followers.h"
+#include "raft/detail/lease.h"
+#include "raft/detail/read_rounds.h"
 #include "raft/replica.h"
 
 namespace kiseki::raft {
 
-/// Two loops around the engine. One takes readies and applies; the other persists what they ask for, one
-/// append under way at a time, so that the next one carries all that gathered meanwhile.
+/// Two loops around the engine. One takes readies, sends and applies; the other persists what they ask for,
+/// one append under way at a time, so that the next one carries all that gathered meanwhile, and sends what
+/// had to wait for it. While a snapshot is installed no ready is taken.
 class Replica::Driver {
  public:
-  Driver(Options options, Services services, ConfState conf);
+  Driver(Options options, Services services);
 
   Task<Result<>> start(Recovered recovered);
   Result<Position> propose(std::string payload);
-  Result<Position> propose_conf(std::span<const ConfChange>) { return fail(Errc::not_supported); }
-  Result<> transfer_leader(NodeId) { return fail(Errc::not_supported); }
-  GroupStatus status() const { return group_->status(); }
-  Task<Result<>> receive_snapshot(Message, SnapshotSource&) { co_return fail(Errc::not_supported); }
+  Result<Position> propose_conf(std::span<const ConfChange> changes);
+  Result<> transfer_leader(NodeId to);
   Task<Result<>> read_barrier();
-  bool reads_locally() const { return !failure_ && role_ == Role::leader && applied_own_term_; }
+  bool reads_locally();
   Role role() const { return role_; }
   Term term() const { return term_; }
+  GroupStatus status() const { return group_->status(); }
+
+  void step(std::span<const Message> messages, const FramePtr& frame);
+  Task<Result<>> receive_snapshot(Message message, SnapshotSource& source);
+  void unreachable(NodeId node);
+  void wake() { quiet_ = false; }
+  bool is_removed() const { return removed_; }
+
   Task<Result<>> compact();
   const std::optional<Error>& failure() const { return failure_; }
   Task<> stop();
 
  private:
+  /// What one append of the log covers.
   struct Unpersisted {
     Append append;
-    std::uint64_t number = 0;    ///< Of the last ready it covers.
+    std::uint64_t number = 0;  ///< Of the last ready it covers.
+    const Snapshot* install = nullptr;
     std::vector<Ready> readies;  ///< They keep the entries' bytes.
   };
+  /// A member that went, as of the entry that the leader had last then.
+  struct Departed {
+    Index last;
+    std::uint32_t told = 0;
+  };
 
+  // The loops.
   Task<> take_readies();
   Task<> persist();
   Task<> tick();
   Task<> fetch(Fetch fetch);
 
+  // What a ready asks for (driver.cc).
   void take(Ready ready);
+  void observe(const Ready& ready);
   void enqueue(Ready ready);
-  void observe_role();
-  void apply(std::span<const Entry> committed);
+  Task<Result<>> write(Unpersisted& batch);
   Task<Result<>> append_in_log(Append append);
+  Task<Result<>> write_base(const Unpersisted& batch);
+  Task<bool> waits_for_space(const Result<>& result);
+  void settle(const Unpersisted& batch);
+  void apply(std::span<const Entry> committed);
+  void apply_entries(std::span<const Entry> run, const ConfState* conf);
+  void apply_conf(const Entry& entry);
+  void trim();
+
+  // Messages, members and reads (driver_messages.cc).
+  void send(std::span<const Message> messages);
+  void send_own(MessageType type, NodeId to, Index index);
+  bool accepts(const Message& message);
+  void take_own(const Message& message);
+  void tell_departed();
+  void leave_joint();
+  void removed_here();
+  void quiesce();
+  void renew_lease();
+  void start_round();
+  void confirm_reads(std::span<const ReadState> reads);
+  bool is_alone() const;
+  BootTime heard_since() const { return services_.clock.now() - options_.tick * options_.election_ticks; }
+
+  // Snapshots (driver_snapshots.cc).
+  Task<Result<>> finish_install(const SnapshotMeta& base);
+  Task<Result<>> install(const Snapshot& snapshot);
+  Task<> send_snapshot(Message message);
+  Result<std::unique_ptr<SnapshotSource>> take_for(Message& message);
+  void adopt_base(const SnapshotMeta& base);
+  Task<Result<>> start_alone();
+
   void fail_for_good(Error error);
   Term term_at(Index index) const;
+  const ConfState& conf() const { return confs_.rbegin()->second; }
+  ConfState conf_at(Index index) const;
 
   Options options_;
   Services services_;
@@ -59,16 +110,33 @@ class Replica::Driver {
   Event work_;  // the engine may have a ready
   Event to_persist_;
   WaitList applied_some_;
-  std::optional<Unpersisted> unpersisted_;
-  std::map<Index, Term> terms_;  // first index of each term that the log still holds
-  ConfState conf_;
+  std::deque<Unpersisted> unpersisted_;
+  std::map<Index, Term> terms_;       // first index of each term that the log holds, up to what is applied
+  std::map<Index, ConfState> confs_;  // since when, from the log's base on
   Role role_ = Role::follower;
+  NodeId leader_ = 0;
   Term term_ = 0;
   Index last_ = 0;  // proposed
   Index applied_ = 0;
   bool applied_own_term_ = false;
+  bool installing_ = false;
+  bool staging_ = false;
   bool out_of_space_ = false;
+  bool removed_ = false;
+  bool quiet_ = false;
+  std::uint32_t idle_ticks_ = 0;
+  BootTime votes_from_{};  // before that a promise of the last life may hold
+  detail::Followers followers_;
+  std::map<NodeId, Departed> departed_;
+  Index conf_known_above_ = 0;  // an entry committed above it carried the last change of members along
+  detail::ReadRounds rounds_;
+  detail::Lease lease_;
+  bool lease_used_ = false;
   std::optional<Error> failure_;
 };
+
+namespace detail {
+Error to_error(Status status);
+}  // namespace detail
 
 }  // namespace kiseki::raft

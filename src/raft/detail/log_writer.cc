@@ -139,6 +139,16 @@ Task<Result<>> Log::Writer::compact(GroupId group, SnapshotMeta through) {
   co_return co_await enqueue(waiting);
 }
 
+Task<Result<>> Log::Writer::install(GroupId group, SnapshotMeta base, std::optional<HardState> hard_state) {
+  if (!groups_.contains(group)) co_return fail(Errc::not_found, fmt::format("log: group {}", group.value()));
+  Waiting waiting{.group = group,
+                  .base = detail::BaseRecord{detail::Fresh::yes, std::move(base)},
+                  .hard_state = hard_state,
+                  .entries = {},
+                  .done = {}};
+  co_return co_await enqueue(waiting);
+}
+
 /// Besides what waits: lazy hard states at the end, and, where no segment is left, a batch that lets those go
 /// that nobody needs.
 bool Log::Writer::has_work() const {
@@ -273,7 +283,8 @@ void Log::Writer::settle(const Batch& batch, const std::vector<Run>& runs) {
     creating_.erase(waiting.group);
     if (waiting.base) {
       group.index.rebase(*waiting.base);
-      group.queued_last = std::max(group.queued_last, waiting.base->meta.index);
+      const Index last = waiting.base->fresh == detail::Fresh::yes ? 0 : group.queued_last;
+      group.queued_last = std::max(last, waiting.base->meta.index);
     }
     if (waiting.hard_state && !lazy_.contains(waiting.group)) group.index.hard_state = *waiting.hard_state;
     if (!waiting.entries.empty()) group.index.append(runs[i]);

@@ -27,6 +27,7 @@ class Log::Writer {
   Bytes append_max() const { return append_max_; }
   Task<Result<std::vector<Entry>>> read(GroupId group, Index from, Index to, Bytes limit);
   Task<Result<>> compact(GroupId group, SnapshotMeta through);
+  Task<Result<>> install(GroupId group, SnapshotMeta base, std::optional<HardState> hard_state);
   Bytes live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
   bool is_full() const { return nearly_full_.load(std::memory_order_relaxed) && segments_.is_out_of_space(); }
   Task<> stop();
@@ -44,7 +45,7 @@ class Log::Writer {
     std::span<const Entry> entries;
     OneShot<Result<>> done;
 
-    /// Anything but compaction and creation: those may use what a full disk left in reserve.
+    /// Anything but compaction, creation and snapshots: those may use what a full disk left in reserve.
     bool is_append() const { return !base; }
     Bytes size() const;
   };

@@ -1,0 +1,155 @@
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "base/planted.h"
+#include "raft/detail/driver.h"
+
+namespace kiseki::raft {
+
+Replica::Driver::Driver(Options options, Services services)
+    : options_(options), services_(services), scope_(services.executor), lease_(options) {}
+
+Task<Result<>> Replica::Driver::start(Recovered recovered) {
+  KISEKI_CO_TRY(co_await finish_install(recovered.base));
+  applied_ = services_.machine.applied();
+  last_ = recovered.tail.empty() ? recovered.base.index : recovered.tail.back().index;
+  if (applied_ > last_ || applied_ < recovered.base.index) {
+    co_return fail(Errc::corrupted,
+                   fmt::format("group {}: the state holds entry {}, the log entries {} to {}",
+                               options_.group.value(), applied_, recovered.base.index, last_));
+  }
+  adopt_base(recovered.base);
+  for (const Entry& entry : recovered.tail) {
+    if (entry.index > applied_) break;
+    if (terms_.rbegin()->second != entry.term) terms_.emplace(entry.index, entry.term);
+  }
+  const auto stored = services_.machine.configuration();
+  if (stored && !KISEKI_PLANTED("configuration of the base at restart")) confs_[applied_] = *stored;
+  if (!is_alone() && services_.transport == nullptr) {
+    co_return fail(Errc::not_supported,
+                   fmt::format("group {} is not of this one voter", options_.group.value()));
+  }
+  term_ = recovered.hard_state.term;
+  if (KISEKI_PLANTED("whole log taken as committed at restart")) recovered.hard_state.commit = last_;
+  const bool again = applied_ > recovered.base.index && KISEKI_PLANTED("entry applied twice after a restart");
+  group_ = Group::open({.group = options_.group,
+                        .node = options_.node,
+                        .seed = options_.seed,
+                        .heartbeat_ticks = options_.heartbeat_ticks,
+                        .election_ticks = options_.election_ticks,
+                        .election_ticks_max = options_.election_ticks_max},
+                       {.base_index = recovered.base.index,
+                        .base_term = recovered.base.term,
+                        .hard_state = recovered.hard_state,
+                        .applied = again ? applied_ - 1 : applied_,
+                        .conf = conf(),
+                        .tail = recovered.tail});
+  // A heartbeat answered before the crash is a promise to vote for nobody for so long.
+  votes_from_ = services_.clock.now() + options_.tick * options_.election_ticks;
+  if (is_alone()) co_return co_await start_alone();
+  scope_.spawn(take_readies());
+  scope_.spawn(persist());
+  scope_.spawn(tick());
+  work_.set();
+  co_return Result<>{};
+}
+
+Task<Result<>> Replica::Driver::start_alone() {
+  if (const Status status = group_->campaign(); status != Status::ok) {
+    co_return fail(detail::to_error(status));
+  }
+  scope_.spawn(take_readies());
+  scope_.spawn(persist());
+  scope_.spawn(tick());
+  work_.set();
+  while (!applied_own_term_ && !failure_) co_await applied_some_.wait();
+  if (failure_) co_return fail(*failure_);
+  co_return Result<>{};
+}
+
+void Replica::Driver::adopt_base(const SnapshotMeta& base) {
+  terms_ = {{base.index, base.term}};
+  confs_ = {{base.index, base.conf}};
+}
+
+/// The log's base moves before the state does: after a crash between the two the staged snapshot is the one
+/// of the base.
+Task<Result<>> Replica::Driver::finish_install(const SnapshotMeta& base) {
+  if (services_.machine.applied() >= base.index || services_.snapshots == nullptr) co_return Result<>{};
+  auto installed = co_await services_.snapshots->install(base.index);
+  if (!installed) {
+    co_return fail(Errc::corrupted,
+                   fmt::format("group {}: the state holds entry {}, the log entries above {}: {}",
+                               options_.group.value(), services_.machine.applied(), base.index,
+                               installed.error().to_string()));
+  }
+  co_return Result<>{};
+}
+
+Task<Result<>> Replica::Driver::install(const Snapshot& snapshot) {
+  KISEKI_CO_TRY(co_await services_.snapshots->install(snapshot.meta.index));
+  adopt_base(snapshot.meta);
+  applied_ = snapshot.meta.index;
+  applied_own_term_ = false;
+  KISEKI_ASSERT(services_.machine.applied() == applied_);
+  group_->advance_apply(applied_);
+  installing_ = false;
+  applied_some_.wake_all();
+  co_return Result<>{};
+}
+
+Task<Result<>> Replica::Driver::receive_snapshot(Message message, SnapshotSource& source) {
+  if (failure_ || scope_.stopping()) co_return fail(Errc::unavailable, "the replica has failed or stops");
+  const bool fits = message.type == MessageType::snapshot && message.snapshot.has_value() &&
+                    message.snapshot->meta.index == source.meta().index &&
+                    message.snapshot->meta.term == source.meta().term &&
+                    message.snapshot->meta.conf == source.meta().conf;
+  if (!fits || services_.snapshots == nullptr) co_return fail(Errc::invalid_argument, "no such snapshot");
+  if (staging_ || installing_ || group_->status().installing) {
+    co_return fail(Errc::busy, "another snapshot is taken in");
+  }
+  // What is older than the state is for the engine to answer; it never asks to install it.
+  if (message.snapshot->meta.index > applied_) {
+    staging_ = true;
+    auto staged = co_await services_.snapshots->stage(source);
+    staging_ = false;
+    if (!staged) co_return fail(std::move(staged).error());
+    if (failure_ || scope_.stopping()) co_return fail(Errc::unavailable, "the replica has failed or stops");
+  }
+  quiet_ = false;
+  const Status status = group_->step({&message, 1}, nullptr);
+  work_.set();
+  if (status != Status::ok) co_return fail(detail::to_error(status));
+  co_return Result<>{};
+}
+
+/// The state moves on after it was offered: what is sent is the state now, and the message says so.
+Result<std::unique_ptr<SnapshotSource>> Replica::Driver::take_for(Message& message) {
+  if (services_.snapshots == nullptr) return fail(Errc::not_supported, "no snapshots");
+  auto source = services_.snapshots->take();
+  if (!source) return fail(std::move(source).error());
+  const SnapshotMeta& meta = (*source)->meta();
+  if (meta.index < message.snapshot->meta.index || !detail::is_member(meta.conf, message.to)) {
+    return fail(Errc::stale, "the receiver is no member any more");
+  }
+  message.snapshot = Snapshot{meta, {}};
+  return source;
+}
+
+/// Every outcome is reported, or the follower gets nothing else for ever.
+Task<> Replica::Driver::send_snapshot(Message message) {
+  message.context = {};
+  message.entries.clear();
+  Result<> sent;
+  if (auto source = take_for(message); source) {
+    sent = co_await services_.transport->send_snapshot(options_.group, message, **source);
+  } else {
+    sent = fail(std::move(source).error());
+  }
+  if (failure_) co_return;
+  if (!sent && KISEKI_PLANTED("lost snapshot never reported")) co_return;
+  group_->report_snapshot(message.to, sent ? Delivered::yes : Delivered::no);
+  work_.set();
+}
+
+}  // namespace kiseki::raft

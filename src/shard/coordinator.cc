@@ -31,7 +31,7 @@ Task<Result<Answer>> Coordinator::prepare(std::size_t place) {
   for (const auto& incoming : participant.part.incoming) {
     prepare.part.operations[incoming.operation].record = participants_[incoming.part].moved[incoming.place];
   }
-  co_return co_await session_.deliver(*participant.part.route->port,
+  co_return co_await session_.deliver(*participant.part.route.port,
                                       {.stamp = {}, .body = std::move(prepare)}, holder_, deadline_);
 }
 
@@ -63,6 +63,7 @@ bool Coordinator::take(std::size_t place, Result<Answer> answer) {
     case Answer::Type::stale:
     case Answer::Type::full:
     case Answer::Type::forgotten:
+    case Answer::Type::wrong_shard:
       return false;
   }
   KISEKI_ASSERT(false);
@@ -103,14 +104,28 @@ Task<Result<>> Coordinator::decide(Verdict verdict, BootTime deadline) {
                 .primary = holder_.primary,
                 .verdict = verdict,
                 .floor = floor};
-  const auto answer =
-      co_await session_.deliver(*participants_.front().part.route->port,
-                                {.stamp = {}, .body = std::move(decide)}, std::nullopt, deadline);
+  const auto answer = co_await session_.deliver_to(holder_.primary.leaf,
+                                                   {.stamp = {}, .body = std::move(decide)}, deadline);
   if (!answer) co_return fail(answer.error());
   // Only its own coordinator finishes a sequence; else the whole session was fenced and forgotten.
   if (answer->type != Answer::Type::decided) co_return fail(Errc::fenced, "the session was fenced");
   decision_ = answer->outcome;
+  owe(answer->range);
   co_return Result<>{};
+}
+
+/// All that may be prepared is to be told, but for what the shard that decided has settled. By slots: a split
+/// leaves a part in two shards.
+void Coordinator::owe(SlotRange settled) {
+  for (const auto& participant : participants_) {
+    if (participant.state != State::prepared && participant.state != State::unknown) continue;
+    for (const auto& one : participant.part.transaction.asserts) owed_.insert(slot_of(one.key.leaf));
+    for (const auto& one : participant.part.transaction.operations) {
+      owed_.insert(slot_of(one.key.leaf));
+      if (one.type == Operation::Type::move) owed_.insert(slot_of(one.to.leaf));
+    }
+  }
+  std::erase_if(owed_, [settled](Slot slot) { return settled.contains(slot); });
 }
 
 Result<Outcome> Coordinator::outcome() const {
@@ -132,19 +147,18 @@ Task<Result<Outcome>> Coordinator::run() {
   co_return outcome();
 }
 
-Task<Result<>> Coordinator::resolve_at(std::size_t place) {
-  auto& participant = participants_[place];
+/// The slots it was carried out in.
+Task<Result<SlotRange>> Coordinator::resolve_at(Route route) {
   const bool is_committed = decision_->committed();
   const auto answer = co_await session_.deliver(
-      *participant.part.route->port,
+      *route.port,
       {.stamp = {},
        .body = Resolve{.id = holder_.id,
                        .verdict = is_committed ? Verdict::committed : Verdict::aborted,
                        .stamp = is_committed ? decision_->stamp : Stamp{}}},
       std::nullopt, session_.deadline());
   if (!answer) co_return fail(answer.error());
-  participant.state = State::refused;
-  co_return Result<>{};
+  co_return answer->range;
 }
 
 /// One try at everything that is left. True when nothing is; an error when others will have to settle it.
@@ -155,15 +169,17 @@ Task<Result<bool>> Coordinator::resolve_once() {
     if (!decided && is_over(decided.error())) co_return fail(decided.error());
     if (!decided) co_return false;
   }
-  bool all = true;
-  for (std::size_t i = 1; i < participants_.size(); ++i) {
-    const auto state = participants_[i].state;
-    if (state != State::prepared && state != State::unknown) continue;
-    const auto resolved = co_await resolve_at(i);
-    if (!resolved && is_over(resolved.error())) co_return fail(resolved.error());
-    all = all && resolved;
+  auto left = owed_;
+  while (!left.empty()) {
+    const Route route = session_.routes().of(*left.begin());
+    const auto reached = co_await resolve_at(route);
+    if (!reached && is_over(reached.error())) co_return fail(reached.error());
+    std::erase_if(left, [&route](Slot slot) { return route.range.contains(slot); });
+    if (!reached) continue;
+    std::erase_if(left, [&reached](Slot slot) { return reached->contains(slot); });
+    std::erase_if(owed_, [&reached](Slot slot) { return reached->contains(slot); });
   }
-  co_return all;
+  co_return owed_.empty();
 }
 
 Task<bool> Coordinator::resolve(BootTime until) {

@@ -47,6 +47,7 @@ Result<> Draft::write() {
       }
     }
   }
+  for (auto& rows : rows_) rows.clear();
   if (batch.empty()) return {};
   return store_.write(batch);
 }

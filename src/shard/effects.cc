@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/planted.h"
+#include "shard/detail/reference_rows.h"
 #include "shard/detail/state_rows.h"
 
 namespace kiseki::shard::detail {
@@ -27,12 +29,16 @@ Result<> Effects::apply(const Operation& operation) {
 }
 
 void Effects::write(const Key& key, const Record& record) {
-  draft_.put(family_of(key.kind), key.encode(), record.encode());
+  std::string place = key.encode();
+  refer(draft_, place, record.references);
+  draft_.put(family_of(key.kind), std::move(place), record.encode());
   if (key.kind == Kind::pending) draft_.put(family_state, pending_index_key(shard_, key), {});
 }
 
 void Effects::remove(const Key& key, const Record& old) {
-  draft_.erase(family_of(key.kind), key.encode());
+  std::string place = key.encode();
+  unrefer(draft_, place, old.references);
+  draft_.erase(family_of(key.kind), std::move(place));
   if (key.kind == Kind::pending) draft_.erase(family_state, pending_index_key(shard_, key));
   if (key.kind == Kind::guard) dropped_.insert(key.leaf);
   count(key, old, -1);
@@ -55,17 +61,13 @@ void Effects::changed(const Key& key, std::uint64_t modified_ms) {
 }
 
 /// Dead rows are written also when the same transaction keeps the chunk elsewhere: one too many only makes a
-/// collection round later, one too few loses data (rule 6.6).
+/// collection round later, one too few loses data (rule 6.6). So also when a row leaves for another shard,
+/// which may have been asked before it came there.
 void Effects::bury(const Key& key, const Record& old, const Record* next) {
   for (const auto& reference : old.references) {
     const auto is_same = [&reference](const ChunkReference& other) { return other.id == reference.id; };
     if (next != nullptr && std::ranges::any_of(next->references, is_same)) continue;
-    Key row = shard::key(key.leaf, Kind::dead, std::string(as_text(reference.id)));
-    row.stamp = when_.stamp;
-    Record dead;
-    dead.version = when_.version;
-    dead.change = when_.epoch.value();
-    write(row, dead);
+    put_dead(draft_, {.chunk = reference.id, .slot = slot_of(key.leaf), .epoch = when_.epoch});
   }
 }
 
@@ -80,6 +82,7 @@ Result<> Effects::put(const Operation& operation) {
   }
   if (*old) {
     count(operation.key, **old, -1);
+    unrefer(draft_, operation.key.encode(), (*old)->references);
     bury(operation.key, **old, &record);
   }
   write(operation.key, record);
@@ -103,7 +106,9 @@ Result<> Effects::erase(const Operation& operation) {
   if (!old) return fail(old.error());
   if (!*old) return {};
   const bool moves = operation.type == Operation::Type::move_out;
-  if (!moves) bury(operation.key, **old, nullptr);
+  if (!moves || !KISEKI_PLANTED("6.6 a move to another shard leaves no dead row")) {
+    bury(operation.key, **old, nullptr);
+  }
   remove(operation.key, **old);
   changed(operation.key, moves ? 0 : when_.time_ms);
   return {};

@@ -51,9 +51,8 @@ enum class Kind : std::uint8_t {
   retained = 0x15,
 
   // Rows that consumers scan, in the order of their stamps.
-  dead =
-      0x20,  ///< item: chunk id (32). A reference that went; the record holds the garbage epoch as `change`.
-  reference = 0x21,
+  dead = 0x20,       ///< Not a row that transactions name: see reference_rows.h.
+  reference = 0x21,  ///< The same.
   garbage = 0x22,  ///< item: file id (8). Rows of a file to delete.
   repair = 0x23,
   feed = 0x24,  ///< item: kind of event (1).
@@ -67,6 +66,7 @@ enum class Kind : std::uint8_t {
   id_lease = 0x34,        ///< item: namespace (8); 0 for namespace ids themselves.
   map = 0x35,
   job = 0x36,
+  collection = 0x37,  ///< Where garbage collection has got.
 };
 
 /// dead to audit: a column family of their own.

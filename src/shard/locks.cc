@@ -1,6 +1,8 @@
 #include "shard/detail/locks.h"
 
 #include "base/assert.h"
+#include "base/planted.h"
+#include "shard/detail/reference_rows.h"
 
 namespace kiseki::shard::detail {
 
@@ -112,7 +114,12 @@ Result<> Locks::take(Draft& draft, Holder holder, Stamp stamp, const Transaction
     }
     intent.mode = Intent::Mode::exclusive;
     intent.staged = operation;
-    draft.put(family_rows, intent_key(operation.key).encode(), intent.encode());
+    std::string place = intent_key(operation.key).encode();
+    // What is staged counts as referred to from now on (rule 6.6).
+    if (!KISEKI_PLANTED("6.6 prepared references are not counted")) {
+      refer(draft, place, operation.record.references);
+    }
+    draft.put(family_rows, std::move(place), intent.encode());
     if (operation.type != Operation::Type::move) continue;
     intent.mode = Intent::Mode::target;
     intent.staged.reset();
@@ -123,6 +130,58 @@ Result<> Locks::take(Draft& draft, Holder holder, Stamp stamp, const Transaction
   return {};
 }
 
+/// A move that crosses the edge becomes its two halves; the row is locked, so the record is the last one.
+Result<> Locks::divide_moves(Draft& draft, const Prepared& prepared, SlotRange upper) {
+  for (const auto& lock : prepared.locks) {
+    if (!lock.exclusive) continue;
+    const auto bytes = draft.get(family_rows, intent_key(lock.key).encode());
+    if (!bytes) return fail(bytes.error());
+    if (!*bytes) return fail(Errc::corrupted, "an intent is missing");
+    auto intent = Intent::decode(as_view(**bytes));
+    if (!intent) return fail(std::move(intent).error());
+    if (!intent->staged || intent->staged->type != Operation::Type::move) continue;
+    const Key from = intent->staged->key, to = intent->staged->to;
+    if (upper.contains(slot_of(from.leaf)) == upper.contains(slot_of(to.leaf))) continue;
+    intent->staged->type = Operation::Type::move_out;
+    draft.put(family_rows, intent_key(from).encode(), intent->encode());
+    auto record = draft.record(from);
+    if (!record) return fail(std::move(record).error());
+    if (!*record) continue;
+    intent->staged = Operation{};
+    intent->staged->type = Operation::Type::move_in;
+    intent->staged->key = to;
+    intent->staged->record = std::move(**record);
+    draft.put(family_rows, intent_key(to).encode(), intent->encode());
+  }
+  return {};
+}
+
+Result<> Locks::divide(Draft& draft, ShardId child, SlotRange upper) {
+  const auto lies_above = [upper](const Key& row) { return upper.contains(slot_of(row.leaf)); };
+  std::map<TransactionId, Prepared> before = std::exchange(prepared_, {});
+  users_.clear();
+  for (auto& [id, ours] : before) {
+    KISEKI_TRY(divide_moves(draft, ours, upper));
+    Prepared theirs = ours;
+    std::erase_if(theirs.locks, [&](const auto& lock) { return !lies_above(lock.key); });
+    std::erase_if(theirs.unlocked, [&](const auto& one) { return !lies_above(one.key); });
+    if (theirs.locks.empty() && theirs.unlocked.empty()) {
+      enter(ours);
+      continue;
+    }
+    draft.put(family_state, state_key(child, StateType::prepared, id), theirs.encode());
+    std::erase_if(ours.locks, [&](const auto& lock) { return lies_above(lock.key); });
+    std::erase_if(ours.unlocked, [&](const auto& one) { return lies_above(one.key); });
+    if (ours.locks.empty() && ours.unlocked.empty()) {
+      draft.erase(family_state, state_key(shard_, StateType::prepared, id));
+      continue;
+    }
+    draft.put(family_state, state_key(shard_, StateType::prepared, id), ours.encode());
+    enter(ours);
+  }
+  return {};
+}
+
 Result<std::optional<Operation>> Locks::unstage(Draft& draft, TransactionId id, const Key& row) {
   const std::string place = intent_key(row).encode();
   const auto bytes = draft.get(family_rows, place);
@@ -130,6 +189,7 @@ Result<std::optional<Operation>> Locks::unstage(Draft& draft, TransactionId id, 
   if (!*bytes) return fail(Errc::corrupted, "an intent is missing");
   auto intent = Intent::decode(as_view(**bytes));
   if (!intent) return fail(std::move(intent).error());
+  if (intent->staged) unrefer(draft, place, intent->staged->record.references);
   std::erase_if(intent->holders, [id](const Holder& holder) { return holder.id == id; });
   if (intent->holders.empty()) {
     draft.erase(family_rows, place);

@@ -1,9 +1,13 @@
 #include "shard/detail/machine.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/assert.h"
+#include "base/codec.h"
 #include "shard/detail/effects.h"
+#include "shard/detail/reference_rows.h"
 
 namespace kiseki::shard::detail {
 
@@ -33,29 +37,75 @@ Outcome outcome_of(Verdict verdict, Stamp stamp) {
   return {.refusal = Refusal::aborted, .assertion = 0, .stamp = {}};
 }
 
+/// Whether every row lies in these slots.
+bool holds(SlotRange range, const Transaction& transaction) {
+  const LeafAddress* last = nullptr;
+  const auto is_here = [&](const Key& row) {
+    if (last != nullptr && *last == row.leaf) return true;
+    last = &row.leaf;
+    return range.contains(slot_of(row.leaf));
+  };
+  return std::ranges::all_of(transaction.asserts, is_here, &Assert::key) &&
+         std::ranges::all_of(transaction.operations, [&is_here](const Operation& one) {
+           return is_here(one.key) && (one.type != Operation::Type::move || is_here(one.to));
+         });
+}
+
+/// The node's own rows stand under it (node_row.h).
+constexpr ShardId no_shard{~std::uint32_t{0}};
+
 }  // namespace
 
-void Machine::create(kv::Batch& batch, ShardId shard, SlotRange range, raft::Index base) {
+void Machine::create(kv::Batch& batch, ShardId shard, SlotRange range, const raft::SnapshotMeta& base) {
   batch.put(family_state, state_key(shard, StateType::range), range.encode());
+  batch.put(family_state, state_key(shard, StateType::configuration), encode(base.conf));
   batch.put(family_state, state_key(shard, StateType::progress),
-            Progress{.applied = base, .last = {}, .epoch = {}}.encode());
+            Progress{.applied = base.index, .term = base.term, .last = {}, .epoch = {}}.encode());
+}
+
+void Machine::create_empty(kv::Batch& batch, ShardId shard) {
+  batch.put(family_state, state_key(shard, StateType::progress), Progress{}.encode());
+}
+
+Result<std::vector<ShardId>> Machine::all(kv::KvStore& store) {
+  std::vector<ShardId> shards;
+  const auto rows = store.iterate(family_state, {});
+  for (ShardId next{0};; next = ShardId(next.value() + 1)) {
+    rows->seek(as_view(state_key(next, StateType::progress)));
+    if (!rows->valid()) break;
+    Decoder in(rows->key());
+    next = in.id<ShardId>();
+    if (next == no_shard) break;
+    shards.push_back(next);
+  }
+  KISEKI_TRY(rows->status());
+  return shards;
 }
 
 Result<std::unique_ptr<Machine>> Machine::open(kv::KvStore& store, ShardId shard) {
   std::unique_ptr<Machine> machine(new Machine(store, shard));
-  const auto range = store.get(family_state, as_view(state_key(shard, StateType::range)));
-  if (!range) return fail(range.error());
   const auto progress = store.get(family_state, as_view(state_key(shard, StateType::progress)));
   if (!progress) return fail(progress.error());
-  if (!*range || !*progress) {
-    return fail(Errc::corrupted, fmt::format("shard {}: its state is missing", shard.value()));
-  }
-  const auto slots = SlotRange::decode(as_view(**range));
-  if (!slots) return fail(slots.error());
+  if (!*progress) return fail(Errc::corrupted, fmt::format("shard {}: its state is missing", shard.value()));
   const auto decoded = Progress::decode(as_view(**progress));
   if (!decoded) return fail(decoded.error());
-  machine->range_ = *slots;
   machine->progress_ = *decoded;
+  const auto range = store.get(family_state, as_view(state_key(shard, StateType::range)));
+  if (!range) return fail(range.error());
+  // Without a range it is a replica that waits for its first snapshot.
+  if (!*range) return machine;
+  const auto slots = SlotRange::decode(as_view(**range));
+  if (!slots) return fail(slots.error());
+  machine->range_ = *slots;
+  const auto members = store.get(family_state, as_view(state_key(shard, StateType::configuration)));
+  if (!members) return fail(members.error());
+  if (!*members) return fail(Errc::corrupted, fmt::format("shard {}: no configuration", shard.value()));
+  auto configuration = decode_configuration(as_view(**members));
+  if (!configuration) return fail(std::move(configuration).error());
+  machine->configuration_ = std::move(*configuration);
+  const auto rebuilt = rebuilt_at(store, shard);
+  if (!rebuilt) return fail(rebuilt.error());
+  machine->rebuilt_ = *rebuilt;
   KISEKI_TRY(machine->locks_.load(store));
   KISEKI_TRY(machine->sessions_.load(store));
   return machine;
@@ -70,30 +120,50 @@ Result<raft::Index> Machine::applied_durable() {
   return progress->applied;
 }
 
-Result<std::vector<Answer>> Machine::apply(std::span<const raft::Entry> entries) {
+raft::SnapshotMeta Machine::position() const {
+  return {.index = progress_.applied,
+          .term = progress_.term,
+          .conf = configuration_.value_or(raft::ConfState{})};
+}
+
+Result<> Machine::write(Draft& draft) const {
+  draft.put(family_state, state_key(shard_, StateType::progress), progress_.encode());
+  return draft.write();
+}
+
+Result<std::vector<Answer>> Machine::apply(std::span<const raft::Entry> entries, const raft::ConfState* conf) {
   Draft draft(store_);
   std::vector<Answer> answers;
   answers.reserve(entries.size());
   for (const auto& entry : entries) {
     KISEKI_ASSERT(entry.index == progress_.applied + 1);
-    progress_.applied = entry.index;
-    Answer answer;
-    if (entry.type == raft::EntryType::normal && !entry.data.empty()) {
-      auto proposal = Proposal::decode(entry.data);
-      if (!proposal) return fail(std::move(proposal).error().in(fmt::format("entry {}", entry.index)));
-      auto applied = apply_one(draft, *proposal);
-      if (!applied) return fail(std::move(applied).error().in(fmt::format("entry {}", entry.index)));
-      answer = std::move(*applied);
-    }
-    answers.push_back(std::move(answer));
+    auto answer = apply_entry(draft, entry);
+    if (!answer) return fail(std::move(answer).error().in(fmt::format("entry {}", entry.index)));
+    answer->range = range_;
+    answers.push_back(std::move(*answer));
   }
-  draft.put(family_state, state_key(shard_, StateType::progress), progress_.encode());
-  KISEKI_TRY(draft.write());
+  if (conf != nullptr) {
+    configuration_ = *conf;
+    draft.put(family_state, state_key(shard_, StateType::configuration), encode(*conf));
+  }
+  KISEKI_TRY(write(draft));
   return answers;
 }
 
-Result<Answer> Machine::apply_one(Draft& draft, const Proposal& proposal) {
-  return std::visit([&](const auto& body) { return apply_body(draft, proposal.stamp, body); }, proposal.body);
+Result<Answer> Machine::apply_entry(Draft& draft, const raft::Entry& entry) {
+  std::optional<Proposal> proposal;
+  if (entry.type == raft::EntryType::normal && !entry.data.empty()) {
+    auto decoded = Proposal::decode(entry.data);
+    if (!decoded) return fail(std::move(decoded).error());
+    proposal = std::move(*decoded);
+    // A split reads from the store what the entries before it left.
+    if (std::holds_alternative<Split>(proposal->body)) KISEKI_TRY(write(draft));
+  }
+  progress_.applied = entry.index;
+  progress_.term = entry.term;
+  if (!proposal) return Answer{};
+  return std::visit([&](const auto& body) { return apply_body(draft, proposal->stamp, body); },
+                    proposal->body);
 }
 
 Stamp Machine::next_stamp(Stamp at_least) {
@@ -109,12 +179,18 @@ std::optional<Answer> Machine::remembered(TransactionId id) const {
   return std::nullopt;
 }
 
+std::optional<Answer> Machine::answered(TransactionId id, const Transaction& transaction) const {
+  if (auto answer = remembered(id)) return answer;
+  if (!holds(range_, transaction)) return of_type(Answer::Type::wrong_shard);
+  return std::nullopt;
+}
+
 Result<Checked> Machine::check(Draft& draft, const Transaction& transaction) const {
   return Check({.id = shard_, .locks = locks_, .epoch = progress_.epoch}, draft, transaction).run();
 }
 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Commit& commit) {
-  if (auto answer = remembered(commit.id)) return std::move(*answer);
+  if (auto answer = answered(commit.id, commit.transaction)) return std::move(*answer);
   if (sessions_.is_full(commit.id.session) && commit.low_water <= sessions_.low_water(commit.id.session)) {
     return of_type(Answer::Type::full);
   }
@@ -153,7 +229,7 @@ Result<Answer> Machine::answer_prepared(Draft& draft, const Prepared& prepared,
 }
 
 Result<std::optional<Answer>> Machine::prepared_before(Draft& draft, const Prepare& prepare) const {
-  if (auto answer = remembered(prepare.id)) return answer;
+  if (auto answer = answered(prepare.id, prepare.part)) return answer;
   const auto* prepared = locks_.find(prepare.id);
   if (prepared == nullptr) return std::nullopt;
   auto answer = answer_prepared(draft, *prepared, prepare.part);
@@ -205,6 +281,7 @@ Result<> Machine::settle(Draft& draft, TransactionId id, Verdict verdict, Stamp 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Decide& decide) {
   if (const auto* kept = sessions_.find(decide.id)) return decided(kept->outcome);
   if (decide.id.sequence < sessions_.low_water(decide.id.session)) return of_type(Answer::Type::forgotten);
+  if (!range_.contains(slot_of(decide.primary.leaf))) return of_type(Answer::Type::wrong_shard);
   const bool is_prepared = locks_.find(decide.id) != nullptr;
   auto verdict = decide.verdict;
   // A commit needs the prepare, and a session that may still write.
@@ -266,11 +343,29 @@ Result<Answer> Machine::apply_body(Draft&, Stamp, const RaiseEpoch& raise) {
   return Answer{};
 }
 
+/// No round before the shard's is judged any more, so none needs what went before it.
+Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Trim& trim) {
+  const GcEpoch below = std::min(trim.below, progress_.epoch);
+  ReferenceRows rows(store_, range_);
+  for (const auto& chunk : trim.chunks) {
+    const auto dead = rows.dead_of(chunk);
+    if (!dead) return fail(dead.error());
+    for (const auto& row : *dead) KISEKI_TRY(erase_dead(draft, row, below));
+  }
+  return Answer{};
+}
+
 Result<std::optional<Answer>> Machine::foresee(const Proposal& proposal) {
+  auto answer = look_ahead(proposal);
+  if (answer && *answer) (*answer)->range = range_;
+  return answer;
+}
+
+Result<std::optional<Answer>> Machine::look_ahead(const Proposal& proposal) const {
   Draft draft(store_);
   const Transaction* transaction = nullptr;
   if (const auto* commit = std::get_if<Commit>(&proposal.body)) {
-    if (auto answer = remembered(commit->id)) return answer;
+    if (auto answer = answered(commit->id, commit->transaction)) return answer;
     transaction = &commit->transaction;
   } else if (const auto* prepare = std::get_if<Prepare>(&proposal.body)) {
     auto before = prepared_before(draft, *prepare);
@@ -286,13 +381,15 @@ Result<std::optional<Answer>> Machine::foresee(const Proposal& proposal) {
   return std::nullopt;
 }
 
-Status Machine::status(TransactionId id) const {
+Result<Status> Machine::status(const Holder& holder) const {
+  const TransactionId id = holder.id;
   if (const auto* kept = sessions_.find(id)) {
     const bool is_committed = kept->outcome.committed();
-    return {.type = is_committed ? Status::Type::committed : Status::Type::aborted,
-            .stamp = is_committed ? kept->outcome.stamp : Stamp{}};
+    return Status{.type = is_committed ? Status::Type::committed : Status::Type::aborted,
+                  .stamp = is_committed ? kept->outcome.stamp : Stamp{}};
   }
-  return {.type = locks_.find(id) != nullptr ? Status::Type::pending : Status::Type::unknown, .stamp = {}};
+  if (!range_.contains(slot_of(holder.primary.leaf))) return fail(Errc::stale, "the primary lies elsewhere");
+  return Status{.type = locks_.find(id) != nullptr ? Status::Type::pending : Status::Type::unknown, .stamp = {}};
 }
 
 }  // namespace kiseki::shard::detail

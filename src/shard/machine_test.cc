@@ -35,7 +35,7 @@ class MachineTest : public ::testing::Test {
  protected:
   MachineTest() {
     kv::Batch batch;
-    Machine::create(batch, ShardId(1), {0, 65535}, 1);
+    Machine::create(batch, ShardId(1), {0, 65535}, first_base());
     EXPECT_TRUE(store_.write(batch));
     EXPECT_TRUE(store_.flush());
     open();
@@ -48,12 +48,15 @@ class MachineTest : public ::testing::Test {
     EXPECT_FALSE(answers.empty());
     return answers.back();
   }
+  Status status(TransactionId id) {
+    return machine_->status({.id = id, .age = {}, .primary = entry('a')}).value();
+  }
   std::vector<Answer> replay() {
     std::vector<raft::Entry> entries;
     for (raft::Index index = machine_->applied() + 1; index < log_.size() + 2; ++index) {
       entries.push_back({index, 1, raft::EntryType::normal, as_view(log_[index - 2]), nullptr});
     }
-    auto answers = machine_->apply(entries);
+    auto answers = machine_->apply(entries, nullptr);
     EXPECT_TRUE(answers) << answers.error().to_string();
     return answers ? *answers : std::vector<Answer>{};
   }
@@ -365,14 +368,14 @@ TEST_F(TwoPhase, a_commit_carries_out_what_was_prepared) {
   EXPECT_EQ(prepared.holder->age, prepared.outcome.stamp);
   EXPECT_FALSE(get(entry('a')));
   EXPECT_EQ(counters().entries, 0U);
-  EXPECT_EQ(machine_->status(id).type, Status::Type::pending);
+  EXPECT_EQ(status(id).type, Status::Type::pending);
   const auto decided = apply(decide(id, Verdict::committed, 'a', 700));
   EXPECT_GT(decided.outcome.stamp, Stamp(700));
   EXPECT_EQ(get(entry('a'))->version, decided.outcome.stamp);
   EXPECT_EQ(counters().entries, 1U);
   EXPECT_EQ(count(family_rows, Kind::intent), 0U);
   EXPECT_EQ(count(family_rows, Kind::decision), 1U);
-  EXPECT_EQ(machine_->status(id).type, Status::Type::committed);
+  EXPECT_EQ(status(id).type, Status::Type::committed);
 }
 
 TEST_F(TwoPhase, an_abort_leaves_nothing_and_refuses_what_comes_late) {
@@ -388,7 +391,7 @@ TEST_F(TwoPhase, an_abort_leaves_nothing_and_refuses_what_comes_late) {
 TEST_F(TwoPhase, an_abort_before_the_prepare_stands) {
   const auto id = next_id();
   apply(decide(id, Verdict::aborted));
-  EXPECT_EQ(machine_->status(id).type, Status::Type::aborted);
+  EXPECT_EQ(status(id).type, Status::Type::aborted);
   EXPECT_EQ(apply(create(id)).outcome.refusal, Refusal::aborted);
 }
 
@@ -485,7 +488,7 @@ TEST_F(TwoPhase, decisions_go_when_the_low_water_mark_passes) {
   apply(decide(id, Verdict::committed));
   apply(Commit{{session, 50}, 50, transaction_of_test()});
   EXPECT_EQ(count(family_rows, Kind::decision), 0U);
-  EXPECT_EQ(machine_->status(id).type, Status::Type::unknown);
+  EXPECT_EQ(status(id).type, Status::Type::unknown);
   EXPECT_EQ(apply(decide(id, Verdict::aborted)).type, Answer::Type::forgotten);
   EXPECT_EQ(count(family_rows, Kind::decision), 0U);
 }

@@ -41,7 +41,7 @@ Task<Result<NodeRow>> establish(const Node::Options& options, kv::KvStore& store
   batch.put(family_state, NodeRow::key(), row.encode());
   const auto ranges = ranges_of(row.data_shards);
   for (std::uint32_t i = 0; i < ranges.size(); ++i) {
-    Machine::create(batch, ShardId(i), ranges[i], first_base().index);
+    Machine::create(batch, ShardId(i), ranges[i], first_base());
   }
   KISEKI_CO_TRY(store.write(batch));
   KISEKI_CO_TRY(co_await pool.run([&store] { return store.flush(); }));
@@ -64,6 +64,7 @@ class Node::State {
 
   Task<Result<>> open();
   Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process);
+  ChunkReferences references() const { return ChunkReferences(*routes_); }
   Task<std::vector<ShardStatus>> status();
   std::optional<Error> failure() const { return checkpoint_.failure(); }
   Task<> stop();
@@ -184,6 +185,7 @@ Task<Result<std::unique_ptr<Client>>> Node::connect(CoreServices core, std::uint
   co_return co_await state_->connect(core, process);
 }
 
+ChunkReferences Node::references() const { return state_->references(); }
 Task<std::vector<Node::ShardStatus>> Node::status() { co_return co_await state_->status(); }
 std::optional<Error> Node::failure() const { return state_->failure(); }
 Task<> Node::stop() { co_await state_->stop(); }

@@ -10,6 +10,7 @@
 #include "base/task.h"
 #include "kv/kv_store.h"
 #include "raft/log.h"
+#include "shard/chunk_references.h"
 #include "shard/client.h"
 
 namespace kiseki::shard {
@@ -44,6 +45,9 @@ class Node {
   /// A client for a core, with a new session that fences the earlier ones of `process` (stable over restarts,
   /// different for every user of one node).
   Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process);
+
+  /// For garbage collection; as long as the node.
+  ChunkReferences references() const;
 
   struct ShardStatus {
     ShardId id;

@@ -24,11 +24,12 @@ class Cutter {
 
  private:
   std::size_t place_of(const LeafAddress& leaf) {
-    const Route& route = routes_.of(leaf);
-    const auto found = std::ranges::find(parts_, &route, &Part::route);
+    const Route route = routes_.of(leaf);
+    const auto found =
+        std::ranges::find_if(parts_, [&route](const Part& part) { return part.route.id == route.id; });
     if (found != parts_.end()) return static_cast<std::size_t>(found - parts_.begin());
     Part part;
-    part.route = &route;
+    part.route = route;
     part.transaction.spaces = whole_.spaces;
     part.transaction.chunk_epoch = whole_.chunk_epoch;
     part.transaction.time_ms = whole_.time_ms;

@@ -35,6 +35,11 @@ void write(RowWriter& out, const Configure& configure) {
   out.out().id(configure.space).integer(configure.epoch).enumerator(configure.state);
 }
 void write(RowWriter& out, const RaiseEpoch& raise) { out.out().id(raise.epoch); }
+void write(RowWriter& out, const Split& split) { out.out().id(split.child).integer(split.first); }
+void write(RowWriter& out, const Trim& trim) {
+  out.out().id(trim.below).integer(static_cast<std::uint32_t>(trim.chunks.size()));
+  for (const auto& chunk : trim.chunks) out.out().raw(chunk);
+}
 
 Verdict read_verdict(RowReader& in) {
   const auto value = in.in().integer<std::uint8_t>();
@@ -76,6 +81,15 @@ void read(RowReader& in, Configure& configure) {
   configure.state = static_cast<SpaceState>(state);
 }
 void read(RowReader& in, RaiseEpoch& raise) { raise.epoch = in.in().id<GcEpoch>(); }
+void read(RowReader& in, Split& split) {
+  split.child = in.in().id<ShardId>();
+  split.first = in.in().integer<Slot>();
+}
+void read(RowReader& in, Trim& trim) {
+  trim.below = in.in().id<GcEpoch>();
+  trim.chunks.resize(in.count(Trim::chunks_max));
+  for (auto& chunk : trim.chunks) std::ranges::copy(in.in().raw(chunk.size()), chunk.begin());
+}
 
 /// The alternative whose number on disk is one more than its place.
 template <std::size_t I = 0>

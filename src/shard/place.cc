@@ -23,8 +23,8 @@ Result<> check_fit(const Machine& machine, const raft::Recovered& recovered) {
 
 raft::SnapshotMeta first_base() {
   raft::SnapshotMeta base;
-  base.index = 1;
-  base.term = 1;
+  base.index = first_index;
+  base.term = first_term;
   base.conf.voters = {this_node};
   return base;
 }

@@ -28,9 +28,7 @@ std::string scanned_from(Slot slot, Kind kind, Stamp after) {
 void Reader::note(const Holder* holder) {
   // While the primary is here too, a lock that stands is not decided.
   if (holder == nullptr) return;
-  const Slot primary = slot_of(holder->primary.leaf);
-  const auto range = machine_.range();
-  if (primary >= range.first && primary <= range.last) return;
+  if (machine_.range().contains(slot_of(holder->primary.leaf))) return;
   undecided_.emplace(holder->id, *holder);
 }
 
@@ -51,8 +49,7 @@ Result<ReadReply::Got> Reader::get(const Get& get) {
   got.record = std::move(*record);
   if (!get.with_body || !got.record || got.record->body != Body::inline_row) return got;
   const LeafAddress home{get.key.leaf.space, got.record->home.container, got.record->home.leaf};
-  const Slot slot = slot_of(home);
-  if (slot < machine_.range().first || slot > machine_.range().last) return got;
+  if (!machine_.range().contains(slot_of(home))) return got;
   auto body = row(key(home, Kind::inline_data, item_of(got.record->id.value())));
   if (!body) return fail(std::move(body).error());
   got.body = std::move(*body);
@@ -92,7 +89,17 @@ Result<Counters> Reader::counters(const LeafAddress& leaf) {
   return Counters::decode(as_view(**bytes));
 }
 
+bool Reader::holds(const PartRequest& request) const {
+  const auto is_here = [range = machine_.range()](const LeafAddress& leaf) {
+    return range.contains(slot_of(leaf));
+  };
+  return std::ranges::all_of(request.gets, [&](const Get& one) { return is_here(one.key.leaf); }) &&
+         std::ranges::all_of(request.scans, is_here, &Scan::leaf) &&
+         std::ranges::all_of(request.counters, is_here);
+}
+
 Result<PartReply> Reader::read(const PartRequest& request) {
+  if (!holds(request)) return fail(Errc::stale, "the rows lie in another shard");
   PartReply reply;
   for (const auto& one : request.gets) {
     auto got = get(one);
@@ -133,8 +140,8 @@ Result<> Reader::scan_slot(kv::Iterator& rows, Slot slot, Kind kind, Stamp after
   return rows.status();
 }
 
-Result<std::vector<Row>> Reader::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
-  if (!is_scanned(kind) || rows_max == 0 || after.value() == std::numeric_limits<std::uint64_t>::max()) {
+Result<Scanned> Reader::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
+  if (!is_scanned(kind) || family_of(kind) != family_feeds || rows_max == 0 || after.value() == std::numeric_limits<std::uint64_t>::max()) {
     return fail(Errc::invalid_argument, "scan: not a kind that consumers scan");
   }
   rows_max_ = rows_max;
@@ -152,8 +159,8 @@ Result<std::vector<Row>> Reader::scan(Kind kind, Stamp after, std::uint32_t rows
     KISEKI_TRY(scan_slot(*rows, static_cast<Slot>(slot), kind, after));
   }
   KISEKI_TRY(rows->status());
-  std::vector<Row> found;
-  for (auto& [stamp, row] : oldest_) found.push_back(std::move(row));
+  Scanned found{.rows = {}, .range = range};
+  for (auto& [stamp, row] : oldest_) found.rows.push_back(std::move(row));
   return found;
 }
 
@@ -172,6 +179,20 @@ Result<std::vector<Row>> Reader::pending(const GoneSessions& gone, std::uint32_t
   }
   KISEKI_TRY(rows->status());
   return found;
+}
+
+Result<Judgement> Reader::judge(const std::vector<ChunkId>& chunks) {
+  Judgement judgement{.range = machine_.range(),
+                      .epoch = machine_.epoch(),
+                      .is_known = machine_.knows_references(),
+                      .counted = {}};
+  ReferenceRows rows(store_, machine_.range());
+  for (const auto& chunk : chunks) {
+    const auto counts = rows.counts(chunk, judgement.epoch);
+    if (!counts) return fail(counts.error());
+    judgement.counted.push_back(*counts);
+  }
+  return judgement;
 }
 
 }  // namespace kiseki::shard::detail

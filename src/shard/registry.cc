@@ -23,9 +23,12 @@ Task<Result<>> Registry::commit(Transaction transaction) const {
 }
 
 Task<Result<>> Registry::everywhere(Proposal proposal) const {
-  for (const auto& route : routes_.all()) {
-    auto answer = co_await route.port->propose(proposal, Attempt::first);
+  Coverage asked;
+  while (const auto slot = asked.missing()) {
+    auto answer = co_await routes_.of(*slot).port->propose(proposal, Attempt::first);
     if (!answer) co_return fail(std::move(answer).error());
+    if (!answer->range.contains(*slot)) co_return fail(Errc::unavailable, "a shard is being split");
+    asked.add(answer->range);
   }
   co_return Result<>{};
 }

@@ -13,7 +13,7 @@ Task<Result<>> Resolver::resolve(ShardPort& at, Holder holder, Verdict verdict, 
 }
 
 Task<Result<bool>> Resolver::carry_out(ShardPort& at, Holder holder) const {
-  const auto status = co_await primary(holder).status(holder.id);
+  const auto status = co_await primary(holder).status(holder);
   if (!status) co_return fail(status.error());
   switch (status->type) {
     case Status::Type::pending:

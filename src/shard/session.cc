@@ -12,19 +12,18 @@ constexpr Duration pause_max = std::chrono::milliseconds(100);
 constexpr int rounds_max = 8;
 
 /// The one shard of all rows, or nothing.
-const Route* only_route(const Routes& routes, const Transaction& transaction) {
-  const Route* route = nullptr;
+std::optional<Route> only_route(const Routes& routes, const Transaction& transaction) {
+  std::optional<Route> route;
   const auto is_there = [&](const LeafAddress& leaf) {
-    const Route* found = &routes.of(leaf);
-    if (route == nullptr) route = found;
-    return found == route;
+    if (!route) route = routes.of(leaf);
+    return route->range.contains(slot_of(leaf));
   };
   for (const auto& one : transaction.asserts) {
-    if (!is_there(one.key.leaf)) return nullptr;
+    if (!is_there(one.key.leaf)) return std::nullopt;
   }
   for (const auto& one : transaction.operations) {
-    if (!is_there(one.key.leaf)) return nullptr;
-    if (one.type == Operation::Type::move && !is_there(one.to.leaf)) return nullptr;
+    if (!is_there(one.key.leaf)) return std::nullopt;
+    if (one.type == Operation::Type::move && !is_there(one.to.leaf)) return std::nullopt;
   }
   return route;
 }
@@ -63,6 +62,7 @@ Result<Outcome> outcome_of(const Answer& answer) {
     case Answer::Type::prepared:
     case Answer::Type::full:
     case Answer::Type::forgotten:
+    case Answer::Type::wrong_shard:
       break;
   }
   KISEKI_ASSERT(false);
@@ -77,6 +77,7 @@ bool may_retry(const Error& error) noexcept {
     case Errc::quorum_lost:
     case Errc::timed_out:
     case Errc::not_leader:
+    case Errc::stale:
       return true;
     default:
       return false;
@@ -130,8 +131,15 @@ Task<Result<Outcome>> Session::commit(Transaction transaction) {
   KISEKI_CO_TRY(transaction.validate());
   auto permit = co_await slots_.acquire_within(clock(), options_.limit);
   if (!permit) co_return fail(Errc::busy, "too many transactions are under way");
-  if (const Route* route = only_route(routes_, transaction)) {
-    co_return co_await commit_one(*route, std::move(transaction));
+  const BootTime until = deadline();
+  Duration length = pause_first;
+  while (const auto route = only_route(routes_, transaction)) {
+    const auto answer = co_await commit_one(*route, transaction, until);
+    if (!answer) co_return fail(answer.error());
+    if (answer->type != Answer::Type::wrong_shard) co_return outcome_of(*answer);
+    // The shard will never take it: it may be sent elsewhere under another number.
+    if (clock().now() >= until) co_return fail(Errc::timed_out, "a shard is being split");
+    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
   }
   if (transaction.asserts.empty() && transaction.operations.empty()) {
     co_return fail(Errc::invalid_argument, "transaction: it says nothing");
@@ -140,15 +148,24 @@ Task<Result<Outcome>> Session::commit(Transaction transaction) {
   co_return co_await commit_many(std::move(transaction), std::move(*permit));
 }
 
-Task<Result<Outcome>> Session::commit_one(const Route& route, Transaction transaction) {
+Task<Result<Answer>> Session::commit_one(Route route, Transaction transaction, BootTime until) {
   const TransactionId id{options_.id, sequences_.begin()};
   Proposal proposal{
       .stamp = {},
       .body = Commit{.id = id, .low_water = sequences_.low_water(), .transaction = std::move(transaction)}};
-  const auto answer = co_await deliver(*route.port, std::move(proposal), std::nullopt, deadline());
+  auto answer = co_await deliver(*route.port, std::move(proposal), std::nullopt, until);
   sequences_.finish(id.sequence);
-  if (!answer) co_return fail(answer.error());
-  co_return outcome_of(*answer);
+  co_return answer;
+}
+
+Task<Result<Answer>> Session::deliver_to(LeafAddress leaf, Proposal proposal, BootTime deadline) {
+  Duration length = pause_first;
+  for (;;) {
+    auto answer = co_await deliver(*routes_.of(leaf).port, proposal, std::nullopt, deadline);
+    if (!answer || answer->type != Answer::Type::wrong_shard) co_return answer;
+    if (clock().now() >= deadline) co_return fail(Errc::timed_out, "a shard is being split");
+    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+  }
 }
 
 Task<Result<Outcome>> Session::commit_many(Transaction transaction, Semaphore::Permit permit) {

@@ -10,7 +10,7 @@ constexpr Duration pause_first = std::chrono::milliseconds(1);
 
 /// What one shard is asked, and where the answers belong.
 struct Portion {
-  const Route* route = nullptr;
+  Route route;
   PartRequest request;
   std::vector<std::size_t> gets, scans, counters;
 };
@@ -19,8 +19,9 @@ class Portions {
  public:
   explicit Portions(const Routes& routes) : routes_(routes) {}
   Portion& of(const LeafAddress& leaf) {
-    const Route* route = &routes_.of(leaf);
-    const auto found = std::ranges::find(portions_, route, &Portion::route);
+    const Route route = routes_.of(leaf);
+    const auto found = std::ranges::find_if(
+        portions_, [&route](const Portion& portion) { return portion.route.id == route.id; });
     if (found != portions_.end()) return *found;
     portions_.emplace_back().route = route;
     return portions_.back();
@@ -35,7 +36,7 @@ class Portions {
 }  // namespace
 
 /// True when anything was decided, so that the rows have to be read again.
-Task<Result<bool>> Session::carry_out_all(const Route& route, const std::vector<Holder>& undecided) {
+Task<Result<bool>> Session::carry_out_all(Route route, const std::vector<Holder>& undecided) {
   bool changed = false;
   for (const auto& holder : undecided) {
     const auto one = co_await resolver_.carry_out(*route.port, holder);
@@ -47,17 +48,17 @@ Task<Result<bool>> Session::carry_out_all(const Route& route, const std::vector<
 
 /// The rows of a moment at which every transaction that changes them was undecided, or had no lock any more
 /// (rule 4.3): after each decision met, all is read again.
-Task<Result<PartReply>> Session::read_part(const Route* route, PartRequest request) {
+Task<Result<PartReply>> Session::read_part(Route route, PartRequest request) {
   const BootTime until = deadline();
   Duration length = pause_first;
   for (;;) {
-    auto reply = co_await route->port->read(request);
+    auto reply = co_await route.port->read(request);
     if (reply && reply->undecided.empty()) co_return std::move(reply);
     if (reply) {
-      const auto changed = co_await carry_out_all(*route, reply->undecided);
+      const auto changed = co_await carry_out_all(route, reply->undecided);
       if (changed && !*changed) co_return std::move(reply);
       if (!changed && !may_retry(changed.error())) co_return fail(changed.error());
-    } else if (!may_retry(reply.error())) {
+    } else if (!may_retry(reply.error()) || reply.error().code() == Errc::stale) {
       co_return std::move(reply);
     }
     if (clock().now() >= until) co_return fail(Errc::unavailable, "rows stay under change");
@@ -66,18 +67,29 @@ Task<Result<PartReply>> Session::read_part(const Route* route, PartRequest reque
 }
 
 Task<Result<ReadReply>> Session::read(ReadRequest request) {
+  if (std::ranges::any_of(request.scans, is_scanned, &Scan::kind)) {
+    co_return fail(Errc::invalid_argument, "read: a kind that consumers scan");
+  }
+  const BootTime until = deadline();
+  Duration length = pause_first;
+  for (;;) {
+    auto reply = co_await read_once(request);
+    if (reply || reply.error().code() != Errc::stale) co_return reply;
+    if (clock().now() >= until) co_return fail(Errc::unavailable, "a shard is being split");
+    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+  }
+}
+
+Task<Result<ReadReply>> Session::read_once(const ReadRequest& request) {
   Portions portions(routes_);
   for (std::size_t i = 0; i < request.gets.size(); ++i) {
     auto& portion = portions.of(request.gets[i].key.leaf);
-    portion.request.gets.push_back(std::move(request.gets[i]));
+    portion.request.gets.push_back(request.gets[i]);
     portion.gets.push_back(i);
   }
   for (std::size_t i = 0; i < request.scans.size(); ++i) {
-    if (is_scanned(request.scans[i].kind)) {
-      co_return fail(Errc::invalid_argument, "read: a kind that consumers scan");
-    }
     auto& portion = portions.of(request.scans[i].leaf);
-    portion.request.scans.push_back(std::move(request.scans[i]));
+    portion.request.scans.push_back(request.scans[i]);
     portion.scans.push_back(i);
   }
   std::vector<Task<Result<PartReply>>> reads;
@@ -100,6 +112,17 @@ Task<Result<ReadReply>> Session::read(ReadRequest request) {
 }
 
 Task<Result<std::vector<Counters>>> Session::counters(std::vector<LeafAddress> leaves) {
+  const BootTime until = deadline();
+  Duration length = pause_first;
+  for (;;) {
+    auto reply = co_await counters_once(leaves);
+    if (reply || reply.error().code() != Errc::stale) co_return reply;
+    if (clock().now() >= until) co_return fail(Errc::unavailable, "a shard is being split");
+    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+  }
+}
+
+Task<Result<std::vector<Counters>>> Session::counters_once(const std::vector<LeafAddress>& leaves) {
   Portions portions(routes_);
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     auto& portion = portions.of(leaves[i]);
@@ -118,35 +141,56 @@ Task<Result<std::vector<Counters>>> Session::counters(std::vector<LeafAddress> l
   co_return whole;
 }
 
+/// The answer leaves with the routes as they were when it was given, so that who asks every shard knows that it
+/// has reached all of them.
 Task<Result<std::vector<Row>>> Session::scan(ShardId shard, Kind kind, Stamp after, std::uint32_t rows_max) {
-  const Route* route = routes_.find(shard);
-  if (route == nullptr) co_return fail(Errc::not_found, "scan: no such shard");
-  co_return co_await route->port->scan(kind, after, rows_max);
+  const BootTime until = deadline();
+  auto route = routes_.find(shard);
+  if (!route) co_return fail(Errc::not_found, "scan: no such shard");
+  auto scanned = co_await route->port->scan(kind, after, rows_max);
+  if (!scanned) co_return fail(std::move(scanned).error());
+  Duration length = pause_first;
+  while (route->range.last > scanned->range.last) {
+    if (clock().now() >= until) co_return fail(Errc::unavailable, "a shard is being split");
+    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+    route = routes_.find(shard);
+  }
+  co_return std::move(scanned->rows);
 }
 
 Task<Result<std::vector<Row>>> Session::abandoned(ShardId shard, std::uint32_t rows_max) {
-  const Route* route = routes_.find(shard);
-  if (route == nullptr) co_return fail(Errc::not_found, "abandoned: no such shard");
+  const auto route = routes_.find(shard);
+  if (!route) co_return fail(Errc::not_found, "abandoned: no such shard");
   // Sessions first: one that is opened after this look is not among those up to the last.
   PartRequest request;
   request.scans.push_back(SessionTable::request());
-  auto reply = co_await read_part(&routes_.system(), std::move(request));
+  auto reply = co_await read_part(routes_.system(), std::move(request));
   if (!reply) co_return fail(std::move(reply).error());
   const auto table = SessionTable::decode(reply->scans.front().rows);
   if (!table) co_return fail(table.error());
   co_return co_await route->port->pending(table->gone(), rows_max);
 }
 
+Task<Result<>> Session::cover(Coverage& coverage, Slot slot, SlotRange range, BootTime deadline) {
+  coverage.add(range);
+  if (range.contains(slot)) co_return Result<>{};
+  if (clock().now() >= deadline) co_return fail(Errc::timed_out, "a shard is being split");
+  Duration length = pause_first;
+  if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+  co_return Result<>{};
+}
+
 /// Until nothing prepared under an older configuration of the namespace is left.
-Task<Result<>> Session::drain(const Route& route, NamespaceId space, std::uint32_t epoch, BootTime deadline) {
+Task<Result<SlotRange>> Session::drain(Route route, NamespaceId space, std::uint32_t epoch,
+                                       BootTime deadline) {
   for (;;) {
     const auto standing = co_await route.port->standing();
     if (!standing) co_return fail(standing.error());
-    const auto found = std::ranges::find_if(*standing, [&](const Standing& one) {
+    const auto found = std::ranges::find_if(standing->all, [&](const Standing& one) {
       return std::ranges::any_of(
           one.spaces, [&](const SpaceEpoch& known) { return known.space == space && known.epoch < epoch; });
     });
-    if (found == standing->end()) co_return Result<>{};
+    if (found == standing->all.end()) co_return standing->range;
     if (clock().now() >= deadline) co_return fail(Errc::timed_out, "older transactions do not end");
     KISEKI_CO_TRY(co_await resolver_.make_way(*route.port, found->holder, std::nullopt));
   }
@@ -154,14 +198,21 @@ Task<Result<>> Session::drain(const Route& route, NamespaceId space, std::uint32
 
 Task<Result<>> Session::configure(NamespaceId space, std::uint32_t epoch, SpaceState state) {
   const BootTime until = deadline();
-  for (const auto& route : routes_.all()) {
+  Coverage told;
+  while (const auto slot = told.missing()) {
     const auto answer = co_await deliver(
-        *route.port, {.stamp = {}, .body = Configure{.space = space, .epoch = epoch, .state = state}},
-        std::nullopt, until);
+        *routes_.of(*slot).port,
+        {.stamp = {}, .body = Configure{.space = space, .epoch = epoch, .state = state}}, std::nullopt, until);
     if (!answer) co_return fail(answer.error());
     if (answer->type == Answer::Type::stale) co_return fail(Errc::stale, "a newer configuration is known");
+    KISEKI_CO_TRY(co_await cover(told, *slot, answer->range, until));
   }
-  for (const auto& route : routes_.all()) KISEKI_CO_TRY(co_await drain(route, space, epoch, until));
+  Coverage drained;
+  while (const auto slot = drained.missing()) {
+    const auto range = co_await drain(routes_.of(*slot), space, epoch, until);
+    if (!range) co_return fail(range.error());
+    KISEKI_CO_TRY(co_await cover(drained, *slot, *range, until));
+  }
   co_return Result<>{};
 }
 

@@ -114,6 +114,26 @@ void Sessions::fence(Draft& draft, SessionId session) {
   draft.put(family_state, state_key(shard_, StateType::fence, session.value()), {});
 }
 
+void Sessions::copy(Draft& draft, ShardId child, SlotRange upper) {
+  for (auto& [number, session] : sessions_) {
+    if (session.fenced) {
+      const bool is_forgotten = session.low_water == all_sequences;
+      draft.put(family_state, state_key(child, StateType::fence, number.value()),
+                is_forgotten ? std::string(1, '\1') : std::string());
+    }
+    for (auto& [sequence, kept] : session.results) {
+      const TransactionId id{number, sequence};
+      const bool is_decided_there = kept.decided_at && upper.contains(slot_of(*kept.decided_at));
+      Kept theirs = kept;
+      if (!is_decided_there) theirs.decided_at.reset();
+      draft.put(family_state, state_key(child, StateType::result, id), theirs.encode());
+      if (!is_decided_there) continue;
+      kept.decided_at.reset();
+      draft.put(family_state, state_key(shard_, StateType::result, id), kept.encode());
+    }
+  }
+}
+
 void Sessions::forget(Draft& draft, SessionId session) {
   if (!is_fenced(session)) return;
   sessions_[session].low_water = all_sequences;

@@ -69,9 +69,8 @@ Stamp Shard::now() const {
 }
 
 Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) {
-  if (conf != nullptr) return fail(Errc::not_supported, "a shard of several replicas");
   const std::size_t standing = machine_->locks().all().size();
-  auto answers = machine_->apply(committed);
+  auto answers = machine_->apply(committed, conf);
   if (!answers) return fail(std::move(answers).error().in(fmt::format("shard {}", machine_->id().value())));
   entries.add(committed.size());
   for (std::size_t i = 0; i < committed.size(); ++i) {

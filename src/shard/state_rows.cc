@@ -8,20 +8,35 @@ namespace kiseki::shard::detail {
 namespace {
 
 constexpr std::uint8_t format = 1;
+constexpr std::uint8_t progress_format = 2;
+
+void write_nodes(Encoder& out, const std::vector<raft::NodeId>& nodes) {
+  out.integer(static_cast<std::uint8_t>(nodes.size()));
+  for (const raft::NodeId node : nodes) out.integer(node);
+}
+
+std::vector<raft::NodeId> read_nodes(Decoder& in) {
+  const auto count = in.integer<std::uint8_t>();
+  if (count > raft::ConfState::members_max) in.reject();
+  std::vector<raft::NodeId> nodes;
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) nodes.push_back(in.integer<raft::NodeId>());
+  return nodes;
+}
 
 }  // namespace
 
 std::string Progress::encode() const {
   std::string bytes;
-  Encoder(bytes).integer(format).integer(applied).id(last).id(epoch);
+  Encoder(bytes).integer(progress_format).integer(applied).integer(term).id(last).id(epoch);
   return bytes;
 }
 
 Result<Progress> Progress::decode(View bytes) {
-  auto in = begin_value(bytes, format, "shard progress");
+  auto in = begin_value(bytes, progress_format, "shard progress");
   if (!in) return fail(std::move(in).error());
   Progress progress;
   progress.applied = in->integer<raft::Index>();
+  progress.term = in->integer<raft::Term>();
   progress.last = in->id<Stamp>();
   progress.epoch = in->id<GcEpoch>();
   KISEKI_TRY(in->finish("shard progress"));
@@ -61,6 +76,33 @@ Result<SlotRange> SlotRange::decode(View bytes) {
   if (range.first > range.last) in->reject();
   KISEKI_TRY(in->finish("slot range"));
   return range;
+}
+
+std::string encode(const raft::ConfState& configuration) {
+  std::string bytes;
+  Encoder out(bytes);
+  out.integer(format);
+  write_nodes(out, configuration.voters);
+  write_nodes(out, configuration.learners);
+  write_nodes(out, configuration.voters_outgoing);
+  write_nodes(out, configuration.learners_next);
+  out.integer(static_cast<std::uint8_t>(configuration.auto_leave));
+  return bytes;
+}
+
+Result<raft::ConfState> decode_configuration(View bytes) {
+  auto in = begin_value(bytes, format, "shard configuration");
+  if (!in) return fail(std::move(in).error());
+  raft::ConfState configuration;
+  configuration.voters = read_nodes(*in);
+  configuration.learners = read_nodes(*in);
+  configuration.voters_outgoing = read_nodes(*in);
+  configuration.learners_next = read_nodes(*in);
+  const auto auto_leave = in->integer<std::uint8_t>();
+  if (auto_leave > 1) in->reject();
+  configuration.auto_leave = auto_leave == 1;
+  KISEKI_TRY(in->finish("shard configuration"));
+  return configuration;
 }
 
 std::string state_key(ShardId shard, StateType type) {

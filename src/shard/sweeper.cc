@@ -19,16 +19,16 @@ bool Sweeper::is_old(Stamp prepared) const {
   return now - then > options_.age_max;
 }
 
-Task<Result<>> Sweeper::sweep_shard(const Route& route, const GoneSessions& gone,
+Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& gone,
                                     std::set<SessionId>& standing) {
   const auto found = co_await route.port->standing();
   if (!found) co_return fail(found.error());
-  for (const auto& one : *found) {
+  for (const auto& one : found->all) {
     standing.insert(one.holder.id.session);
     if (!gone.contains(one.holder.id.session) && !is_old(one.prepared)) continue;
     KISEKI_CO_TRY(co_await resolver_.end(*route.port, one.holder));
   }
-  co_return Result<>{};
+  co_return found->range;
 }
 
 Task<Result<>> Sweeper::sweep() {
@@ -36,8 +36,12 @@ Task<Result<>> Sweeper::sweep() {
   if (!table) co_return fail(table.error());
   const auto gone = table->gone();
   std::set<SessionId> standing;
-  for (const auto& route : routes_.all()) {
-    KISEKI_CO_TRY(co_await sweep_shard(route, gone, standing));
+  Coverage looked;
+  while (const auto slot = looked.missing()) {
+    const auto range = co_await sweep_shard(routes_.of(*slot), gone, standing);
+    if (!range) co_return fail(range.error());
+    if (!range->contains(*slot)) co_return fail(Errc::unavailable, "a shard is being split");
+    looked.add(*range);
   }
   // A fenced session prepares nothing more, so one whole look without it is enough.
   for (const auto& entry : table->sessions) {

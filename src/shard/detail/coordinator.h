@@ -1,5 +1,7 @@
 #pragma once
 
+#include <set>
+
 #include "shard/detail/session.h"
 
 namespace kiseki::shard::detail {
@@ -42,7 +44,8 @@ class Coordinator {
   bool take(std::size_t place, Result<Answer> answer);
   Task<Result<>> decide(Verdict verdict, BootTime deadline);
   Task<Result<bool>> resolve_once();
-  Task<Result<>> resolve_at(std::size_t place);
+  void owe(SlotRange settled);
+  Task<Result<SlotRange>> resolve_at(Route route);
   Result<Outcome> outcome() const;
 
   Session& session_;
@@ -52,6 +55,7 @@ class Coordinator {
   std::optional<Outcome> refusal_;
   std::optional<Error> error_;
   std::optional<Outcome> decision_;  ///< Of the primary.
+  std::set<Slot> owed_;              ///< Where that is still to be carried out.
 };
 
 }  // namespace kiseki::shard::detail

@@ -24,6 +24,7 @@ class Draft {
   Result<std::optional<Record>> record(const Key& key);
   Result<Counters> counters(const LeafAddress& leaf);
 
+  /// Afterwards the draft is as new.
   Result<> write();
 
  private:

@@ -8,7 +8,7 @@ namespace kiseki::shard::detail {
 // Column families of a node's store, in the order of `Node::families` (docs/formats/keys.md).
 inline constexpr kv::Family family_rows = 0;
 inline constexpr kv::Family family_feeds = 1;
-inline constexpr kv::Family family_references = 2;
+inline constexpr kv::Family family_references = 2;  // by chunk, not by slot: reference_rows.h
 inline constexpr kv::Family family_state = 3;
 inline constexpr std::size_t family_count = 4;
 

@@ -34,6 +34,8 @@ class Locks {
 
   /// Takes the locks of `part`, which are free, and stages its operations.
   Result<> take(Draft& draft, Holder holder, Stamp stamp, const Transaction& part);
+  /// Leaves what lies in `upper` to the shard `child`: a transaction with rows on both sides stands in both.
+  Result<> divide(Draft& draft, ShardId child, SlotRange upper);
   /// Gives them back, and returns what was staged.
   Result<std::vector<Operation>> release(Draft& draft, TransactionId id);
 
@@ -44,6 +46,7 @@ class Locks {
   };
   void enter(const Prepared& prepared);
   Result<> share(Draft& draft, const Holder& holder, const Key& row);
+  Result<> divide_moves(Draft& draft, const Prepared& prepared, SlotRange upper);
   Result<std::optional<Operation>> unstage(Draft& draft, TransactionId id, const Key& row);
 
   ShardId shard_;

@@ -24,11 +24,13 @@ struct Answer {
     fenced,     ///< The session may not write any more.
     full,       ///< Too many results or prepared transactions are kept; nothing happened.
     forgotten,  ///< The transaction is finished everywhere; nothing of it is known any more.
+    wrong_shard,  ///< Slots it names lie in another shard now; nothing happened here, and nothing will.
   };
   Type type = Type::decided;
   Outcome outcome;
   std::optional<Holder> holder;  ///< Of `blocked`: who is in the way; of `prepared`: the transaction itself.
   std::vector<Record> moved;     ///< Of `prepared`: the records of the `move_out` operations, in order.
+  SlotRange range;               ///< The slots this answer speaks for: the shard's, when it was given.
 };
 
 /// What is known of a transaction at the shard of its primary.
@@ -45,21 +47,34 @@ class Machine {
   static constexpr std::size_t prepared_max = 1024;
 
   /// Writes the rows of a new shard, whose log begins after `base`.
-  static void create(kv::Batch& batch, ShardId shard, SlotRange range, raft::Index base);
+  static void create(kv::Batch& batch, ShardId shard, SlotRange range, const raft::SnapshotMeta& base);
+  /// Writes the row of a replica that waits for its first snapshot.
+  static void create_empty(kv::Batch& batch, ShardId shard);
+  /// The shards that have rows here, in order.
+  static Result<std::vector<ShardId>> all(kv::KvStore& store);
   /// `corrupted` when there is no such shard.
   static Result<std::unique_ptr<Machine>> open(kv::KvStore& store, ShardId shard);
 
   /// One answer for each entry, in order. An error is final: what is committed could not be applied.
-  Result<std::vector<Answer>> apply(std::span<const raft::Entry> entries);
+  Result<std::vector<Answer>> apply(std::span<const raft::Entry> entries, const raft::ConfState* conf);
   /// What `apply` would answer now, when that spends no entry; nothing when the proposal has to be made.
   Result<std::optional<Answer>> foresee(const Proposal& proposal);
 
-  Status status(TransactionId id) const;
+  /// `stale` when the primary lies in another shard now, and only that one knows.
+  Result<Status> status(const Holder& holder) const;
+  /// The shards that entries applied since the last call have made; their rows are in the store.
+  std::vector<ShardId> take_children() { return std::exchange(children_, {}); }
   ShardId id() const noexcept { return shard_; }
   SlotRange range() const noexcept { return range_; }
+  raft::SnapshotMeta position() const;
+  const std::optional<raft::ConfState>& configuration() const noexcept { return configuration_; }
   raft::Index applied() const noexcept { return progress_.applied; }
   Result<raft::Index> applied_durable();
   Stamp last() const noexcept { return progress_.last; }
+  /// The lowest garbage epoch of chunks that a transaction may refer to anew.
+  GcEpoch epoch() const noexcept { return progress_.epoch; }
+  /// False while the shard does not know what went in this round: it was built from a snapshot.
+  bool knows_references() const noexcept { return rebuilt_.is_none() || progress_.epoch > rebuilt_; }
   const Locks& locks() const noexcept { return locks_; }
   const Sessions& sessions() const noexcept { return sessions_; }
 
@@ -67,7 +82,7 @@ class Machine {
   Machine(kv::KvStore& store, ShardId shard)
       : store_(store), shard_(shard), locks_(shard), sessions_(shard) {}
 
-  Result<Answer> apply_one(Draft& draft, const Proposal& proposal);
+  Result<Answer> apply_entry(Draft& draft, const raft::Entry& entry);
   Result<Answer> apply_body(Draft& draft, Stamp proposed, const Commit& commit);
   Result<Answer> apply_body(Draft& draft, Stamp proposed, const Prepare& prepare);
   Result<Answer> apply_body(Draft& draft, Stamp proposed, const Decide& decide);
@@ -76,9 +91,14 @@ class Machine {
   Result<Answer> apply_body(Draft& draft, Stamp proposed, const Forget& forget);
   Result<Answer> apply_body(Draft& draft, Stamp proposed, const Configure& configure);
   Result<Answer> apply_body(Draft& draft, Stamp proposed, const RaiseEpoch& raise);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const Split& split);
+  Result<Answer> apply_body(Draft& draft, Stamp proposed, const Trim& trim);
 
   /// The answers that need no look at rows; nothing when the transaction is to be checked.
   std::optional<Answer> remembered(TransactionId id) const;
+  /// The same, and when a row lies in another shard.
+  std::optional<Answer> answered(TransactionId id, const Transaction& transaction) const;
+  Result<std::optional<Answer>> look_ahead(const Proposal& proposal) const;
   Result<std::optional<Answer>> prepared_before(Draft& draft, const Prepare& prepare) const;
   Result<Answer> answer_prepared(Draft& draft, const Prepared& prepared, const Transaction& part) const;
   Result<Checked> check(Draft& draft, const Transaction& transaction) const;
@@ -86,11 +106,16 @@ class Machine {
   /// Ends a prepared transaction: carries out what it staged, or not.
   Result<> settle(Draft& draft, TransactionId id, Verdict verdict, Stamp version);
   Stamp next_stamp(Stamp at_least);
+  Result<> write(Draft& draft) const;
+  Result<> copy_to_child(Draft& draft, ShardId child, SlotRange upper);
 
   kv::KvStore& store_;
   ShardId shard_;
-  SlotRange range_;
+  SlotRange range_ = no_slots;
   Progress progress_;
+  GcEpoch rebuilt_;
+  std::optional<raft::ConfState> configuration_;
+  std::vector<ShardId> children_;
   Locks locks_;
   Sessions sessions_;
 };

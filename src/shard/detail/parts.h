@@ -9,7 +9,7 @@ namespace kiseki::shard::detail {
 
 /// What one shard does of a transaction.
 struct Part {
-  const Route* route = nullptr;
+  Route route;
   Transaction transaction;
   std::vector<std::uint32_t> places;  ///< Of its asserts in the whole.
 

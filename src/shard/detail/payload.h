@@ -81,9 +81,23 @@ struct RaiseEpoch {
   GcEpoch epoch;
 };
 
+/// The slots from `first` on become a shard of their own, on the same replicas.
+struct Split {
+  ShardId child;  ///< Used by no other shard, ever.
+  Slot first = 0;
+};
+
+/// What these chunks lost here before `below` is not needed any more.
+struct Trim {
+  static constexpr std::size_t chunks_max = 8192;
+  GcEpoch below;
+  std::vector<ChunkId> chunks;
+};
+
 struct Proposal {
   Stamp stamp;  ///< The leader's clock; apply takes this or one more than the last.
-  std::variant<Commit, Prepare, Decide, Resolve, Fence, Forget, Configure, RaiseEpoch> body;
+  std::variant<Commit, Prepare, Decide, Resolve, Fence, Forget, Configure, RaiseEpoch, Split, Trim>
+      body;
 
   std::string encode() const;
   static Result<Proposal> decode(View bytes);

@@ -16,11 +16,14 @@ class Reader {
 
   Reader(kv::KvStore& store, const Machine& machine) : store_(store), machine_(machine) {}
 
+  /// `stale` when a row lies in another shard.
   Result<PartReply> read(const PartRequest& request);
-  Result<std::vector<Row>> scan(Kind kind, Stamp after, std::uint32_t rows_max);
+  Result<Scanned> scan(Kind kind, Stamp after, std::uint32_t rows_max);
   Result<std::vector<Row>> pending(const GoneSessions& gone, std::uint32_t rows_max);
+  Result<Judgement> judge(const std::vector<ChunkId>& chunks);
 
  private:
+  bool holds(const PartRequest& request) const;
   Result<std::optional<Record>> row(const Key& key);
   Result<ReadReply::Got> get(const Get& get);
   Result<ReadReply::Scanned> scan_leaf(const Scan& scan);

@@ -44,11 +44,19 @@ class Session {
   /// `timed_out`, or `blocked` as it is. Makes way for it meanwhile.
   Task<Result<Answer>> deliver(ShardPort& port, Proposal proposal, std::optional<Holder> asking,
                                BootTime deadline);
-  Task<Result<Outcome>> commit_one(const Route& route, Transaction transaction);
+  /// The same, to the shard that has `leaf`, wherever splits take it.
+  Task<Result<Answer>> deliver_to(LeafAddress leaf, Proposal proposal, BootTime deadline);
+  Task<Result<Answer>> commit_one(Route route, Transaction transaction, BootTime until);
   Task<Result<Outcome>> commit_many(Transaction transaction, Semaphore::Permit permit);
-  Task<Result<PartReply>> read_part(const Route* route, PartRequest request);
-  Task<Result<bool>> carry_out_all(const Route& route, const std::vector<Holder>& undecided);
-  Task<Result<>> drain(const Route& route, NamespaceId space, std::uint32_t epoch, BootTime deadline);
+  Task<Result<ReadReply>> read_once(const ReadRequest& request);
+  Task<Result<std::vector<Counters>>> counters_once(const std::vector<LeafAddress>& leaves);
+  /// `stale` when the rows lie in another shard.
+  Task<Result<PartReply>> read_part(Route route, PartRequest request);
+  Task<Result<bool>> carry_out_all(Route route, const std::vector<Holder>& undecided);
+  /// The slots in which nothing older is left.
+  Task<Result<SlotRange>> drain(Route route, NamespaceId space, std::uint32_t epoch, BootTime deadline);
+  /// Adds what has answered for `slot`; when it was not the shard of that slot, the routes need a moment.
+  Task<Result<>> cover(Coverage& coverage, Slot slot, SlotRange range, BootTime deadline);
   /// False when the session is stopping. Longer each time.
   Task<bool> pause(Duration& length);
   BootTime deadline() const { return clock().now() + options_.limit; }

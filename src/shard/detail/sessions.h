@@ -37,6 +37,8 @@ class Sessions {
   /// 0, the node's own, whose requests may be repeated.
   void keep(Draft& draft, TransactionId id, std::uint64_t low_water, Kept kept);
   void fence(Draft& draft, SessionId session);
+  /// The shard `child` remembers all that this one does; decision rows in `upper` are its own from now on.
+  void copy(Draft& draft, ShardId child, SlotRange upper);
   /// Drops the results and decisions; the fence stays for ever.
   void forget(Draft& draft, SessionId session);
 

@@ -38,7 +38,9 @@ class Shard final : public raft::StateMachine, public ShardPort {
   Result<> apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) override;
   raft::Index applied() const override { return machine_->applied(); }
   Result<raft::Index> applied_durable() const override { return machine_->applied_durable(); }
-  std::optional<raft::ConfState> configuration() const override { return std::nullopt; }
+  std::optional<raft::ConfState> configuration() const override {
+    return machine_->configuration();
+  }
   void leadership(raft::Role role, raft::Term term) override;
   void removed() override { stop(); }
   /// Nobody waits for answers that will not come.

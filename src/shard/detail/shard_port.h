@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/task.h"
 #include "shard/detail/machine.h"
+#include "shard/detail/reference_rows.h"
 
 namespace kiseki::shard::detail {
 
@@ -34,11 +35,31 @@ struct GoneSessions {
   }
 };
 
+/// What a shard says of chunks, at one moment (rule 6.6).
+struct Judgement {
+  SlotRange range;
+  GcEpoch epoch;
+  bool is_known = false;
+  std::vector<bool> counted;  ///< As asked.
+};
+
 /// A transaction that a shard has prepared.
 struct Standing {
   Holder holder;
   Stamp prepared;
   std::vector<SpaceEpoch> spaces;
+};
+
+/// All that a shard has prepared, and the slots this speaks for.
+struct Standings {
+  std::vector<Standing> all;
+  SlotRange range;
+};
+
+/// Rows that consumers scan, and the slots these speak for.
+struct Scanned {
+  std::vector<Row> rows;
+  SlotRange range;
 };
 
 enum class Attempt : std::uint8_t {
@@ -47,21 +68,25 @@ enum class Attempt : std::uint8_t {
 };
 
 /// What clients ask of a shard, wherever it is. An error leaves the outcome of a proposal unknown, but for
-/// `no_space` and `cancelled` of a first attempt.
+/// `no_space` and `cancelled` of a first attempt, and `not_leader`. A read of slots that lie elsewhere is `stale`.
 class ShardPort {
  public:
   virtual ~ShardPort() = default;
   virtual Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) = 0;
   virtual Task<Result<PartReply>> read(PartRequest request) = 0;
   /// Of the transaction whose primary is here.
-  virtual Task<Result<Status>> status(TransactionId id) = 0;
+  virtual Task<Result<Status>> status(Holder holder) = 0;
   /// True when the transaction holds nothing here any more, false when `limit` passed before.
   virtual Task<Result<bool>> released(TransactionId id, Duration limit) = 0;
-  virtual Task<Result<std::vector<Standing>>> standing() = 0;
-  /// Scanned rows with stamps > `after`, oldest first; all those of the last stamp.
-  virtual Task<Result<std::vector<Row>>> scan(Kind kind, Stamp after, std::uint32_t rows_max) = 0;
+  virtual Task<Result<Standings>> standing() = 0;
+  /// Scanned rows with stamps > `after`, oldest first; all those of the last stamp. No row with a smaller stamp
+  /// comes later: rows get the stamp of the entry that makes them visible (rule 1.7).
+  virtual Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) = 0;
   /// Pending rows of sessions that are gone.
   virtual Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) = 0;
+  virtual Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) = 0;
+  /// Chunks that lost references before `below`.
+  virtual Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) = 0;
 };
 
 }  // namespace kiseki::shard::detail

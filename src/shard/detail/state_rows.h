@@ -10,6 +10,7 @@
 
 namespace kiseki::shard::detail {
 
+/// A split copies or divides every type but the last two (split.cc).
 enum class StateType : std::uint8_t {
   progress = 1,
   space = 2,     ///< item: namespace
@@ -18,11 +19,16 @@ enum class StateType : std::uint8_t {
   prepared = 5,  ///< item: session, sequence
   pending = 6,   ///< item: session, the key of a pending row
   range = 7,
+  rebuilt = 16,  ///< Rounds up to this epoch are not judged (reference_rows.h).
+  configuration = 8,  ///< The replicas of the group.
+  staged = 9,         ///< item: family, key; a row of a snapshot that waits to be installed
+  install = 10,       ///< The staged snapshot that is being installed, or waits for it.
 };
 
 /// What every applied batch rewrites.
 struct Progress {
   raft::Index applied = 0;
+  raft::Term term = 0;  ///< Of the entry applied last.
   Stamp last;  ///< Of the last commit.
   GcEpoch epoch;
 
@@ -42,9 +48,21 @@ struct SpaceConfiguration {
 struct SlotRange {
   Slot first = 0, last = 0;
 
+  bool contains(Slot slot) const noexcept { return first <= slot && slot <= last; }
   std::string encode() const;
   static Result<SlotRange> decode(View bytes);
+  friend bool operator==(const SlotRange&, const SlotRange&) = default;
 };
+/// Every shard's log begins after one entry in the past.
+inline constexpr raft::Index first_index = 1;
+inline constexpr raft::Term first_term = 1;
+
+/// Of a replica that waits for its first snapshot.
+inline constexpr SlotRange no_slots{.first = 1, .last = 0};
+
+/// As the value of a `configuration` row.
+std::string encode(const raft::ConfState& configuration);
+Result<raft::ConfState> decode_configuration(View bytes);
 
 std::string state_key(ShardId shard, StateType type);
 std::string state_key(ShardId shard, StateType type, std::uint64_t number);

@@ -23,7 +23,8 @@ class Sweeper {
   Task<Result<>> sweep();
 
  private:
-  Task<Result<>> sweep_shard(const Route& route, const GoneSessions& gone, std::set<SessionId>& standing);
+  /// The slots it has looked at.
+  Task<Result<SlotRange>> sweep_shard(Route route, const GoneSessions& gone, std::set<SessionId>& standing);
   bool is_old(Stamp prepared) const;
 
   const Routes& routes_;

@@ -55,6 +55,7 @@ Task<Result<Answer>> MortalPort::propose_once(Proposal proposal, Attempt attempt
   const bool is_prepare = std::holds_alternative<Prepare>(proposal.body);
   const bool is_resolve = std::holds_alternative<Resolve>(proposal.body);
   Answer answer;
+  answer.range = {.first = 0, .last = 65535};
   if (is_resolve && weather_.lie == Lie::swallow_resolve) co_return answer;
   if (std::holds_alternative<Fence>(proposal.body) && weather_.lie == Lie::swallow_fence) co_return answer;
   if (is_prepare && weather_.lie == Lie::pretend_prepared && weather_.rng.below(4) == 0) {
@@ -120,7 +121,7 @@ Task<Result<ReferenceRows::Page>> MortalPort::dead(ChunkId from, GcEpoch below, 
 ShardWorld::ShardWorld(std::uint32_t data_shards) : logs_(data_shards + 1) {
   kv::Batch batch;
   const auto ranges = ranges_of(data_shards);
-  for (std::uint32_t i = 0; i < ranges.size(); ++i) Machine::create(batch, ShardId(i), ranges[i], 1);
+  for (std::uint32_t i = 0; i < ranges.size(); ++i) Machine::create(batch, ShardId(i), ranges[i], first_base());
   KISEKI_ASSERT(store_.write(batch).has_value() && store_.flush().has_value());
   start();
 }

@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "shard/detail/node_row.h"
+#include "shard/detail/place.h"
 #include "shard/detail/registry.h"
 #include "shard/detail/session.h"
 #include "shard/detail/shard.h"
@@ -79,11 +80,13 @@ class MortalPort final : public ShardPort {
       : shard_(shard), life_(life), weather_(weather), late_(late), clock_(clock) {}
   Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) override;
   Task<Result<PartReply>> read(PartRequest request) override;
-  Task<Result<Status>> status(TransactionId id) override;
+  Task<Result<Status>> status(Holder holder) override;
   Task<Result<bool>> released(TransactionId id, Duration limit) override;
-  Task<Result<std::vector<Standing>>> standing() override;
-  Task<Result<std::vector<Row>>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
+  Task<Result<Standings>> standing() override;
+  Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
   Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) override;
+  Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override;
+  Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) override;
 
  private:
   template <class T>

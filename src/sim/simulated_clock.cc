@@ -63,8 +63,25 @@ WallTime SimulatedClock::wall() const {
   return WallTime(wall_start + loop_.now().time_since_epoch() + wall_offset_);
 }
 
-Clock::TimerId SimulatedClock::at(BootTime when, std::move_only_function<void()> action) {
+BootTime SimulatedClock::now() const {
+  return own_then_ + (loop_.now() - loop_then_) * (1000 + drift_) / 1000;
+}
+
+void SimulatedClock::set_drift(std::int32_t thousandths) {
+  KISEKI_ASSERT(thousandths > -1000);
+  own_then_ = now();
+  loop_then_ = loop_.now();
+  drift_ = thousandths;
+}
+
+Clock::TimerId SimulatedClock::at(BootTime own, std::move_only_function<void()> action) {
   const TimerId id = loop_.next_timer_++;
+  BootTime when = loop_then_ + (own - own_then_);
+  if (drift_ != 0) {
+    // Not before: rounded up.
+    const Duration rate(1000 + drift_);
+    when = loop_then_ + Duration(((own - own_then_) * 1000 + rate - Duration(1)) / rate);
+  }
   loop_.timers_.emplace(std::pair(when, id), SimulatedLoop::Timer{this, std::move(action)});
   loop_.timer_places_.emplace(id, when);
   return id;

@@ -53,25 +53,32 @@ class SimulatedLoop {
   Clock::TimerId next_timer_ = 1;
 };
 
-/// The clock of one simulated node: virtual time, and a wall clock that may be off by what the test says.
+/// The clock of one simulated node: virtual time, which may pass faster or slower for it, and a wall clock
+/// that may be off by what the test says.
 class SimulatedClock final : public Clock {
  public:
   /// The loop outlives the clock.
   explicit SimulatedClock(SimulatedLoop& loop, Duration wall_offset = {})
-      : loop_(loop), wall_offset_(wall_offset) {}
+      : loop_(loop), wall_offset_(wall_offset), loop_then_(loop.now()), own_then_(loop.now()) {}
   /// Forgets its timers: the node is gone.
   ~SimulatedClock() override;
 
   WallTime wall() const override;
-  BootTime now() const override { return loop_.now(); }
+  BootTime now() const override;
   TimerId at(BootTime when, std::move_only_function<void()> action) override;
   void cancel(TimerId timer) override;
 
   void set_wall_offset(Duration offset) noexcept { wall_offset_ = offset; }
+  /// From now on this clock gains so many thousandths, above -1000. Timers that stand already ring when they
+  /// would have.
+  void set_drift(std::int32_t thousandths);
 
  private:
   SimulatedLoop& loop_;
   Duration wall_offset_;
+  std::int32_t drift_ = 0;
+  BootTime loop_then_;  // when the drift changed last, by the loop and by this clock
+  BootTime own_then_;
 };
 
 template <class T>

@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 
+#include "base/planted.h"
 #include "base/scope.h"
 #include "chunk/testing/device_world.h"
 
@@ -154,6 +155,43 @@ TEST(DeviceStore, damage_is_an_error_and_never_wrong_bytes) {
       EXPECT_TRUE(world.holds(*healthy));
     }
   }
+}
+
+/// Cuts the power after so many steps of a put that lets the file grow. False when the put ended before.
+bool starts_after_a_cut(std::uint64_t seed, std::size_t steps, bool& starts) {
+  World world(seed);
+  world.open();
+  bool ended = false;
+  world.loop.spawn([](DeviceStore& device, bool& done) -> Task<> {
+    co_await device.put(make_chunk(1, 100_KiB), GcEpoch(1));
+    done = true;
+  }(*world.device, ended));
+  for (std::size_t step = 0; step < steps && !ended; ++step) world.loop.step();
+  const bool was_ended = ended;
+  world.crash(seed);
+  auto opened = world.loop.get(world.start());
+  starts = opened.has_value();
+  if (opened) world.device = std::move(*opened);
+  return !was_ended;
+}
+
+std::size_t cuts_without_a_start(std::uint64_t seeds) {
+  std::size_t failures = 0;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    bool starts = true;
+    for (std::size_t steps = 0; starts_after_a_cut(seed, steps, starts); ++steps) failures += starts ? 0 : 1;
+  }
+  return failures;
+}
+
+TEST(DeviceStore, starts_after_a_power_cut_at_every_moment_of_a_growth) {
+  EXPECT_EQ(cuts_without_a_start(100), 0U);
+}
+
+TEST(DeviceStore, a_growth_that_is_not_durable_is_noticed) {
+  const planted::Fault fault("6.4 a region opened beyond what is durable");
+  EXPECT_GT(cuts_without_a_start(100), 0U);
+  EXPECT_GT(fault.met(), 0U);
 }
 
 TEST(DeviceStore, a_disk_that_lies_is_found_out) {

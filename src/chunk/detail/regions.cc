@@ -1,6 +1,7 @@
 #include "chunk/detail/regions.h"
 
 #include "base/metrics.h"
+#include "base/planted.h"
 
 namespace kiseki::chunk::detail {
 
@@ -114,6 +115,7 @@ Task<Result<bool>> Regions::grow() {
     const Bytes from = geometry().file_size(have);
     auto allocated = co_await parts_.file.allocate(from, geometry().file_size(have + more) - from);
     if (allocated) {
+      KISEKI_CO_TRY(co_await keep_growth());
       parts_.index.add_areas(have + more);
       growth_refused_ = false;
       co_return true;
@@ -124,6 +126,14 @@ Task<Result<bool>> Regions::grow() {
     log::warning("chunk", "the file system is full: the data file stays at {} bytes", parts_.file.size());
   }
   co_return false;
+}
+
+/// A power cut must not keep a superblock that speaks of areas and lose the areas.
+Task<Result<>> Regions::keep_growth() {
+  if (KISEKI_PLANTED("6.4 a region opened beyond what is durable")) co_return Result<>{};
+  auto synced = co_await parts_.file.sync();
+  if (!synced) parts_.health.fail_for_good(synced.error());
+  co_return synced;
 }
 
 Task<Result<>> Regions::open(Place place) {
@@ -158,6 +168,7 @@ Task<Result<>> Regions::raise_epoch(GcEpoch epoch) {
   if (epoch <= superblock_.epoch) co_return Result<>{};
   // Writes from here on are stamped with it, also before the superblock is down.
   epoch_ = std::max(epoch_, epoch);
+  if (KISEKI_PLANTED("6.5 an epoch is acknowledged before it is durable")) co_return Result<>{};
   co_return co_await save(std::nullopt);
 }
 
@@ -171,7 +182,9 @@ Task<Result<>> Regions::flush_index() {
   while (flushing_) co_await flushed_.wait();
   flushing_ = true;
   const auto flush = space_.begin_flush();
-  auto result = co_await parts_.pool.run([&store = parts_.store] { return store.flush(); });
+  const bool skips = KISEKI_PLANTED("6.4 a region closes without an index flush");
+  auto result =
+      skips ? Result<>{} : co_await parts_.pool.run([&store = parts_.store] { return store.flush(); });
   flushing_ = false;
   if (result) space_.end_flush(flush);
   flushed_.wake_all();

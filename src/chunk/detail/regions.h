@@ -72,6 +72,7 @@ class Regions {
   Task<Result<>> open_for(Bytes size);
   Task<Result<std::optional<Place>>> find_place(Bytes size);
   Task<Result<bool>> grow();
+  Task<Result<>> keep_growth();
   Task<Result<>> open(Place place);
   Task<Result<>> reclaim();
   Task<Result<>> flush_index();

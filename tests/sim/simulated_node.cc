@@ -47,8 +47,10 @@ Result<> SimulatedNode::start() {
   return opened;
 }
 
-void SimulatedNode::power_cut(Scope& users) {
-  disk_.crash();
+void SimulatedNode::end(End how, Scope& users) {
+  set_full(false);
+  set_slow(0);
+  how == End::power_cut ? disk_.crash() : disk_.kill();
   for (CrashableKv* store : {&rows_, &index_}) {
     store->fail_writes(std::numeric_limits<std::uint64_t>::max());
     store->set_full(true);
@@ -60,6 +62,16 @@ void SimulatedNode::power_cut(Scope& users) {
     store->fail_writes(0);
     store->set_full(false);
   }
+}
+
+void SimulatedNode::set_full(bool is_full) {
+  disk_.set_capacity(is_full ? disk_.used() : SimulatedDisk::Options{}.capacity);
+  for (CrashableKv* store : {&rows_, &index_}) store->set_full(is_full);
+}
+
+void SimulatedNode::set_slow(std::uint32_t chance) {
+  disk_.faults().slow = chance;
+  disk_.faults().slow_latency = std::chrono::milliseconds(20);
 }
 
 bool SimulatedNode::holds(std::string_view word) const {

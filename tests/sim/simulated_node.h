@@ -24,10 +24,19 @@ class SimulatedNode {
 
   /// Opens what the disk holds; the first time makes the node.
   Result<> start();
-  /// Everything not synced is lost, in part. `users` and the node find out by errors; ends with neither
-  /// running.
-  void power_cut(Scope& users);
+  enum class End : std::uint8_t {
+    power_cut,  ///< Everything not synced is lost, in part.
+    kill,       ///< The files keep what was completed; what the process held is gone.
+  };
+  /// `users` and the node find out by errors; ends with neither running.
+  void end(End how, Scope& users);
   void stop();
+  /// While set, files and stores do not grow.
+  void set_full(bool is_full);
+  /// A million times the chance that a call of the disk takes 20 ms.
+  void set_slow(std::uint32_t chance);
+  /// The wall clock is off by this from now on.
+  void set_wall_offset(Duration offset) { clock_.set_wall_offset(offset); }
 
   fs::FileSystem& files() { return *running_->files; }
   TenantId tenant() const { return tenant_; }

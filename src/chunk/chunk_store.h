@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/chunk_reference.h"
@@ -87,13 +88,33 @@ class DeviceStore {
     GcEpoch epoch;
   };
   virtual Task<Result<PutReply>> put(std::shared_ptr<const SealedChunk> chunk, GcEpoch epoch) = 0;
+  /// As a put of the chunk, which must be there: raises its last put and answers with it. `not_found`;
+  /// `corrupted` when another chunk stands under the id.
+  virtual Task<Result<GcEpoch>> touch(ChunkReference reference, GcEpoch epoch) = 0;
   /// Blocks [first, first + count) of the referenced chunk. `not_found`; `corrupted` when a checksum fails or
   /// the stored root is not the reference's.
   virtual Task<Result<Blocks>> read(ChunkReference reference, std::size_t first, std::size_t count) = 0;
   /// Deletes when the last put is older than `below`: the conditional delete of a garbage round.
   virtual Task<Result<bool>> erase_if_older(ChunkId id, GcEpoch below) = 0;
-  /// The device's garbage epoch only rises.
+  /// The device's garbage epoch only rises. On return it survives a power cut, and no write is under way that
+  /// will be stamped with less.
   virtual Task<Result<>> raise_epoch(GcEpoch epoch) = 0;
+  virtual GcEpoch epoch() const = 0;
+
+  /// What a garbage round looks for: chunks whose last put is in [first, below).
+  struct Aged {
+    ChunkId id{};
+    Bytes stored = 0;  ///< What its deletion frees.
+  };
+  struct AgedPage {
+    std::vector<Aged> chunks;
+    std::optional<ChunkId> next;  ///< Where to go on; nothing: that was all.
+  };
+  /// In order of ids, from `from` on; a page looks at so many chunks that it holds the core for about a
+  /// millisecond.
+  virtual Task<Result<AgedPage>> aged(ChunkId from, GcEpoch first, GcEpoch below) = 0;
+  /// Those of `ids` that are here and older.
+  virtual Task<Result<std::vector<Aged>>> aged_of(std::vector<ChunkId> ids, GcEpoch below) = 0;
 
   struct Usage {
     Bytes capacity, used, chunks;

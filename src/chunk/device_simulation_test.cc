@@ -1,10 +1,12 @@
 // Random schedules of puts, touches, reads, deletes, power cuts and kills, by seed.
 
-#include <cstdlib>
 #include <gtest/gtest.h>
+#include <iostream>
 
+#include "base/planted.h"
 #include "base/scope.h"
 #include "chunk/testing/device_world.h"
+#include "sim/simulation.h"
 
 namespace kiseki::chunk {
 namespace {
@@ -19,30 +21,43 @@ struct Known {
   std::uint64_t changes = 0;
 };
 
-class Simulation {
+class Run {
  public:
-  explicit Simulation(std::uint64_t seed) : rng_(seed * 2 + 1), world_(seed, World::small(4 + seed % 9)) {
+  explicit Run(const sim::Schedule& schedule)
+      : schedule_(schedule),
+        rng_(schedule.seed * 2 + 1),
+        world_(schedule.seed, World::small(4 + schedule.seed % 9)) {
     for (std::uint64_t i = 0; i < 30; ++i) {
       const Bytes length = 1 + rng_.below(rng_.below(4) == 0 ? 150'000 : 15'000);
       known_.push_back({.chunk = make_chunk(i, length)});
     }
   }
 
-  void run() {
-    world_.open();
-    for (int life = 0; life < 3; ++life) {
-      SCOPED_TRACE(fmt::format("life {}", life));
+  std::string run() {
+    open();
+    for (const auto& life : schedule_.steps) {
+      if (!violation_.empty()) break;
+      rng_ = SeededRng(life.argument);
       live();
       die();
-      if (testing::Test::HasFatalFailure()) return;
-      check();
-      if (testing::Test::HasFailure()) return;
+      if (violation_.empty()) check();
     }
-    check_that_space_returns();
-    world_.stop();
+    if (violation_.empty()) check_that_space_returns();
+    if (world_.device) world_.stop();
+    return violation_;
   }
 
  private:
+  void expect(bool holds, std::string_view otherwise) {
+    if (!holds && violation_.empty()) violation_ = otherwise;
+  }
+
+  void open() {
+    auto opened = world_.loop.get(world_.start());
+    expect(opened.has_value(), opened ? "" : opened.error().to_string());
+    if (opened) world_.device = std::move(*opened);
+  }
+
   void live() {
     stopping_ = false;
     Scope scope(world_.loop.executor());
@@ -72,10 +87,10 @@ class Simulation {
       for (std::uint64_t i = 0; i < steps && !ended; ++i) world_.loop.step();
       world_.disk.crash();
       world_.store.set_full(true);
-      ASSERT_TRUE(world_.loop.run_until([&ended] { return ended; }));
+      expect(world_.loop.run_until([&ended] { return ended; }), "a start does not end");
       world_.end(rng_.next());
     }
-    world_.open();
+    open();
     dead_ = false;
   }
 
@@ -90,7 +105,7 @@ class Simulation {
       Known& known = known_[rng_.below(known_.size())];
       const std::uint64_t choice = rng_.below(100);
       if (choice < 3) {
-        static_cast<void>(co_await world_.device->raise_epoch(GcEpoch(1 + rng_.below(5))));
+        co_await raise();
       } else if (choice < 40 || known.busy) {
         co_await read(known);
       } else if (choice < 70) {
@@ -99,6 +114,12 @@ class Simulation {
         co_await erase(known);
       }
     }
+  }
+
+  Task<> raise() {
+    const std::uint64_t epoch = 1 + rng_.below(5);
+    const auto raised = co_await world_.device->raise_epoch(GcEpoch(epoch));
+    if (raised) epoch_ = std::max(epoch_, epoch);
   }
 
   Task<> read(Known& known) {
@@ -112,30 +133,32 @@ class Simulation {
     if (dead_) co_return;
     const bool steady = changes == known.changes && !known.busy;
     if (!found) {
-      EXPECT_EQ(found.error().code(), Errc::not_found) << found.error().to_string();
-      EXPECT_FALSE(present && steady) << "an acknowledged chunk is gone";
+      expect(found.error().code() == Errc::not_found, found.error().to_string());
+      expect(!(present && steady), "an acknowledged chunk is gone");
       co_return;
     }
-    EXPECT_FALSE(absent && steady) << "a deleted chunk is there";
+    expect(!(absent && steady), "a deleted chunk is there");
     const View all = known.chunk->ciphertext.view();
     const Bytes from = first * block_size(known.chunk->format);
     const Bytes length = std::min<Bytes>(all.size() - from, count * block_size(known.chunk->format));
-    EXPECT_TRUE(equal(found->ciphertext.view(), all.subspan(from, length))) << "wrong bytes";
+    expect(equal(found->ciphertext.view(), all.subspan(from, length)), "wrong bytes");
   }
 
   Task<> put(Known& known) {
     known.busy = true;
     known.busy_erasing = false;
     ++known.changes;
+    const std::uint64_t least = epoch_;
     const auto reply = co_await world_.device->put(known.chunk, GcEpoch(rng_.below(6)));
     if (!reply) {
-      EXPECT_TRUE(dead_ || reply.error().code() == Errc::no_space) << reply.error().to_string();
+      expect(dead_ || reply.error().code() == Errc::no_space, reply.error().to_string());
       if (!dead_) known.busy = false;
       if (!dead_) ++refused;
       co_return;
     }
     // What was acknowledged after the machine died came to pass before it.
-    EXPECT_EQ(reply->put, known.present ? Put::touched : Put::stored);
+    expect(reply->put == (known.present ? Put::touched : Put::stored), "a put found what is not so");
+    expect(reply->epoch >= GcEpoch(least), "a put is stamped with less than the device's epoch");
     known.present = true;
     known.epoch = std::max(reply->epoch.value(), reply->put == Put::touched ? known.epoch : 0);
     known.busy = false;
@@ -149,11 +172,11 @@ class Simulation {
     const std::uint64_t below = 1 + rng_.below(8);
     const auto erased = co_await world_.device->erase_if_older(known.chunk->id, GcEpoch(below));
     if (!erased) {
-      EXPECT_TRUE(dead_) << erased.error().to_string();
+      expect(dead_, erased.error().to_string());
       co_return;
     }
     if (*erased) {
-      EXPECT_LT(known.epoch, below) << "deleted what was put since";
+      expect(known.epoch < below, "deleted what was put since");
       known.present = false;
       known.epoch = 0;
     }
@@ -161,19 +184,21 @@ class Simulation {
   }
 
   void check() {
-    world_.check_space();
+    expect(world_.space_violation().empty(), "fragments overlap, or usage is no sum");
+    expect(world_.device->epoch() >= GcEpoch(epoch_), "an acknowledged epoch is lost");
     for (Known& known : known_) {
+      if (!violation_.empty()) return;
       const auto found = world_.read(*known.chunk);
       if (!found) {
-        ASSERT_EQ(found.error().code(), Errc::not_found) << found.error().to_string();
-        EXPECT_TRUE(!known.present || (known.busy && known.busy_erasing)) << "an acknowledged chunk is lost";
+        expect(found.error().code() == Errc::not_found, found.error().to_string());
+        expect(!known.present || (known.busy && known.busy_erasing), "an acknowledged chunk is lost");
         known.present = false;
         known.epoch = 0;
       } else {
-        EXPECT_TRUE(known.present || (known.busy && !known.busy_erasing)) << "a deleted chunk came back";
-        EXPECT_TRUE(equal(found->ciphertext.view(), known.chunk->ciphertext.view()));
-        EXPECT_EQ(found->tags, known.chunk->tags);
-        EXPECT_FALSE(world_.erase(known.chunk->id, known.epoch).value()) << "an acknowledged touch is lost";
+        expect(known.present || (known.busy && !known.busy_erasing), "a deleted chunk came back");
+        expect(equal(found->ciphertext.view(), known.chunk->ciphertext.view()), "wrong bytes");
+        expect(found->tags == known.chunk->tags, "wrong tags");
+        expect(!world_.erase(known.chunk->id, known.epoch).value_or(true), "an acknowledged touch is lost");
         known.present = true;
       }
       known.busy = false;
@@ -182,7 +207,7 @@ class Simulation {
 
   void check_that_space_returns() {
     for (const Known& known : known_) static_cast<void>(world_.erase(known.chunk->id, 1000));
-    EXPECT_EQ(world_.device->usage().used, 0U);
+    expect(world_.device->usage().used == 0, "space is used by nothing");
     const Bytes capacity = world_.device->usage().capacity;
     // 45 % of the device three times over.
     for (std::uint64_t round = 0; round < 3; ++round) {
@@ -190,15 +215,20 @@ class Simulation {
       for (Bytes used = 0; used < capacity * 45 / 100; used += 104_KiB) {
         chunks.push_back(make_chunk(1000 + chunks.size() + round * 100, 100_KiB));
         const auto reply = world_.put(chunks.back());
-        ASSERT_TRUE(reply) << reply.error().to_string() << " at " << world_.device->usage().used;
+        expect(reply.has_value(), "freed space is not used again");
+        if (!reply) return;
       }
-      for (const auto& chunk : chunks) ASSERT_TRUE(world_.erase(chunk->id, 1000).value());
+      for (const auto& chunk : chunks)
+        expect(world_.erase(chunk->id, 1000).value_or(false), "a delete fails");
     }
-    world_.check_space();
+    expect(world_.space_violation().empty(), "fragments overlap, or usage is no sum");
   }
 
+  const sim::Schedule& schedule_;
   SeededRng rng_;
   World world_;
+  std::string violation_;
+  std::uint64_t epoch_ = 0;  // acknowledged
   std::vector<Known> known_;
   bool stopping_ = false;
   bool dead_ = false;
@@ -208,25 +238,57 @@ class Simulation {
   std::uint64_t refused = 0;
 };
 
-TEST(DeviceSimulation, loses_and_tears_nothing_acknowledged) {
-  const char* one = std::getenv("KISEKI_SEED");
-  const std::uint64_t first = one == nullptr ? 0 : std::strtoull(one, nullptr, 10);
-  const char* many = std::getenv("KISEKI_SEEDS");
-  const std::uint64_t count = one != nullptr ? 1 : many == nullptr ? 300 : std::strtoull(many, nullptr, 10);
-  std::uint64_t acknowledged = 0;
-  std::uint64_t refused = 0;
-  for (std::uint64_t seed = first; seed < first + count; ++seed) {
-    SCOPED_TRACE(fmt::format("KISEKI_SEED={}", seed));
-    Simulation simulation(seed);
-    simulation.run();
-    acknowledged += simulation.acknowledged;
-    refused += simulation.refused;
-    if (HasFailure()) return;
+class DeviceSimulation final : public sim::Simulation {
+ public:
+  sim::Schedule plan(std::uint64_t seed) const override {
+    sim::Schedule schedule{.seed = seed, .steps = {}};
+    SeededRng rng(seed);
+    for (int life = 0; life < 3; ++life) schedule.steps.push_back({{}, "life", rng.next()});
+    return schedule;
   }
-  if (one != nullptr) return;
-  EXPECT_GT(acknowledged, count * 100);
-  EXPECT_GT(refused, count);  // the device is small enough to run full
+
+  std::string run(const sim::Schedule& schedule, sim::Trace&) const override {
+    Run run(schedule);
+    std::string words = run.run();
+    acknowledged += run.acknowledged;
+    refused += run.refused;
+    return words;
+  }
+
+  mutable std::uint64_t acknowledged = 0, refused = 0;
+};
+
+TEST(DeviceSimulation, loses_and_tears_nothing_acknowledged) {
+  const DeviceSimulation simulation;
+  const auto seeds = sim::Seeds::from_environment(60);
+  const auto finding = sim::find_violation(simulation, seeds);
+  ASSERT_FALSE(finding) << finding->to_string();
+  if (seeds.count < 10) return;
+  EXPECT_GT(simulation.acknowledged, seeds.count * 100);
+  EXPECT_GT(simulation.refused, 0U);  // the device is small enough to run full
 }
+
+class PlantedDevice : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(PlantedDevice, is_noticed) {
+  const planted::Fault fault(GetParam());
+  const auto seeds = sim::seeds_until_violation(DeviceSimulation(), 300);
+  ASSERT_TRUE(seeds) << "after " << fault.met() << " times";
+  EXPECT_GT(fault.met(), 0U);
+  RecordProperty("seeds", static_cast<int>(*seeds));
+  std::cout << GetParam() << ": " << *seeds << " seeds\n";
+}
+
+INSTANTIATE_TEST_SUITE_P(Planted, PlantedDevice,
+                         ::testing::Values("6.4 a put is visible before its bytes are flushed",
+
+                                           "6.4 a region closes without an index flush",
+                                           "6.4 a scan takes a fragment without verifying it",
+                                           "6.4 a scan does not repeat touches and deletes",
+                                           "6.5 a put is stamped with less than the device's epoch",
+                                           "6.5 a touch does not raise the last put",
+                                           "6.5 an epoch is acknowledged before it is durable",
+                                           "6.6 a device deletes without looking at the last put"));
 
 }  // namespace
 }  // namespace kiseki::chunk

@@ -1,6 +1,7 @@
 #include "chunk/detail/committer.h"
 
 #include "base/metrics.h"
+#include "base/planted.h"
 
 namespace kiseki::chunk::detail {
 
@@ -26,7 +27,8 @@ Task<Result<>> Committer::commit(std::vector<Change> changes) {
 Task<> Committer::run() {
   while (!next_.empty()) {
     const auto group = std::exchange(next_, {});
-    auto result = co_await parts_.file.sync();
+    const bool flushes_late = KISEKI_PLANTED("6.4 a put is visible before its bytes are flushed");
+    auto result = flushes_late ? Result<>{} : co_await parts_.file.sync();
     flushes.add();
     if (result) result = co_await apply(group);
     if (!result) parts_.health.fail_for_good(result.error());

@@ -11,6 +11,8 @@ enum : kv::Family { device_family, fragments_family, extents_family, areas_famil
 
 constexpr std::string_view owner_key = "uuid";
 constexpr std::uint8_t row_version = 1;
+// Rows that one look for aged chunks passes.
+constexpr std::size_t aged_page_max = 1024;
 
 template <std::unsigned_integral T>
 std::string key_of(T value) {
@@ -160,6 +162,28 @@ Result<std::optional<Row>> Index::find(const ChunkId& id) {
   if (!row) return fail(std::move(row).error());
   if (!is_in_place(*row)) return fail(Errc::corrupted, "index row: no such place");
   return std::move(*row);
+}
+
+Result<DeviceStore::AgedPage> Index::aged(const ChunkId& from, GcEpoch first, GcEpoch below) {
+  DeviceStore::AgedPage page;
+  const auto rows = store_.iterate(fragments_family, {});
+  std::size_t looked_at = 0;
+  for (rows->seek(from); rows->valid(); rows->next(), ++looked_at) {
+    DeviceStore::Aged aged;
+    if (rows->key().size() != aged.id.size()) return fail(Errc::corrupted, "index: fragment key");
+    std::ranges::copy(rows->key(), aged.id.begin());
+    if (looked_at == aged_page_max) {
+      page.next = aged.id;
+      break;
+    }
+    const auto row = decode_row(rows->value());
+    if (!row) return fail(row.error());
+    if (row->last_put < first || row->last_put >= below) continue;
+    aged.stored = row->extent().length;
+    page.chunks.push_back(aged);
+  }
+  KISEKI_TRY(rows->status());
+  return page;
 }
 
 bool Index::is_in_place(const Row& row) const {

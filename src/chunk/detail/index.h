@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "chunk/chunk_store.h"
 #include "chunk/detail/fragment.h"
 #include "chunk/detail/superblock.h"
 #include "crypto/hash.h"
@@ -54,6 +55,8 @@ class Index {
   Result<> set_owner(const DeviceUuid& uuid);
 
   Result<std::optional<Row>> find(const ChunkId& id);
+  /// One page of the chunks whose last put is in [first, below).
+  Result<DeviceStore::AgedPage> aged(const ChunkId& from, GcEpoch first, GcEpoch below);
   /// Visible together. After an error nothing has changed.
   Result<> write(std::span<const Change> changes);
 

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/metrics.h"
+#include "base/planted.h"
 
 namespace kiseki::chunk::detail {
 
@@ -43,6 +44,21 @@ class LocalDevice::Reading {
   std::uint64_t number_;
 };
 
+class LocalDevice::Stamping {
+ public:
+  Stamping(LocalDevice& owner, GcEpoch stamp) : owner_(owner), place_(owner.stamps_.insert(stamp)) {}
+  Stamping(const Stamping&) = delete;
+  Stamping& operator=(const Stamping&) = delete;
+  ~Stamping() {
+    owner_.stamps_.erase(place_);
+    owner_.stamped_.wake_all();
+  }
+
+ private:
+  LocalDevice& owner_;
+  std::multiset<GcEpoch>::iterator place_;
+};
+
 LocalDevice::LocalDevice(Parts parts)
     : parts_(std::move(parts)),
       scope_(parts_.services.executor),
@@ -67,14 +83,32 @@ Task<Result<DeviceStore::PutReply>> LocalDevice::put(std::shared_ptr<const Seale
   KISEKI_CO_TRY(health_.check());
   auto row = parts_.index->find(chunk->id);
   if (!row) co_return fail(std::move(row).error());
-  const GcEpoch stamp = std::max(epoch, regions_.epoch());
+  const GcEpoch stamp = KISEKI_PLANTED("6.5 a put is stamped with less than the device's epoch")
+                            ? epoch
+                            : std::max(epoch, regions_.epoch());
+  const Stamping stamping(*this, stamp);
   if (!*row) co_return co_await store(std::move(chunk), stamp);
   const auto root = root_of(chunk->format, chunk->ciphertext.size(), chunk->tags);
   if ((*row)->root != root) co_return PutReply{Put::conflict, (*row)->last_put};
-  co_return co_await touch(chunk->id, std::move(**row), stamp);
+  co_return co_await raise_last_put(chunk->id, std::move(**row), stamp);
 }
 
-Task<Result<DeviceStore::PutReply>> LocalDevice::touch(ChunkId id, Row row, GcEpoch stamp) {
+Task<Result<GcEpoch>> LocalDevice::touch(ChunkReference reference, GcEpoch epoch) {
+  KISEKI_CO_TRY(admit());
+  const Call call(*this);
+  const auto claim = co_await claims_.acquire(reference.id);
+  KISEKI_CO_TRY(health_.check());
+  auto row = row_for(reference);
+  if (!row) co_return fail(std::move(row).error());
+  const GcEpoch stamp = std::max(epoch, regions_.epoch());
+  const Stamping stamping(*this, stamp);
+  const auto raised = co_await raise_last_put(reference.id, *std::move(row), stamp);
+  if (!raised) co_return fail(raised.error());
+  co_return raised->epoch;
+}
+
+Task<Result<DeviceStore::PutReply>> LocalDevice::raise_last_put(ChunkId id, Row row, GcEpoch stamp) {
+  if (KISEKI_PLANTED("6.5 a touch does not raise the last put")) co_return PutReply{Put::touched, stamp};
   // The row became visible only after the flush of its put: nothing is left to wait for.
   if (row.last_put < stamp) {
     Row after = row;
@@ -216,7 +250,10 @@ Task<Result<bool>> LocalDevice::erase_if_older(ChunkId id, GcEpoch below) {
   KISEKI_CO_TRY(health_.check());
   auto row = parts_.index->find(id);
   if (!row) co_return fail(std::move(row).error());
-  if (!*row || (*row)->last_put >= below) co_return false;
+  const bool is_young = *row && (*row)->last_put >= below;
+  if (!*row || (is_young && !KISEKI_PLANTED("6.6 a device deletes without looking at the last put"))) {
+    co_return false;
+  }
   const Position position = (*row)->position;
   const Record record{Record::Kind::erase, id, GcEpoch()};
   KISEKI_CO_TRY(co_await recorder_.record(record, Change{id, std::move(*row), std::nullopt}));
@@ -228,7 +265,27 @@ Task<Result<bool>> LocalDevice::erase_if_older(ChunkId id, GcEpoch below) {
 Task<Result<>> LocalDevice::raise_epoch(GcEpoch epoch) {
   KISEKI_CO_TRY(admit());
   const Call call(*this);
-  co_return co_await regions_.raise_epoch(epoch);
+  KISEKI_CO_TRY(co_await regions_.raise_epoch(epoch));
+  while (!stamps_.empty() && *stamps_.begin() < epoch) co_await stamped_.wait();
+  co_return Result<>{};
+}
+
+Task<Result<DeviceStore::AgedPage>> LocalDevice::aged(ChunkId from, GcEpoch first, GcEpoch below) {
+  KISEKI_CO_TRY(admit());
+  const Call call(*this);
+  co_return parts_.index->aged(from, first, below);
+}
+
+Task<Result<std::vector<DeviceStore::Aged>>> LocalDevice::aged_of(std::vector<ChunkId> ids, GcEpoch below) {
+  KISEKI_CO_TRY(admit());
+  const Call call(*this);
+  std::vector<Aged> found;
+  for (const ChunkId& id : ids) {
+    const auto row = parts_.index->find(id);
+    if (!row) co_return fail(row.error());
+    if (*row && (*row)->last_put < below) found.push_back({id, (*row)->extent().length});
+  }
+  co_return found;
 }
 
 DeviceStore::Usage LocalDevice::usage() const {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <set>
+
 #include "chunk/chunk_store.h"
 #include "chunk/detail/claims.h"
 #include "chunk/detail/header_cache.h"
@@ -23,9 +25,13 @@ class LocalDevice final : public DeviceStore {
 
   Executor executor() const override { return parts_.services.executor; }
   Task<Result<PutReply>> put(std::shared_ptr<const SealedChunk> chunk, GcEpoch epoch) override;
+  Task<Result<GcEpoch>> touch(ChunkReference reference, GcEpoch epoch) override;
   Task<Result<Blocks>> read(ChunkReference reference, std::size_t first, std::size_t count) override;
   Task<Result<bool>> erase_if_older(ChunkId id, GcEpoch below) override;
   Task<Result<>> raise_epoch(GcEpoch epoch) override;
+  GcEpoch epoch() const override { return regions_.epoch(); }
+  Task<Result<AgedPage>> aged(ChunkId from, GcEpoch first, GcEpoch below) override;
+  Task<Result<std::vector<Aged>>> aged_of(std::vector<ChunkId> ids, GcEpoch below) override;
   Usage usage() const override;
   Task<> stop() override;
 
@@ -37,10 +43,12 @@ class LocalDevice final : public DeviceStore {
   class Call;
   /// A read that space freed from now on waits for.
   class Reading;
+  /// A write of a last put, until it is in the index.
+  class Stamping;
 
   Result<> admit() const;
   Task<Result<PutReply>> store(std::shared_ptr<const SealedChunk> chunk, GcEpoch stamp);
-  Task<Result<PutReply>> touch(ChunkId id, Row row, GcEpoch stamp);
+  Task<Result<PutReply>> raise_last_put(ChunkId id, Row row, GcEpoch stamp);
   Task<Result<>> write(std::shared_ptr<const SealedChunk> chunk, FragmentHeader header);
   Task<Result<>> write_large(const SealedChunk& chunk, Bytes offset, Buffer header);
   Result<Row> row_for(const ChunkReference& reference);
@@ -56,6 +64,8 @@ class LocalDevice final : public DeviceStore {
   Claims claims_;
   Semaphore writes_;
   HeaderCache headers_;
+  std::multiset<GcEpoch> stamps_;  // of writes under way
+  WaitList stamped_;
   std::size_t calls_ = 0;
   bool stopping_ = false;
   WaitList idle_;

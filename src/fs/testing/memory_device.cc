@@ -28,6 +28,15 @@ Task<Result<chunk::DeviceStore::PutReply>> MemoryDevice::put(std::shared_ptr<con
   co_return PutReply{chunk::Put::stored, stamp};
 }
 
+Task<Result<GcEpoch>> MemoryDevice::touch(ChunkReference reference, GcEpoch epoch) {
+  co_await asio::post(executor_, use_task);
+  const auto found = chunks_.find(reference.id);
+  if (found == chunks_.end()) co_return fail(Errc::not_found, "no such chunk");
+  if (found->second.reference != reference) co_return fail(Errc::corrupted, "another chunk");
+  found->second.epoch = std::max({found->second.epoch, epoch, epoch_});
+  co_return found->second.epoch;
+}
+
 Task<Result<chunk::Blocks>> MemoryDevice::read(ChunkReference reference, std::size_t first,
                                                std::size_t count) {
   co_await asio::post(executor_, use_task);
@@ -62,6 +71,27 @@ Task<Result<bool>> MemoryDevice::erase_if_older(ChunkId id, GcEpoch below) {
 Task<Result<>> MemoryDevice::raise_epoch(GcEpoch epoch) {
   epoch_ = std::max(epoch_, epoch);
   co_return Result<>();
+}
+
+Task<Result<chunk::DeviceStore::AgedPage>> MemoryDevice::aged(ChunkId from, GcEpoch first, GcEpoch below) {
+  co_await asio::post(executor_, use_task);
+  AgedPage page;
+  for (auto at = chunks_.lower_bound(from); at != chunks_.end(); ++at) {
+    if (at->second.epoch < first || at->second.epoch >= below) continue;
+    page.chunks.push_back({at->first, at->second.reference.length});
+  }
+  co_return page;
+}
+
+Task<Result<std::vector<chunk::DeviceStore::Aged>>> MemoryDevice::aged_of(std::vector<ChunkId> ids,
+                                                                          GcEpoch below) {
+  co_await asio::post(executor_, use_task);
+  std::vector<Aged> found;
+  for (const ChunkId& id : ids) {
+    const auto at = chunks_.find(id);
+    if (at != chunks_.end() && at->second.epoch < below) found.push_back({id, at->second.reference.length});
+  }
+  co_return found;
 }
 
 chunk::DeviceStore::Usage MemoryDevice::usage() const {

@@ -15,9 +15,13 @@ class MemoryDevice final : public chunk::DeviceStore {
 
   Executor executor() const override { return executor_; }
   Task<Result<PutReply>> put(std::shared_ptr<const chunk::SealedChunk> chunk, GcEpoch epoch) override;
+  Task<Result<GcEpoch>> touch(ChunkReference reference, GcEpoch epoch) override;
   Task<Result<chunk::Blocks>> read(ChunkReference reference, std::size_t first, std::size_t count) override;
   Task<Result<bool>> erase_if_older(ChunkId id, GcEpoch below) override;
   Task<Result<>> raise_epoch(GcEpoch epoch) override;
+  GcEpoch epoch() const override { return epoch_; }
+  Task<Result<AgedPage>> aged(ChunkId from, GcEpoch first, GcEpoch below) override;
+  Task<Result<std::vector<Aged>>> aged_of(std::vector<ChunkId> ids, GcEpoch below) override;
   Usage usage() const override;
   Task<> stop() override { co_return; }
 

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/scope.h"
+#include "chunk/chunk_store.h"
+#include "shard/chunk_references.h"
+#include "shard/client.h"
+
+namespace kiseki::gc {
+
+namespace detail {
+struct CollectionRow;
+}
+
+/// Gives the space of chunks that nothing refers to back to the devices, in rounds (PROTOCOLS 6.5, 6.6).
+///
+/// A round raises the epoch, lets every device and then every shard learn it, and only then asks the shards
+/// about chunks that were put before; what none of them counts, the devices delete unless it was put again.
+/// A round that stops anywhere has done no harm, and the next one does what is left. Two collectors at once
+/// hinder each other and harm nothing. Belongs to one core.
+class Collector {
+ public:
+  struct Options {
+    Duration interval = std::chrono::seconds(60);
+    std::uint64_t rounds_whole = 60;  ///< Every so many rounds ask about all chunks, not only new ones.
+  };
+  /// All outlive it.
+  struct Services {
+    Clock* clock = nullptr;
+    shard::Client* client = nullptr;  ///< Of this core.
+    shard::ChunkReferences references;
+    std::vector<chunk::DeviceStore*> devices;  ///< On cores of their own.
+  };
+  struct Status {
+    GcEpoch epoch;
+    std::uint64_t rounds = 0;      ///< Completed by this process.
+    std::uint64_t candidates = 0;  ///< Chunks asked about by the last round.
+    std::uint64_t freed_chunks = 0;
+    Bytes freed = 0;      ///< By this process.
+    Bytes pending = 0;    ///< Found without references in the round under way, and not yet deleted.
+    std::string stalled;  ///< Why the last round did not end; empty: it did.
+  };
+
+  Collector(Options options, Services services);
+  ~Collector();
+
+  /// Devices learn the epoch: before they take puts, after every start.
+  Task<Result<>> start();
+  /// Rounds until `scope` stops.
+  Task<> run(Scope& scope);
+  /// One round. Errors are retriable: `conflict` when another collector is at work.
+  Task<Result<>> round();
+  const Status& status() const noexcept { return status_; }
+
+ private:
+  Task<Result<detail::CollectionRow>> read() const;
+  Task<Result<>> write(detail::CollectionRow& row) const;
+  Task<Result<>> teach_devices(GcEpoch epoch) const;
+  Task<Result<>> raise_shards(GcEpoch epoch) const;
+  Task<Result<>> collect(GcEpoch first, GcEpoch below);
+  Task<Result<>> collect_lost(ShardId shard, GcEpoch below);
+  Task<Result<>> collect_aged(chunk::DeviceStore& device, GcEpoch first, GcEpoch below);
+  Task<Result<>> collect_page(chunk::DeviceStore& device, std::vector<chunk::DeviceStore::Aged> page,
+                              GcEpoch below);
+  Task<Result<std::vector<bool>>> counted(const std::vector<ChunkId>& chunks, GcEpoch round) const;
+
+  Options options_;
+  Services services_;
+  Status status_;
+  std::uint64_t rounds_ = 0;
+};
+
+}  // namespace kiseki::gc

@@ -29,7 +29,7 @@ class WholeNode final : public Simulation {
         steps.push_back({from, std::string(full), 0});
         steps.push_back({from + std::chrono::milliseconds(rng.below(100)), std::string(room), 0});
       }
-      std::ranges::stable_sort(steps, {}, &Step::at);
+      std::ranges::sort(steps, {}, &Step::at);
       std::ranges::move(steps, std::back_inserter(schedule.steps));
       schedule.steps.push_back({length, std::string(rng.below(3) == 0 ? kill : power_cut), 0});
     }

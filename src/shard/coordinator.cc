@@ -31,8 +31,8 @@ Task<Result<Answer>> Coordinator::prepare(std::size_t place) {
   for (const auto& incoming : participant.part.incoming) {
     prepare.part.operations[incoming.operation].record = participants_[incoming.part].moved[incoming.place];
   }
-  co_return co_await session_.deliver(*participant.part.route.port,
-                                      {.stamp = {}, .body = std::move(prepare)}, holder_, deadline_);
+  co_return co_await session_.deliver(*participant.part.route.port, {.stamp = {}, .body = std::move(prepare)},
+                                      holder_, deadline_);
 }
 
 bool Coordinator::take(std::size_t place, Result<Answer> answer) {
@@ -104,8 +104,8 @@ Task<Result<>> Coordinator::decide(Verdict verdict, BootTime deadline) {
                 .primary = holder_.primary,
                 .verdict = verdict,
                 .floor = floor};
-  const auto answer = co_await session_.deliver_to(holder_.primary.leaf,
-                                                   {.stamp = {}, .body = std::move(decide)}, deadline);
+  const auto answer =
+      co_await session_.deliver_to(holder_.primary.leaf, {.stamp = {}, .body = std::move(decide)}, deadline);
   if (!answer) co_return fail(answer.error());
   // Only its own coordinator finishes a sequence; else the whole session was fenced and forgotten.
   if (answer->type != Answer::Type::decided) co_return fail(Errc::fenced, "the session was fenced");

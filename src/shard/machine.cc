@@ -1,7 +1,6 @@
 #include "shard/detail/machine.h"
 
 #include <algorithm>
-
 #include <fmt/format.h>
 
 #include "base/assert.h"
@@ -121,9 +120,8 @@ Result<raft::Index> Machine::applied_durable() {
 }
 
 raft::SnapshotMeta Machine::position() const {
-  return {.index = progress_.applied,
-          .term = progress_.term,
-          .conf = configuration_.value_or(raft::ConfState{})};
+  return {
+      .index = progress_.applied, .term = progress_.term, .conf = configuration_.value_or(raft::ConfState{})};
 }
 
 Result<> Machine::write(Draft& draft) const {
@@ -131,7 +129,8 @@ Result<> Machine::write(Draft& draft) const {
   return draft.write();
 }
 
-Result<std::vector<Answer>> Machine::apply(std::span<const raft::Entry> entries, const raft::ConfState* conf) {
+Result<std::vector<Answer>> Machine::apply(std::span<const raft::Entry> entries,
+                                           const raft::ConfState* conf) {
   Draft draft(store_);
   std::vector<Answer> answers;
   answers.reserve(entries.size());
@@ -389,7 +388,8 @@ Result<Status> Machine::status(const Holder& holder) const {
                   .stamp = is_committed ? kept->outcome.stamp : Stamp{}};
   }
   if (!range_.contains(slot_of(holder.primary.leaf))) return fail(Errc::stale, "the primary lies elsewhere");
-  return Status{.type = locks_.find(id) != nullptr ? Status::Type::pending : Status::Type::unknown, .stamp = {}};
+  return Status{.type = locks_.find(id) != nullptr ? Status::Type::pending : Status::Type::unknown,
+                .stamp = {}};
 }
 
 }  // namespace kiseki::shard::detail

@@ -87,6 +87,14 @@ class MachineTest : public ::testing::Test {
     }
     return rows;
   }
+  std::size_t dead_rows() {
+    std::size_t rows = 0;
+    const auto iterator = store_.iterate(family_references, {}, nullptr);
+    for (iterator->seek({}); iterator->valid(); iterator->next()) {
+      if (iterator->key().front() == static_cast<std::byte>(Kind::dead)) ++rows;
+    }
+    return rows;
+  }
   std::string dump() {
     std::string all;
     for (kv::Family family = 0; family < family_count; ++family) {
@@ -223,7 +231,7 @@ TEST_F(MachineTest, a_move_changes_the_key_and_nothing_else) {
   EXPECT_TRUE(commit(move).committed());
   EXPECT_FALSE(get(entry('a')));
   EXPECT_EQ(get(entry('a', other_leaf)), before);
-  EXPECT_EQ(count(family_references, Kind::dead), 0U);
+  EXPECT_EQ(dead_rows(), 0U);
   EXPECT_EQ(counters().entries, 0U);
   EXPECT_EQ(counters(other_leaf).entries, 1U);
   EXPECT_EQ(counters(other_leaf).modified_ms, 0U);
@@ -235,9 +243,9 @@ TEST_F(MachineTest, references_that_go_leave_dead_rows) {
   put(entry('a'), record);
   record.references = {reference('s'), reference('t')};
   put(entry('a'), record);
-  EXPECT_EQ(count(family_references, Kind::dead), 1U);
+  EXPECT_EQ(dead_rows(), 1U);
   erase(entry('a'));
-  EXPECT_EQ(count(family_references, Kind::dead), 3U);
+  EXPECT_EQ(dead_rows(), 3U);
 }
 
 TEST_F(MachineTest, a_touch_changes_no_version) {
@@ -472,7 +480,7 @@ TEST_F(TwoPhase, halves_of_a_move_carry_the_record) {
   EXPECT_EQ(prepared.moved.front(), *before);
   apply(decide(id, Verdict::committed));
   EXPECT_FALSE(get(entry('a')));
-  EXPECT_EQ(count(family_references, Kind::dead), 0U);
+  EXPECT_EQ(dead_rows(), 1U);
 
   const auto second = next_id();
   part = transaction_of_test().require(Type::absent, entry('a', other_leaf));

@@ -1,5 +1,7 @@
 #include "shard/node.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/logging.h"
 #include "base/scope.h"
@@ -67,20 +69,37 @@ class Node::State {
   ChunkReferences references() const { return ChunkReferences(*routes_); }
   Task<std::vector<ShardStatus>> status();
   std::optional<Error> failure() const { return checkpoint_.failure(); }
+  Task<Result<ShardId>> split(ShardId shard, Slot first);
   Task<> stop();
   /// Lets go of what a failed start has opened.
   Task<> abandon();
 
  private:
-  Task<Result<>> open_places(std::uint32_t data_shards,
-                             std::unordered_map<raft::GroupId, raft::Recovered> recovered);
+  /// The map as it was read; of version 0 when there is none.
+  struct KnownMap {
+    ShardMap map;
+    Stamp version;
+  };
+  bool is_open(ShardId shard) const;
+  Task<Result<>> open_place(ShardId shard);
+  Task<Result<>> open_places();
+  Task<Result<>> take_routes();
+  /// Opens what splits have made.
+  Task<> follow_splits();
+  Task<Result<KnownMap>> read_map();
+  Task<Result<>> write_map(KnownMap known, ShardMap next);
   Task<Result<>> record_map();
+  /// An id that no shard had and no other will get.
+  Task<Result<ShardId>> allocate_shard();
 
   std::vector<CoreServices> cores_;
   kv::KvStore& store_;
   raft::Log& log_;
   BlockingPool& pool_;
   std::vector<std::unique_ptr<Place>> places_;
+  std::unordered_map<raft::GroupId, raft::Recovered> recovered_;  // of shards not opened yet
+  // Shared with posted turns of the loop, which may come after the node has gone.
+  std::shared_ptr<::kiseki::Event> changed_ = std::make_shared<::kiseki::Event>();
   std::unique_ptr<Routes> routes_;
   std::vector<std::unique_ptr<Session>> sessions_;
   Scope background_;
@@ -89,41 +108,149 @@ class Node::State {
   Options options_;
 };
 
-Task<Result<>> Node::State::open_places(std::uint32_t data_shards,
-                                        std::unordered_map<raft::GroupId, raft::Recovered> recovered) {
-  std::vector<Route> routes;
-  for (std::uint32_t i = 0; i <= data_shards; ++i) {
-    std::optional<raft::Recovered> mine;
-    if (auto found = recovered.extract(ShardId(i)); !found.empty()) mine = std::move(found.mapped());
-    auto place = co_await Place::open(ShardId(i), store_, log_, std::move(mine), cores_[i % cores_.size()]);
-    if (!place) co_return fail(std::move(place).error());
-    places_.push_back(std::move(*place));
-    routes.push_back(places_.back()->route());
-  }
-  if (!recovered.empty()) co_return fail(Errc::corrupted, "the log has entries of shards that are not there");
-  routes_ = std::make_unique<Routes>(std::move(routes));
+bool Node::State::is_open(ShardId shard) const {
+  return std::ranges::any_of(places_, [shard](const auto& place) { return place->id() == shard; });
+}
+
+Task<Result<>> Node::State::open_place(ShardId shard) {
+  std::optional<raft::Recovered> mine;
+  if (auto found = recovered_.extract(shard); !found.empty()) mine = std::move(found.mapped());
+  const CoreServices core = cores_[shard.value() % cores_.size()];
+  const auto on_change = [changed = changed_, home = background_.executor()] {
+    asio::post(home, [changed] { changed->set(); });
+  };
+  auto place = co_await Place::open(
+      shard, std::move(mine),
+      {.store = store_, .log = log_, .pool = pool_, .core = core, .on_change = on_change});
+  if (!place) co_return fail(std::move(place).error());
+  places_.push_back(std::move(*place));
   co_return Result<>{};
 }
 
-/// Others learn the map from the system shard; this node takes it from its own row.
-Task<Result<>> Node::State::record_map() {
-  std::vector<SlotRange> ranges;
-  for (const auto& route : routes_->all()) ranges.push_back(route.range);
-  Transaction transaction;
-  transaction.require(Assert::Type::absent, system_key(Kind::map, {}));
-  transaction.put(system_key(Kind::map, {}), map_record(ranges));
-  const auto committed = co_await Registry(*routes_).commit(std::move(transaction));
-  if (!committed && committed.error().code() != Errc::conflict) co_return committed;
+/// Opening a shard applies what its log holds, and that may be a split.
+Task<Result<>> Node::State::open_places() {
+  for (bool opened = true; std::exchange(opened, false);) {
+    const auto shards = Machine::all(store_);
+    if (!shards) co_return fail(shards.error());
+    for (const ShardId shard : *shards) {
+      if (is_open(shard)) continue;
+      KISEKI_CO_TRY(co_await open_place(shard));
+      opened = true;
+    }
+  }
+  co_return co_await take_routes();
+}
+
+Task<Result<>> Node::State::take_routes() {
+  std::vector<Route> routes;
+  Coverage coverage;
+  for (const auto& place : places_) {
+    routes.push_back(co_await place->route());
+    coverage.add(routes.back().range);
+  }
+  // A split in between: its child is opened next.
+  if (coverage.missing() && routes_) co_return Result<>{};
+  if (coverage.missing()) co_return fail(Errc::corrupted, "the shards here do not have all slots");
+  std::ranges::sort(routes, {}, [](const Route& route) { return route.range.first; });
+  if (routes_) {
+    routes_->replace(std::move(routes));
+  } else {
+    routes_ = std::make_unique<Routes>(std::move(routes));
+  }
   co_return Result<>{};
+}
+
+Task<> Node::State::follow_splits() {
+  while (true) {
+    co_await changed_->wait();
+    if (background_.stopping()) co_return;
+    changed_->reset();
+    const auto opened = co_await open_places();
+    if (opened) continue;
+    log::warning("shard", "a shard that a split made cannot be opened yet: {}", opened.error().to_string());
+    if (co_await background_.sleep(*cores_.front().clock, std::chrono::seconds(1))) changed_->set();
+  }
+}
+
+Task<Result<Node::State::KnownMap>> Node::State::read_map() {
+  PartRequest request;
+  request.gets.push_back({system_key(Kind::map, {}), false});
+  auto reply = co_await routes_->system().port->read(std::move(request));
+  if (!reply) co_return fail(std::move(reply).error());
+  const auto& record = reply->gets.front().record;
+  if (!record) co_return KnownMap{};
+  auto map = ShardMap::decode(*record);
+  if (!map) co_return fail(std::move(map).error());
+  co_return KnownMap{.map = std::move(*map), .version = record->version};
+}
+
+Task<Result<>> Node::State::write_map(KnownMap known, ShardMap next) {
+  const Key row = system_key(Kind::map, {});
+  Transaction transaction;
+  transaction.require(known.version.is_none() ? Assert::Type::absent : Assert::Type::version, row,
+                      known.version);
+  transaction.put(row, next.record());
+  co_return co_await Registry(*routes_).commit(std::move(transaction));
+}
+
+/// Others learn the map from the system shard; this node takes it from its own shards.
+Task<Result<>> Node::State::record_map() {
+  const auto known = co_await read_map();
+  if (!known) co_return fail(known.error());
+  ShardMap here{.next = known->map.next, .shards = {}};
+  for (const auto& route : routes_->all()) {
+    here.shards.push_back({.id = route.id, .range = route.range});
+    here.next = std::max(here.next, ShardId(route.id.value() + 1));
+  }
+  if (here == known->map) co_return Result<>{};
+  const auto written = co_await write_map(*known, std::move(here));
+  // Another one was first; it had the same to write.
+  if (!written && written.error().code() != Errc::conflict) co_return written;
+  co_return Result<>{};
+}
+
+Task<Result<ShardId>> Node::State::allocate_shard() {
+  auto known = co_await read_map();
+  if (!known) co_return fail(std::move(known).error());
+  ShardMap taken = known->map;
+  const ShardId id = taken.next;
+  taken.next = ShardId(id.value() + 1);
+  KISEKI_CO_TRY(co_await write_map(std::move(*known), std::move(taken)));
+  co_return id;
+}
+
+Task<Result<ShardId>> Node::State::split(ShardId shard, Slot first) {
+  const auto route = routes_->find(shard);
+  if (!route) co_return fail(Errc::not_found, "split: no such shard");
+  if (!route->range.contains(first) || first == route->range.first) {
+    co_return fail(Errc::invalid_argument, "split: not between two slots of the shard");
+  }
+  const auto child = co_await allocate_shard();
+  if (!child) co_return child;
+  const auto answer = co_await route->port->propose(
+      {.stamp = {}, .body = Split{.child = *child, .first = first}}, Attempt::first);
+  if (!answer) co_return fail(answer.error());
+  if (answer->type == Answer::Type::wrong_shard) co_return fail(Errc::conflict, "split: another was first");
+  if (answer->type != Answer::Type::decided) co_return fail(Errc::busy, "split: the replicas are changing");
+  while (!routes_->find(*child)) {
+    if (!co_await background_.sleep(*cores_.front().clock, std::chrono::milliseconds(1))) {
+      co_return fail(Errc::cancelled, "split: the node is stopping");
+    }
+  }
+  KISEKI_CO_TRY(co_await record_map());
+  co_return *child;
 }
 
 Task<Result<>> Node::State::open() {
-  auto recovered = co_await hop(log_.executor(), recovered_of(log_));
-  const auto row = co_await establish(options_, store_, !recovered.empty(), pool_);
+  recovered_ = co_await hop(log_.executor(), recovered_of(log_));
+  const auto row = co_await establish(options_, store_, !recovered_.empty(), pool_);
   if (!row) co_return fail(row.error());
-  KISEKI_CO_TRY(co_await open_places(row->data_shards, std::move(recovered)));
+  KISEKI_CO_TRY(co_await open_places());
+  if (!recovered_.empty())
+    co_return fail(Errc::corrupted, "the log has entries of shards that are not there");
   KISEKI_CO_TRY(co_await record_map());
   sweeper_ = std::make_unique<Sweeper>(*routes_, *cores_.front().clock, Sweeper::Options{});
+  background_.spawn(follow_splits());
   background_.spawn(checkpoint_.run(background_));
   background_.spawn(sweeper_->run(background_));
   co_return Result<>{};
@@ -140,12 +267,13 @@ Task<Result<std::unique_ptr<Client>>> Node::State::connect(CoreServices core, st
 
 Task<std::vector<Node::ShardStatus>> Node::State::status() {
   std::vector<ShardStatus> all;
-  for (const auto& place : places_) all.push_back(co_await place->status());
+  for (std::size_t i = 0; i < places_.size(); ++i) all.push_back(co_await places_[i]->status());
   co_return all;
 }
 
 Task<> Node::State::stop() {
   background_.request_stop();
+  changed_->set();
   for (const auto& session : sessions_) co_await hop(session->executor(), session->stop());
   co_await background_.stop();
   for (const auto& place : places_) co_await place->quiet();
@@ -188,6 +316,9 @@ Task<Result<std::unique_ptr<Client>>> Node::connect(CoreServices core, std::uint
 ChunkReferences Node::references() const { return state_->references(); }
 Task<std::vector<Node::ShardStatus>> Node::status() { co_return co_await state_->status(); }
 std::optional<Error> Node::failure() const { return state_->failure(); }
+Task<Result<ShardId>> Node::split(ShardId shard, Slot first) {
+  co_return co_await state_->split(shard, first);
+}
 Task<> Node::stop() { co_await state_->stop(); }
 
 }  // namespace kiseki::shard

@@ -29,34 +29,57 @@ raft::SnapshotMeta first_base() {
   return base;
 }
 
-Task<Result<std::unique_ptr<Place>>> Place::open(ShardId shard, kv::KvStore& store, raft::Log& log,
-                                                 std::optional<raft::Recovered> recovered,
-                                                 CoreServices core) {
-  auto machine = Machine::open(store, shard);
+Place::Place(std::unique_ptr<Shard> shard, Services services)
+    : id_(shard->machine().id()),
+      core_(services.core),
+      shard_(std::move(shard)),
+      port_(*shard_, core_.executor),
+      snapshots_(
+          shard_->machine().id(), services.store, services.pool,
+          [this]() -> const Machine& { return shard_->machine(); },
+          [this](std::unique_ptr<Machine> machine) { return shard_->restore(std::move(machine)); }) {
+  shard_->on_change(std::move(services.on_change));
+}
+
+Task<Result<std::unique_ptr<Place>>> Place::open(ShardId shard, std::optional<raft::Recovered> recovered,
+                                                 Services services) {
+  KISEKI_CO_TRY(ShardSnapshots::finish(services.store, shard));
+  auto machine = Machine::open(services.store, shard);
   if (!machine) co_return fail(std::move(machine).error());
   if (!recovered) {
-    // The first start ended before the log knew the shard.
+    // The first start ended before the log knew the shard; a replica without state waits for a snapshot.
     raft::Recovered fresh;
-    fresh.base = first_base();
-    KISEKI_CO_TRY(check_fit(**machine, fresh));
-    KISEKI_CO_TRY(co_await hop(log.executor(), log.create(shard, first_base())));
+    if (const auto& members = (*machine)->configuration()) {
+      fresh.base = {.index = first_index, .term = first_term, .conf = *members};
+      KISEKI_CO_TRY(check_fit(**machine, fresh));
+    }
+    KISEKI_CO_TRY(co_await hop(services.log.executor(), services.log.create(shard, fresh.base)));
     recovered = std::move(fresh);
   }
-  KISEKI_CO_TRY(check_fit(**machine, *recovered));
+  const CoreServices core = services.core;
   std::unique_ptr<Place> place(
-      new Place(std::make_unique<Shard>(std::move(*machine), store, *core.clock), core));
+      new Place(std::make_unique<Shard>(std::move(*machine), services.store, *core.clock), services));
   raft::Replica::Options options;
   options.group = shard;
-  options.node = this_node;
+  options.node = services.node;
   options.seed = shard.value();
-  const raft::Replica::Services services{
-      .machine = *place->shard_, .log = log, .clock = *core.clock, .executor = core.executor};
-  auto replica = co_await hop(core.executor, raft::Replica::open(options, std::move(*recovered), services));
+  const raft::Replica::Services replica_services{.machine = *place->shard_,
+                                                 .log = services.log,
+                                                 .clock = *core.clock,
+                                                 .executor = core.executor,
+                                                 .transport = services.transport,
+                                                 .snapshots = &place->snapshots_};
+  auto replica =
+      co_await hop(core.executor, raft::Replica::open(options, std::move(*recovered), replica_services));
   if (!replica) co_return fail(std::move(replica).error().in(fmt::format("shard {}", shard.value())));
   place->replica_ = std::move(*replica);
   place->journal_ = std::make_unique<ReplicaJournal>(*place->replica_);
   place->shard_->attach(*place->journal_);
   co_return place;
+}
+
+Task<Route> Place::route_here() {
+  co_return Route{.id = shard_->machine().id(), .range = shard_->machine().range(), .port = &port_};
 }
 
 Task<Node::ShardStatus> Place::status_here() {

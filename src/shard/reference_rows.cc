@@ -80,9 +80,22 @@ Result<> erase_dead(Draft& draft, const DeadRow& row, GcEpoch below) {
   return {};
 }
 
-void ingest_references(kv::Batch& batch, const Key& key, const Record& record) {
-  const std::string place = key.encode();
-  for (const auto& one : record.references) batch.put(family_references, reference_key(one.id, place), {});
+void ingest_references(kv::Batch& batch, const std::string& place,
+                       const std::vector<ChunkReference>& references) {
+  for (const auto& one : references) batch.put(family_references, reference_key(one.id, place), {});
+}
+
+Result<std::vector<ChunkReference>> references_in(Kind kind, View value) {
+  if (kind == Kind::counters || kind == Kind::decision) return std::vector<ChunkReference>();
+  if (kind != Kind::intent) {
+    auto record = Record::decode(value);
+    if (!record) return fail(std::move(record).error());
+    return std::move(record->references);
+  }
+  auto intent = Intent::decode(value);
+  if (!intent) return fail(std::move(intent).error());
+  if (!intent->staged) return std::vector<ChunkReference>();
+  return std::move(intent->staged->record.references);
 }
 
 void mark_rebuilt(kv::Batch& batch, ShardId shard, GcEpoch epoch) {

@@ -141,8 +141,8 @@ Task<Result<std::vector<Counters>>> Session::counters_once(const std::vector<Lea
   co_return whole;
 }
 
-/// The answer leaves with the routes as they were when it was given, so that who asks every shard knows that it
-/// has reached all of them.
+/// The answer leaves with the routes as they were when it was given, so that who asks every shard knows that
+/// it has reached all of them.
 Task<Result<std::vector<Row>>> Session::scan(ShardId shard, Kind kind, Stamp after, std::uint32_t rows_max) {
   const BootTime until = deadline();
   auto route = routes_.find(shard);
@@ -200,9 +200,10 @@ Task<Result<>> Session::configure(NamespaceId space, std::uint32_t epoch, SpaceS
   const BootTime until = deadline();
   Coverage told;
   while (const auto slot = told.missing()) {
-    const auto answer = co_await deliver(
-        *routes_.of(*slot).port,
-        {.stamp = {}, .body = Configure{.space = space, .epoch = epoch, .state = state}}, std::nullopt, until);
+    const auto answer =
+        co_await deliver(*routes_.of(*slot).port,
+                         {.stamp = {}, .body = Configure{.space = space, .epoch = epoch, .state = state}},
+                         std::nullopt, until);
     if (!answer) co_return fail(answer.error());
     if (answer->type == Answer::Type::stale) co_return fail(Errc::stale, "a newer configuration is known");
     KISEKI_CO_TRY(co_await cover(told, *slot, answer->range, until));

@@ -86,11 +86,25 @@ Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfSt
     waiters_.erase(found);
   }
   if (standing > 0) releases_.wake_all();
+  if (!machine_->take_children().empty() && on_change_) on_change_();
   return {};
 }
 
-/// Proposals under way may still commit: their waiters learn it by `apply`, or run out of time.
-void Shard::leadership(raft::Role, raft::Term) {}
+/// Proposals under way may still commit; nobody here would learn it in time.
+void Shard::leadership(raft::Role role, raft::Term) {
+  if (role == raft::Role::leader) return;
+  for (const auto& [index, waiter] : std::exchange(waiters_, {})) {
+    waiter->lost = true;
+    waiter->done.set();
+  }
+}
+
+Result<> Shard::restore(std::unique_ptr<Machine> machine) {
+  machine_ = std::move(machine);
+  releases_.wake_all();
+  if (on_change_) on_change_();
+  return {};
+}
 
 Task<Result<Answer>> Shard::await(raft::Replica::Position position) {
   const BootTime began = clock_.now();
@@ -106,6 +120,7 @@ Task<Result<Answer>> Shard::await(raft::Replica::Position position) {
   }
   if (stopped_) co_return cancelled(machine_->id());
   if (waiter.replaced) co_return fail(Errc::not_leader, "the entry was replaced");
+  if (waiter.lost) co_return fail(Errc::unavailable, "leadership was lost; the outcome is unknown");
   KISEKI_ASSERT(!in_time);
   co_return fail(Errc::timed_out, fmt::format("shard {}: no answer in time", machine_->id().value()));
 }
@@ -117,7 +132,7 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   if (attempt == Attempt::first && journal_->reads_locally()) {
     auto known = machine_->foresee(proposal);
     if (!known) co_return fail(std::move(known).error());
-    if (*known) {
+    if (*known && journal_->reads_locally()) {
       foreseen.add();
       co_return std::move(**known);
     }
@@ -131,23 +146,27 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   co_return co_await await(*position);
 }
 
-Task<Result<>> Shard::may_read() {
+/// What `look` sees of a state that is the newest: under a lease that still holds after the look, or behind a
+/// barrier.
+template <class Look>
+Task<std::invoke_result_t<Look>> Shard::newest(Look look) {
+  const Call call(*this);
   if (stopped_) co_return cancelled(machine_->id());
   KISEKI_ASSERT(journal_ != nullptr);
-  if (!journal_->reads_locally()) KISEKI_CO_TRY(co_await journal_->read_barrier());
-  co_return Result<>{};
+  if (journal_->reads_locally()) {
+    auto seen = look();
+    if (journal_->reads_locally()) co_return seen;
+  }
+  KISEKI_CO_TRY(co_await journal_->read_barrier());
+  co_return look();
 }
 
 Task<Result<PartReply>> Shard::read(PartRequest request) {
-  const Call call(*this);
-  KISEKI_CO_TRY(co_await may_read());
-  co_return Reader(store_, *machine_).read(request);
+  co_return co_await newest([&] { return Reader(store_, *machine_).read(request); });
 }
 
 Task<Result<Status>> Shard::status(Holder holder) {
-  const Call call(*this);
-  KISEKI_CO_TRY(co_await may_read());
-  co_return machine_->status(holder);
+  co_return co_await newest([&] { return machine_->status(holder); });
 }
 
 Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
@@ -162,38 +181,34 @@ Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
   co_return true;
 }
 
-Task<Result<Standings>> Shard::standing() {
-  const Call call(*this);
-  KISEKI_CO_TRY(co_await may_read());
+Result<Standings> Shard::standing_now() const {
   Standings standing{.all = {}, .range = machine_->range()};
   for (const auto& [id, prepared] : machine_->locks().all()) {
-    standing.all.push_back({.holder = prepared.holder, .prepared = prepared.stamp, .spaces = prepared.spaces});
+    standing.all.push_back(
+        {.holder = prepared.holder, .prepared = prepared.stamp, .spaces = prepared.spaces});
   }
-  co_return standing;
+  return standing;
+}
+
+Task<Result<Standings>> Shard::standing() {
+  co_return co_await newest([this] { return standing_now(); });
 }
 
 Task<Result<Scanned>> Shard::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
-  const Call call(*this);
-  KISEKI_CO_TRY(co_await may_read());
-  co_return Reader(store_, *machine_).scan(kind, after, rows_max);
+  co_return co_await newest([&] { return Reader(store_, *machine_).scan(kind, after, rows_max); });
 }
 
 Task<Result<std::vector<Row>>> Shard::pending(GoneSessions gone, std::uint32_t rows_max) {
-  const Call call(*this);
-  KISEKI_CO_TRY(co_await may_read());
-  co_return Reader(store_, *machine_).pending(gone, rows_max);
+  co_return co_await newest([&] { return Reader(store_, *machine_).pending(gone, rows_max); });
 }
 
 Task<Result<Judgement>> Shard::judge(std::vector<ChunkId> chunks) {
-  const Call call(*this);
-  KISEKI_CO_TRY(co_await may_read());
-  co_return Reader(store_, *machine_).judge(chunks);
+  co_return co_await newest([&] { return Reader(store_, *machine_).judge(chunks); });
 }
 
 Task<Result<ReferenceRows::Page>> Shard::dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) {
-  const Call call(*this);
-  KISEKI_CO_TRY(co_await may_read());
-  co_return ReferenceRows(store_, machine_->range()).dead(from, below, rows_max);
+  co_return co_await newest(
+      [&] { return ReferenceRows(store_, machine_->range()).dead(from, below, rows_max); });
 }
 
 }  // namespace kiseki::shard::detail

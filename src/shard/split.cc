@@ -3,8 +3,8 @@
 #include "base/codec.h"
 #include "shard/detail/machine.h"
 
-// What a shard gives to the one that a split makes (rule 1.8). Rows under leaves stay where they are: the store
-// has them by their keys. All of it is one write, with the parent's progress.
+// What a shard gives to the one that a split makes (rule 1.8). Rows under leaves stay where they are: the
+// store has them by their keys. All of it is one write, with the parent's progress.
 
 namespace kiseki::shard::detail {
 
@@ -45,7 +45,8 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Split& split) {
 }
 
 Result<> Machine::copy_to_child(Draft& draft, ShardId child, SlotRange upper) {
-  const Progress begin{.applied = first_index, .term = first_term, .last = progress_.last, .epoch = progress_.epoch};
+  const Progress begin{
+      .applied = first_index, .term = first_term, .last = progress_.last, .epoch = progress_.epoch};
   draft.put(family_state, state_key(child, StateType::range), upper.encode());
   draft.put(family_state, state_key(child, StateType::progress), begin.encode());
   draft.put(family_state, state_key(child, StateType::configuration), encode(*configuration_));

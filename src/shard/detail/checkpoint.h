@@ -34,7 +34,7 @@ class Checkpoint {
   const Bytes log_limit_;
   kv::KvStore& store_;
   raft::Log& log_;
-  Places& places_;
+  Places& places_;  // grows meanwhile
   Clock& clock_;
   BlockingPool& pool_;
   Bytes next_ = 0;  // live bytes at which the next flush is due; 0: the limit

@@ -17,13 +17,13 @@ namespace kiseki::shard::detail {
 /// What a shard says to a proposal.
 struct Answer {
   enum class Type : std::uint8_t {
-    decided,    ///< `outcome`, for good. Of `Decide` and `Resolve`: committed, or refused with `aborted`.
-    prepared,   ///< Locked; `outcome.stamp` is the prepare's.
-    blocked,    ///< By `holder`; nothing happened.
-    stale,      ///< The sequence is below the session's low-water mark, or the epoch is an older one.
-    fenced,     ///< The session may not write any more.
-    full,       ///< Too many results or prepared transactions are kept; nothing happened.
-    forgotten,  ///< The transaction is finished everywhere; nothing of it is known any more.
+    decided,      ///< `outcome`, for good. Of `Decide` and `Resolve`: committed, or refused with `aborted`.
+    prepared,     ///< Locked; `outcome.stamp` is the prepare's.
+    blocked,      ///< By `holder`; nothing happened.
+    stale,        ///< The sequence is below the session's low-water mark, or the epoch is an older one.
+    fenced,       ///< The session may not write any more.
+    full,         ///< Too many results or prepared transactions are kept; nothing happened.
+    forgotten,    ///< The transaction is finished everywhere; nothing of it is known any more.
     wrong_shard,  ///< Slots it names lie in another shard now; nothing happened here, and nothing will.
   };
   Type type = Type::decided;

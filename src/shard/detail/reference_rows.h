@@ -27,7 +27,10 @@ Result<> erase_dead(Draft& draft, const DeadRow& row, GcEpoch below);
 
 /// For a replica that is built from rows of a snapshot: what `refer` writes of a row, with the batch that
 /// takes the row in.
-void ingest_references(kv::Batch& batch, const Key& key, const Record& record);
+void ingest_references(kv::Batch& batch, const std::string& place,
+                       const std::vector<ChunkReference>& references);
+/// Those of a row of any kind, as it stands in the store; of an intent those that it stages.
+Result<std::vector<ChunkReference>> references_in(Kind kind, View value);
 /// Such a replica knows nothing of what went before; it judges no round up to `epoch`, which is the shard's.
 void mark_rebuilt(kv::Batch& batch, ShardId shard, GcEpoch epoch);
 Result<GcEpoch> rebuilt_at(kv::KvStore& store, ShardId shard);

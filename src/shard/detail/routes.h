@@ -14,9 +14,9 @@ struct Route {
   ShardPort* port = nullptr;
 };
 
-/// Which shard has which slots, as far as it is known here: complete, in order of slots; shard 0 is slot 0. Its
-/// owner replaces it when a shard splits; whoever is answered `wrong_shard` or `stale` looks again a moment
-/// later. Asked from every core; the ports outlive it.
+/// Which shard has which slots, as far as it is known here: complete, in order of slots; shard 0 is slot 0.
+/// Its owner replaces it when a shard splits; whoever is answered `wrong_shard` or `stale` looks again a
+/// moment later. Asked from every core; the ports outlive it.
 class Routes {
  public:
   explicit Routes(std::vector<Route> routes) : routes_(std::move(routes)) {}
@@ -34,8 +34,8 @@ class Routes {
   std::vector<Route> routes_;
 };
 
-/// How much of the key space has answered a question to all shards. An answer speaks for the slots its shard had
-/// when it was given; whoever asks goes on until no slot is missing, whatever splits meanwhile.
+/// How much of the key space has answered a question to all shards. An answer speaks for the slots its shard
+/// had when it was given; whoever asks goes on until no slot is missing, whatever splits meanwhile.
 class Coverage {
  public:
   void add(SlotRange range) { ranges_.push_back(range); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -28,6 +29,10 @@ class Shard final : public raft::StateMachine, public ShardPort {
   void attach(Journal& journal) noexcept { journal_ = &journal; }
   /// While there is none, proposals that add rows are answered `no_space`.
   void set_room(bool has_room) noexcept { has_room_ = has_room; }
+  /// Called when the range has become smaller: after a split, whose child has its rows, or by a snapshot.
+  void on_change(std::function<void()> call) { on_change_ = std::move(call); }
+  /// The state is that of a snapshot from now on.
+  Result<> restore(std::unique_ptr<Machine> machine);
   /// Every call, also those under way, answers `cancelled`.
   void stop();
   /// No call is under way any more.
@@ -38,9 +43,7 @@ class Shard final : public raft::StateMachine, public ShardPort {
   Result<> apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) override;
   raft::Index applied() const override { return machine_->applied(); }
   Result<raft::Index> applied_durable() const override { return machine_->applied_durable(); }
-  std::optional<raft::ConfState> configuration() const override {
-    return machine_->configuration();
-  }
+  std::optional<raft::ConfState> configuration() const override { return machine_->configuration(); }
   void leadership(raft::Role role, raft::Term term) override;
   void removed() override { stop(); }
   /// Nobody waits for answers that will not come.
@@ -62,11 +65,14 @@ class Shard final : public raft::StateMachine, public ShardPort {
     raft::Term term;
     std::optional<Answer> answer;
     bool replaced = false;
+    bool lost = false;
     ::kiseki::Event done;
   };
   /// Counts a call that is under way.
   class Call;
-  Task<Result<>> may_read();
+  template <class Look>
+  Task<std::invoke_result_t<Look>> newest(Look look);
+  Result<Standings> standing_now() const;
   Task<Result<Answer>> await(raft::Replica::Position position);
   Stamp now() const;
 
@@ -75,6 +81,7 @@ class Shard final : public raft::StateMachine, public ShardPort {
   Clock& clock_;
   Limits limits_;
   Journal* journal_ = nullptr;
+  std::function<void()> on_change_;
   std::unordered_map<raft::Index, Waiter*> waiters_;
   WaitList releases_;
   ::kiseki::Event idle_;

@@ -68,7 +68,8 @@ enum class Attempt : std::uint8_t {
 };
 
 /// What clients ask of a shard, wherever it is. An error leaves the outcome of a proposal unknown, but for
-/// `no_space` and `cancelled` of a first attempt, and `not_leader`. A read of slots that lie elsewhere is `stale`.
+/// `no_space` and `cancelled` of a first attempt, and `not_leader`. A read of slots that lie elsewhere is
+/// `stale`.
 class ShardPort {
  public:
   virtual ~ShardPort() = default;
@@ -79,8 +80,8 @@ class ShardPort {
   /// True when the transaction holds nothing here any more, false when `limit` passed before.
   virtual Task<Result<bool>> released(TransactionId id, Duration limit) = 0;
   virtual Task<Result<Standings>> standing() = 0;
-  /// Scanned rows with stamps > `after`, oldest first; all those of the last stamp. No row with a smaller stamp
-  /// comes later: rows get the stamp of the entry that makes them visible (rule 1.7).
+  /// Scanned rows with stamps > `after`, oldest first; all those of the last stamp. No row with a smaller
+  /// stamp comes later: rows get the stamp of the entry that makes them visible (rule 1.7).
   virtual Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) = 0;
   /// Pending rows of sessions that are gone.
   virtual Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) = 0;

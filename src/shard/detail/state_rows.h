@@ -19,7 +19,7 @@ enum class StateType : std::uint8_t {
   prepared = 5,  ///< item: session, sequence
   pending = 6,   ///< item: session, the key of a pending row
   range = 7,
-  rebuilt = 16,  ///< Rounds up to this epoch are not judged (reference_rows.h).
+  rebuilt = 16,       ///< Rounds up to this epoch are not judged (reference_rows.h).
   configuration = 8,  ///< The replicas of the group.
   staged = 9,         ///< item: family, key; a row of a snapshot that waits to be installed
   install = 10,       ///< The staged snapshot that is being installed, or waits for it.
@@ -29,7 +29,7 @@ enum class StateType : std::uint8_t {
 struct Progress {
   raft::Index applied = 0;
   raft::Term term = 0;  ///< Of the entry applied last.
-  Stamp last;  ///< Of the last commit.
+  Stamp last;           ///< Of the last commit.
   GcEpoch epoch;
 
   std::string encode() const;

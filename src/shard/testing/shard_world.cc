@@ -118,11 +118,13 @@ Task<Result<ReferenceRows::Page>> MortalPort::dead(ChunkId from, GcEpoch below, 
   return pass(shard_.dead(from, below, rows_max));
 }
 
-ShardWorld::ShardWorld(std::uint32_t data_shards) : logs_(data_shards + 1) {
+ShardWorld::ShardWorld(std::uint32_t data_shards) {
   kv::Batch batch;
   const auto ranges = ranges_of(data_shards);
-  for (std::uint32_t i = 0; i < ranges.size(); ++i) Machine::create(batch, ShardId(i), ranges[i], first_base());
-  KISEKI_ASSERT(store_.write(batch).has_value() && store_.flush().has_value());
+  for (std::uint32_t i = 0; i < ranges.size(); ++i) {
+    Machine::create(batch, ShardId(i), ranges[i], first_base());
+  }
+  KISEKI_ASSERT(store_->write(batch).has_value() && store_->flush().has_value());
   start();
 }
 
@@ -130,18 +132,114 @@ ShardWorld::~ShardWorld() { end(); }
 
 void ShardWorld::start() {
   late_ = std::make_unique<Scope>(loop_.executor());
-  std::vector<Route> routes;
-  for (std::uint32_t i = 0; i < logs_.size(); ++i) {
-    auto machine = Machine::open(store_, ShardId(i));
-    KISEKI_ASSERT(machine.has_value());
-    const auto range = (*machine)->range();
-    shards_.push_back(std::make_unique<Shard>(std::move(*machine), store_, clock_));
-    journals_.push_back(std::make_unique<TinyJournal>(logs_[i], *shards_.back(), loop_.executor()));
-    journals_.back()->replay();
-    shards_.back()->attach(*journals_.back());
-    routes.push_back({.id = ShardId(i), .range = range, .port = shards_.back().get()});
+  alive_ = std::make_shared<bool>(true);
+  follow();
+}
+
+void ShardWorld::open(ShardId id) {
+  auto machine = Machine::open(*store_, id);
+  KISEKI_ASSERT(machine.has_value());
+  auto one = std::make_unique<OneShard>();
+  one->shard = std::make_unique<Shard>(std::move(*machine), *store_, clock_);
+  one->journal = std::make_unique<TinyJournal>(logs_[id], *one->shard, loop_.executor());
+  one->journal->replay();
+  one->shard->attach(*one->journal);
+  // Children appear some time after the split: their log has to be made first.
+  one->shard->on_change([this, alive = alive_] {
+    asio::post(loop_.executor(), [this, alive] {
+      if (*alive) follow();
+    });
+  });
+  shards_.emplace(id, std::move(one));
+}
+
+void ShardWorld::follow() {
+  for (bool opened = true; std::exchange(opened, false);) {
+    for (const ShardId id : Machine::all(*store_).value()) {
+      if (shards_.contains(id)) continue;
+      open(id);
+      opened = true;
+    }
   }
-  routes_ = std::make_unique<Routes>(std::move(routes));
+  std::vector<Route> routes;
+  for (const auto& [id, one] : shards_) {
+    routes.push_back({.id = id, .range = one->shard->machine().range(), .port = one->shard.get()});
+  }
+  std::ranges::sort(routes, {}, [](const Route& route) { return route.range.first; });
+  if (routes_) {
+    routes_->replace(std::move(routes));
+  } else {
+    routes_ = std::make_unique<Routes>(std::move(routes));
+  }
+  for (const auto& session : sessions_) take_routes(*session);
+}
+
+void ShardWorld::take_routes(MortalSession& session) {
+  std::vector<Route> routes = routes_->all();
+  for (auto& route : routes) {
+    auto& port = session.ports[route.id];
+    if (!port) port = std::make_unique<MortalPort>(*route.port, session.life, weather_, *late_, clock_);
+    route.port = port.get();
+  }
+  if (session.routes) {
+    session.routes->replace(std::move(routes));
+  } else {
+    session.routes = std::make_unique<Routes>(std::move(routes));
+  }
+}
+
+Answer ShardWorld::split(ShardId shard, Slot first) {
+  const ShardId child(static_cast<std::uint32_t>(logs_.size()));
+  return loop_
+      .get(shards_.at(shard)->shard->propose({.stamp = {}, .body = Split{.child = child, .first = first}},
+                                             Attempt::again))
+      .value();
+}
+
+/// What a replica does that is told to take a snapshot in.
+void ShardWorld::ingest(ShardId id, sim::CrashableKv& target, SeededRng& rng) {
+  std::unique_ptr<Machine> machine;
+  const auto open_target = [&] {
+    KISEKI_ASSERT(ShardSnapshots::finish(target, id).has_value());
+    machine = std::move(Machine::open(target, id).value());
+  };
+  if (!Machine::open(target, id)) {
+    kv::Batch batch;
+    Machine::create_empty(batch, id);
+    KISEKI_ASSERT(target.write(batch).has_value());
+  }
+  open_target();
+  const auto set = [&machine](std::unique_ptr<Machine> next) {
+    machine = std::move(next);
+    return Result<>{};
+  };
+  const auto get = [&machine]() -> const Machine& { return *machine; };
+  ShardSnapshots from(
+      id, *store_, pool_, [&]() -> const Machine& { return shard(id.value()).machine(); }, set);
+  ShardSnapshots into(id, target, pool_, get, set);
+  auto source = from.take().value();
+  const raft::Index index = source->meta().index;
+  if (machine->applied() >= index) return;
+  const auto staged = loop_.get(into.stage(*source));
+  KISEKI_ASSERT(staged.has_value());
+  source.reset();
+  if (rng.below(3) == 0) {
+    // The node dies in the middle of the installation: what it wrote last is cut off.
+    target.set_full(true);
+    KISEKI_ASSERT(!loop_.get(into.install(index)));
+    target.set_full(false);
+    target.crash(rng.next());
+    open_target();
+  }
+  const auto installed = loop_.get(into.install(index));
+  KISEKI_ASSERT(installed.has_value());
+}
+
+void ShardWorld::change_store(SeededRng& rng) {
+  for (const auto& [id, one] : shards_) ingest(id, *other_store_, rng);
+  end();
+  std::swap(store_, other_store_);
+  start();
 }
 
 void ShardWorld::end() {
@@ -150,31 +248,26 @@ void ShardWorld::end() {
     session->session->request_stop();
   }
   late_->request_stop();
-  for (const auto& shard : shards_) shard->stop();
+  *alive_ = false;
+  for (const auto& [id, one] : shards_) one->shard->stop();
   for (const auto& session : sessions_) loop_.get(session->session->stop());
   loop_.get(late_->stop());
-  for (const auto& shard : shards_) loop_.get(shard->quiet());
+  for (const auto& [id, one] : shards_) loop_.get(one->shard->quiet());
   loop_.run();
   sessions_.clear();
-  journals_.clear();
   shards_.clear();
+  routes_.reset();
 }
 
 void ShardWorld::crash(std::uint64_t seed) {
   end();
-  store_.crash(seed);
+  store_->crash(seed);
   start();
 }
 
 MortalSession& ShardWorld::connect(std::uint64_t process) {
   auto mortal = std::make_unique<MortalSession>();
-  std::vector<Route> routes = routes_->all();
-  for (auto& route : routes) {
-    mortal->ports.push_back(
-        std::make_unique<MortalPort>(*route.port, mortal->life, weather_, *late_, clock_));
-    route.port = mortal->ports.back().get();
-  }
-  mortal->routes = std::make_unique<Routes>(std::move(routes));
+  take_routes(*mortal);
   const auto calm = std::pair(std::exchange(weather_.duplicates, 0), std::exchange(weather_.lost_answers, 0));
   const auto opened = loop_.get(Registry(*mortal->routes).open(process));
   std::tie(weather_.duplicates, weather_.lost_answers) = calm;
@@ -201,10 +294,10 @@ LeafAddress ShardWorld::leaf_in(std::size_t shard, std::uint64_t nth) const {
 }
 
 bool ShardWorld::is_clean() {
-  for (const auto& shard : shards_) {
-    if (!shard->machine().locks().all().empty()) return false;
+  for (const auto& [id, one] : shards_) {
+    if (!one->shard->machine().locks().all().empty()) return false;
   }
-  const auto rows = store_.iterate(family_rows, {}, nullptr);
+  const auto rows = store_->iterate(family_rows, {}, nullptr);
   for (rows->seek({}); rows->valid(); rows->next()) {
     const auto key = Key::decode(rows->key());
     if (!key || key->kind == Kind::intent) return false;

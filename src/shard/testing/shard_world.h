@@ -1,6 +1,6 @@
 #pragma once
 
-#include <deque>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -74,7 +74,7 @@ struct Weather {
 };
 
 /// A shard as one mortal user sees it.
-class MortalPort final : public ShardPort {
+class MortalPort : public ShardPort {
  public:
   MortalPort(ShardPort& shard, Lifeline& life, Weather& weather, Scope& late, Clock& clock)
       : shard_(shard), life_(life), weather_(weather), late_(late), clock_(clock) {}
@@ -104,7 +104,7 @@ class MortalPort final : public ShardPort {
 /// A session with a life of its own.
 struct MortalSession {
   Lifeline life;
-  std::vector<std::unique_ptr<MortalPort>> ports;
+  std::map<ShardId, std::unique_ptr<MortalPort>> ports;
   std::unique_ptr<Routes> routes;
   std::unique_ptr<Session> session;
 };
@@ -117,9 +117,10 @@ class ShardWorld {
   Weather& weather() noexcept { return weather_; }
   sim::SimulatedLoop& loop() noexcept { return loop_; }
   Clock& clock() noexcept { return clock_; }
-  sim::CrashableKv& store() noexcept { return store_; }
+  sim::CrashableKv& store() noexcept { return *store_; }
   const Routes& routes() const noexcept { return *routes_; }
-  Shard& shard(std::size_t place) { return *shards_[place]; }
+  Shard& shard(std::size_t id) { return *shards_.at(ShardId(static_cast<std::uint32_t>(id)))->shard; }
+  std::size_t shard_count() const noexcept { return shards_.size(); }
 
   /// A new session of `process`; earlier ones of it are fenced.
   MortalSession& connect(std::uint64_t process);
@@ -127,23 +128,40 @@ class ShardWorld {
   /// The node dies: every session with it. Unflushed writes of the store are lost, logs stay.
   void crash(std::uint64_t seed);
 
+  /// Proposes a split at `first`; the child appears when it is applied.
+  Answer split(ShardId shard, Slot first);
+  /// Moves the node to its other store, which holds an older state or none: every shard by a snapshot. By
+  /// seed the other store crashes on the way.
+  void change_store(SeededRng& rng);
+
   /// The leaf of a container whose rows lie in the data shard.
   LeafAddress leaf_in(std::size_t shard, std::uint64_t nth = 0) const;
   /// Nothing is prepared and no intent stands anywhere.
   bool is_clean();
 
  private:
+  struct OneShard {
+    std::unique_ptr<Shard> shard;
+    std::unique_ptr<TinyJournal> journal;
+  };
   void start();
   void end();
+  void open(ShardId id);
+  /// Opens the children of splits, and gives everybody the routes of now.
+  void follow();
+  void take_routes(MortalSession& session);
+  void ingest(ShardId id, sim::CrashableKv& target, SeededRng& rng);
 
   sim::SimulatedLoop loop_;
   sim::SimulatedClock clock_{loop_};
   Weather weather_;
   std::unique_ptr<Scope> late_;  // messages on their way twice
-  sim::CrashableKv store_{family_count};
-  std::vector<TinyLog> logs_;
-  std::vector<std::unique_ptr<Shard>> shards_;
-  std::vector<std::unique_ptr<TinyJournal>> journals_;
+  std::unique_ptr<sim::CrashableKv> store_ = std::make_unique<sim::CrashableKv>(family_count);
+  std::unique_ptr<sim::CrashableKv> other_store_ = std::make_unique<sim::CrashableKv>(family_count);
+  BlockingPool pool_{0};
+  std::map<ShardId, TinyLog> logs_;
+  std::map<ShardId, std::unique_ptr<OneShard>> shards_;
+  std::shared_ptr<bool> alive_;  // shared with a posted turn of the loop
   std::unique_ptr<Routes> routes_;
   std::vector<std::unique_ptr<MortalSession>> sessions_;
 };

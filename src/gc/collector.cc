@@ -30,6 +30,7 @@ class Coverage {
  public:
   void add(ChunkReferences::Slots slots) { slots_.push_back(slots); }
   bool is_whole() {
+    if (KISEKI_PLANTED("6.6 answers need not cover the key space")) return true;
     std::ranges::sort(slots_, {}, &ChunkReferences::Slots::first);
     std::uint32_t next = 0;
     for (const auto& slots : slots_) {
@@ -221,9 +222,7 @@ Task<Result<std::vector<bool>>> Collector::counted(const std::vector<ChunkId>& c
     asked.add(judgement->slots);
     for (std::size_t i = 0; i < chunks.size(); ++i) counts[i] = counts[i] || judgement->counted[i];
   }
-  if (!asked.is_whole() && !KISEKI_PLANTED("6.6 answers need not cover the key space")) {
-    co_return not_whole();
-  }
+  if (!asked.is_whole()) co_return not_whole();
   co_return counts;
 }
 

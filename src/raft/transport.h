@@ -25,7 +25,7 @@ class SnapshotSource {
 class Snapshots {
  public:
   virtual ~Snapshots() = default;
-  /// Of the state as applied now.
+  /// Of the state as applied now. Term and configuration of its meta may be missing: the replica knows them.
   virtual Result<std::unique_ptr<SnapshotSource>> take() = 0;
   /// Takes one in beside the present state; nothing of it shows until `install`. One of another index that
   /// was staged before goes. Durable on return: the log moves its base next. `corrupted` when a piece is not

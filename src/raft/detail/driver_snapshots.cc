@@ -128,11 +128,9 @@ Result<std::unique_ptr<SnapshotSource>> Replica::Driver::take_for(Message& messa
   if (services_.snapshots == nullptr) return fail(Errc::not_supported, "no snapshots");
   auto source = services_.snapshots->take();
   if (!source) return fail(std::move(source).error());
-  const SnapshotMeta& meta = (*source)->meta();
-  if (meta.index < message.snapshot->meta.index || !detail::is_member(meta.conf, message.to)) {
-    return fail(Errc::stale, "the receiver is no member any more");
-  }
-  message.snapshot = Snapshot{meta, {}};
+  KISEKI_ASSERT((*source)->meta().index == applied_ && message.snapshot->meta.index <= applied_);
+  if (!detail::is_member(conf(), message.to)) return fail(Errc::stale, "the receiver is no member any more");
+  message.snapshot = Snapshot{{applied_, term_at(applied_), conf()}, {}};
   return source;
 }
 

@@ -1,0 +1,205 @@
+#include "raft/testing/register_machine.h"
+
+#include "base/assert.h"
+#include "base/codec.h"
+#include "base/planted.h"
+#include "raft/message_codec.h"
+
+namespace kiseki::raft {
+
+namespace {
+
+constexpr kv::Family family = 0;
+constexpr std::string_view progress_key = "progress";
+constexpr std::string_view conf_key = "conf";
+constexpr std::string_view staged_key = "staged";
+constexpr std::string_view register_prefix = "register/";
+
+std::string register_key(std::uint8_t key) { return std::string(register_prefix) + std::to_string(key); }
+
+std::uint64_t mix(std::uint64_t digest, std::uint64_t value) {
+  digest ^= value + 0x9e3779b97f4a7c15 + (digest << 6) + (digest >> 2);
+  return digest * 0xff51afd7ed558ccd;
+}
+
+std::uint64_t hash(View bytes) {
+  std::uint64_t digest = bytes.size();
+  for (const std::byte byte : bytes) digest = mix(digest, static_cast<std::uint64_t>(byte));
+  return digest;
+}
+
+/// As a snapshot message without anything else.
+std::string encode_conf(const ConfState& conf) {
+  const Message message{.type = MessageType::snapshot, .snapshot = Snapshot{{0, 0, conf}, {}}};
+  return encode_messages(GroupId(1), {&message, 1});
+}
+
+ConfState decode_conf(View bytes) {
+  auto frame = parse_messages(bytes);
+  KISEKI_ASSERT(frame.has_value());
+  return frame->messages.at(0).snapshot->meta.conf;
+}
+
+/// The whole state as one string, cut into pieces.
+class StateSource final : public SnapshotSource {
+ public:
+  StateSource(SnapshotMeta meta, std::string state) : meta_(std::move(meta)), state_(std::move(state)) {}
+  const SnapshotMeta& meta() const override { return meta_; }
+  Task<Result<std::optional<std::string>>> next() override {
+    if (given_ == state_.size()) co_return std::nullopt;
+    std::string piece = state_.substr(given_, piece_size);
+    given_ += piece.size();
+    co_return piece;
+  }
+
+ private:
+  static constexpr std::size_t piece_size = 24;
+  SnapshotMeta meta_;
+  std::string state_;
+  std::size_t given_ = 0;
+};
+
+}  // namespace
+
+std::string Command::encode() const {
+  std::string bytes;
+  Encoder(bytes).integer(number).integer(std::uint8_t{is_swap}).integer(key).integer(expected).integer(value);
+  return bytes + std::string(padding, '.');
+}
+
+Command Command::decode(View bytes) {
+  Decoder in(bytes);
+  Command command;
+  command.number = in.integer<std::uint64_t>();
+  command.is_swap = in.integer<std::uint8_t>() != 0;
+  command.key = in.integer<std::uint8_t>();
+  command.expected = in.integer<std::uint64_t>();
+  command.value = in.integer<std::uint64_t>();
+  return command;
+}
+
+RegisterMachine::RegisterMachine(sim::CrashableKv& store, Clock& clock, Index first, Observer observer)
+    : store_(store), clock_(clock), observer_(std::move(observer)) {
+  if (!*store_.get(family, as_view(progress_key), nullptr)) {
+    applied_ = term_ = first;
+    kv::Batch batch;
+    put_progress(batch);
+    KISEKI_ASSERT(store_.write(batch).has_value() && store_.flush().has_value());
+  }
+  load();
+}
+
+void RegisterMachine::put_progress(kv::Batch& batch) const {
+  std::string bytes;
+  Encoder(bytes).integer(applied_).integer(term_).integer(digest_);
+  batch.put(family, std::string(progress_key), std::move(bytes));
+}
+
+void RegisterMachine::load() {
+  const auto progress = *store_.get(family, as_view(progress_key), nullptr);
+  Decoder in(as_view(*progress));
+  applied_ = in.integer<Index>();
+  term_ = in.integer<Term>();
+  digest_ = in.integer<std::uint64_t>();
+  conf_.reset();
+  if (const auto conf = *store_.get(family, as_view(conf_key), nullptr)) conf_ = decode_conf(as_view(*conf));
+  registers_.clear();
+  for (std::uint8_t key = 0; key < 16; ++key) {
+    const auto value = *store_.get(family, as_view(register_key(key)), nullptr);
+    if (value) registers_[key] = Decoder(as_view(*value)).integer<std::uint64_t>();
+  }
+}
+
+std::uint64_t RegisterMachine::read(std::uint8_t key) const {
+  const auto found = registers_.find(key);
+  return found == registers_.end() ? 0 : found->second;
+}
+
+/// False for a swap of another value than the one expected.
+bool RegisterMachine::apply_command(const Command& command) {
+  if (command.is_swap && read(command.key) != command.expected) return false;
+  registers_[command.key] = command.value;
+  return true;
+}
+
+Result<> RegisterMachine::apply(std::span<const Entry> committed, const ConfState* conf) {
+  kv::Batch batch;
+  for (const Entry& entry : committed) {
+    applied_ = entry.index;
+    term_ = entry.term;
+    digest_ = mix(mix(digest_, entry.term), hash(entry.data));
+    bool is_done = true;
+    if (entry.type == EntryType::normal && !entry.data.empty()) {
+      const Command command = Command::decode(entry.data);
+      is_done = apply_command(command);
+      std::string value;
+      Encoder(value).integer(read(command.key));
+      batch.put(family, register_key(command.key), std::move(value));
+    }
+    observer_.applied({entry, digest_, !is_done});
+  }
+  if (conf != nullptr) {
+    conf_ = *conf;
+    batch.put(family, std::string(conf_key), encode_conf(*conf));
+  }
+  put_progress(batch);
+  return store_.write(batch);
+}
+
+Result<Index> RegisterMachine::applied_durable() const {
+  const auto progress = store_.get_durable(family, as_view(progress_key));
+  if (!progress) return fail(progress.error());
+  return *progress ? Decoder(as_view(**progress)).integer<Index>() : 0;
+}
+
+Result<std::unique_ptr<SnapshotSource>> RegisterMachine::take() {
+  std::string state;
+  Encoder out(state);
+  out.integer(digest_);
+  for (const auto& [key, value] : registers_) out.integer(key).integer(value);
+  return std::make_unique<StateSource>(SnapshotMeta{applied_, term_, {}}, std::move(state));
+}
+
+Task<Result<>> RegisterMachine::stage(SnapshotSource& source) {
+  std::string state;
+  Encoder(state).integer(source.meta().index).integer(source.meta().term);
+  Encoder(state).sized(as_view(encode_conf(source.meta().conf)));
+  while (true) {
+    auto piece = co_await source.next();
+    if (!piece) co_return fail(std::move(piece).error());
+    if (!*piece) break;
+    state += **piece;
+  }
+  kv::Batch batch;
+  batch.put(family, std::string(staged_key), std::move(state));
+  KISEKI_CO_TRY(store_.write(batch));
+  co_return store_.flush();
+}
+
+Task<Result<>> RegisterMachine::install(Index index) {
+  // A crash may come between the log's new base and this.
+  co_await clock_.sleep(std::chrono::milliseconds(30));
+  const auto staged = *store_.get(family, as_view(staged_key), nullptr);
+  if (!staged) co_return fail(Errc::not_found, "no snapshot is staged");
+  Decoder in(as_view(*staged));
+  if (in.integer<Index>() != index) co_return fail(Errc::not_found, "another snapshot is staged");
+  applied_ = index;
+  term_ = in.integer<Term>();
+  kv::Batch batch;
+  batch.put(family, std::string(conf_key), std::string(as_text(in.sized())));
+  batch.erase_range(family, {std::string(register_prefix), "register0"});
+  digest_ = in.integer<std::uint64_t>();
+  while (in.remaining() > 0) {
+    const auto key = in.integer<std::uint8_t>();
+    std::string value;
+    Encoder(value).integer(in.integer<std::uint64_t>());
+    batch.put(family, register_key(key), std::move(value));
+  }
+  put_progress(batch);
+  batch.erase(family, std::string(staged_key));
+  KISEKI_CO_TRY(store_.write(batch));
+  load();
+  co_return store_.flush();
+}
+
+}  // namespace kiseki::raft

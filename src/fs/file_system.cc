@@ -1,7 +1,9 @@
 #include "fs/file_system.h"
 
+#include "fs/detail/directories.h"
 #include "fs/detail/listing.h"
 #include "fs/detail/objects.h"
+#include "fs/detail/renames.h"
 #include "fs/detail/spaces.h"
 #include "fs/detail/sweeper.h"
 #include "fs/detail/uploads.h"
@@ -18,6 +20,7 @@ class CoreFileSystem final : public FileSystem {
         store_(services),
         objects_(tree_, store_),
         uploads_(tree_, store_),
+        directories_(tree_),
         deletion_(tree_, limits),
         spaces_(tree_, deletion_),
         sweeper_(tree_, deletion_),
@@ -51,6 +54,19 @@ class CoreFileSystem final : public FileSystem {
     return detail::list_objects(tree_, space.id, std::move(request));
   }
 
+  Task<Result<>> make_directory(Space space, std::string path) override {
+    return directories_.make(space.id, std::move(path));
+  }
+  Task<Result<>> remove_directory(Space space, std::string path) override {
+    return directories_.remove(space.id, std::move(path));
+  }
+  Task<Result<DirectoryAttributes>> stat_directory(Space space, std::string path) override {
+    return directories_.stat(space.id, std::move(path));
+  }
+  Task<Result<>> rename(Space space, std::string from, std::string to) override {
+    return detail::rename(tree_, space.id, std::move(from), std::move(to));
+  }
+
   Task<Result<std::string>> create_upload(Space space, std::string key, Properties properties) override {
     return uploads_.create(space.id, std::move(key), std::move(properties));
   }
@@ -58,11 +74,8 @@ class CoreFileSystem final : public FileSystem {
                                     Source& source) override {
     return uploads_.put_part(space.id, std::move(key), std::move(upload), number, source);
   }
-  Task<Result<Attributes>> complete_upload(Space space, std::string key, std::string upload,
-                                           std::vector<CompletePart> parts, std::string etag,
-                                           Condition condition) override {
-    return uploads_.complete(space.id, std::move(key), std::move(upload), std::move(parts), std::move(etag),
-                             std::move(condition));
+  Task<Result<Attributes>> complete_upload(CompleteUpload request) override {
+    return uploads_.complete(std::move(request));
   }
   Task<Result<>> abort_upload(Space space, std::string key, std::string upload) override {
     return uploads_.abort(space.id, std::move(key), std::move(upload));
@@ -101,6 +114,7 @@ class CoreFileSystem final : public FileSystem {
   detail::PieceStore store_;
   detail::Objects objects_;
   detail::Uploads uploads_;
+  detail::Directories directories_;
   detail::SpaceDeletion deletion_;
   detail::Spaces spaces_;
   detail::Sweeper sweeper_;

@@ -88,6 +88,15 @@ struct ListReply {
   bool truncated = false;   ///< There is more after the last item.
 };
 
+/// Of a directory, over all of its leaves. Not one snapshot of several leaves.
+struct DirectoryAttributes {
+  std::uint64_t entries = 0;  ///< Directories included.
+  std::uint64_t subdirectories = 0;
+  Bytes logical = 0;  ///< Of the objects in it, without those below.
+  std::uint64_t modified_ms = 0;
+  bool is_explicit = false;  ///< Stays when it is empty.
+};
+
 struct PartInfo {
   std::uint32_t number = 0;  ///< 1 to 10,000
   Attributes attributes;
@@ -146,16 +155,36 @@ class FileSystem {
   virtual Task<Result<Attributes>> copy(CopyRequest request) = 0;
   virtual Task<Result<ListReply>> list(Space space, ListRequest request) = 0;
 
+  /// As POSIX has them. Paths: names joined by '/', none of them empty, "." or ".."; `invalid_argument`.
+  /// `not_found`, `not_directory`: the way to the last name. A directory that was made so stays when it is
+  /// empty; one that holds nothing and was not is not there.
+  /// `exists`: a directory or an object of that name.
+  virtual Task<Result<>> make_directory(Space space, std::string path) = 0;
+  /// `not_found`, `not_directory`, `not_empty`.
+  virtual Task<Result<>> remove_directory(Space space, std::string path) = 0;
+  virtual Task<Result<DirectoryAttributes>> stat_directory(Space space, std::string path) = 0;
+  /// Of an object, or of a directory with all below: the directory when `from` ends in '/' or no object has
+  /// the name. Replaces an object by an object, an empty directory by a directory. `not_found`;
+  /// `is_directory`, `not_directory`: the other is of the other type; `not_empty`; `invalid_argument`: a
+  /// directory into itself.
+  virtual Task<Result<>> rename(Space space, std::string from, std::string to) = 0;
+
   virtual Task<Result<std::string>> create_upload(Space space, std::string key, Properties properties) = 0;
   /// Replaces an earlier part of that number. `not_found` when the upload is not there.
   virtual Task<Result<Attributes>> put_part(Space space, std::string key, std::string upload,
                                             std::uint32_t number, Source& source) = 0;
+  struct CompleteUpload {
+    Space space;
+    std::string key, upload;
+    std::vector<CompletePart> parts{};
+    std::string etag{};                                            ///< Of the object.
+    std::vector<std::pair<std::string, std::string>> checksums{};  ///< Of the object, to keep.
+    Condition condition{};
+  };
   /// Puts the parts together without moving data. `invalid_argument`: order, a missing part or another ETag;
-  /// `too_large`/`out_of_range`: a part but the last is below 5 MiB. `etag` is the object's. Repeating a
-  /// completed call answers as the first did while the object stands.
-  virtual Task<Result<Attributes>> complete_upload(Space space, std::string key, std::string upload,
-                                                   std::vector<CompletePart> parts, std::string etag,
-                                                   Condition condition) = 0;
+  /// `too_large`/`out_of_range`: a part but the last is below 5 MiB. Repeating a completed call answers as
+  /// the first did while the object stands.
+  virtual Task<Result<Attributes>> complete_upload(CompleteUpload request) = 0;
   virtual Task<Result<>> abort_upload(Space space, std::string key, std::string upload) = 0;
   virtual Task<Result<std::vector<PartInfo>>> list_parts(Space space, std::string key, std::string upload,
                                                          std::uint32_t after, std::uint32_t limit) = 0;

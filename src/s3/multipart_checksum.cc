@@ -95,8 +95,8 @@ S3Result<> check_size(const HttpHead& head, const std::vector<PartChecksum>& kep
                 "The provided 'x-amz-mp-object-size' header does not match what was computed.");
 }
 
-S3Result<> check_whole(const HttpHead& head, ChecksumAlgorithm algorithm, std::string_view claimed,
-                       const std::vector<PartChecksum>& kept) {
+S3Result<std::string> check_whole(const HttpHead& head, ChecksumAlgorithm algorithm, std::string_view claimed,
+                                  const std::vector<PartChecksum>& kept) {
   const bool composite = head.get("x-amz-checksum-type") == "COMPOSITE" || claimed.find('-') != claimed.npos;
   const auto computed =
       composite ? composite_checksum(algorithm, kept) : full_object_checksum(algorithm, kept);
@@ -105,7 +105,8 @@ S3Result<> check_whole(const HttpHead& head, ChecksumAlgorithm algorithm, std::s
                   "The parts were uploaded without the checksum that the whole is claimed to have.");
   }
   // A client may leave the number of parts to the server.
-  if (*computed == claimed || (composite && computed->substr(0, computed->find('-')) == claimed)) return {};
+  if (*computed == claimed || (composite && computed->substr(0, computed->find('-')) == claimed))
+    return *computed;
   return refuse(S3Code::bad_digest);
 }
 
@@ -149,15 +150,19 @@ bool has_claims(const HttpHead& head, const CompleteRequest& request) {
                              [](const CompleteRequest::Part& part) { return !part.checksums.empty(); });
 }
 
-S3Result<> check_claims(const HttpHead& head, const CompleteRequest& request,
-                        const std::vector<PartChecksum>& kept) {
+S3Result<std::vector<std::pair<std::string, std::string>>> check_claims(
+    const HttpHead& head, const CompleteRequest& request, const std::vector<PartChecksum>& kept) {
   KISEKI_S3_TRY(check_parts(request, kept));
   KISEKI_S3_TRY(check_size(head, kept));
+  std::vector<std::pair<std::string, std::string>> checksums;
   for (const ChecksumAlgorithm algorithm : checksum_algorithms) {
     const auto field = head.find(field_of(algorithm));
-    if (field) KISEKI_S3_TRY(check_whole(head, algorithm, *field, kept));
+    if (!field) continue;
+    auto whole = check_whole(head, algorithm, *field, kept);
+    if (!whole) return refuse(std::move(whole).error());
+    checksums.emplace_back(name_of(algorithm), std::move(*whole));
   }
-  return {};
+  return checksums;
 }
 
 }  // namespace kiseki::s3

@@ -33,9 +33,10 @@ std::optional<std::string> composite_checksum(ChecksumAlgorithm algorithm,
                                               const std::vector<PartChecksum>& parts);
 
 /// What CompleteMultipartUpload claims, against what is kept of the parts it lists: each part's checksum, the
-/// whole's (x-amz-checksum-*, x-amz-checksum-type) and its size (x-amz-mp-object-size).
-S3Result<> check_claims(const HttpHead& head, const CompleteRequest& request,
-                        const std::vector<PartChecksum>& kept);
+/// whole's (x-amz-checksum-*, x-amz-checksum-type) and its size (x-amz-mp-object-size). Answers the checksums
+/// of the whole, as an object keeps them.
+S3Result<std::vector<std::pair<std::string, std::string>>> check_claims(
+    const HttpHead& head, const CompleteRequest& request, const std::vector<PartChecksum>& kept);
 
 /// Whether there is anything for `check_claims` to check.
 bool has_claims(const HttpHead& head, const CompleteRequest& request);

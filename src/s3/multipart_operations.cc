@@ -183,13 +183,17 @@ Task<S3Result<Reply>> complete_multipart_upload(Call& call) {
   if (!etag) co_return refuse(std::move(etag).error());
   const auto space = co_await find_bucket(call);
   if (!space) co_return refuse(space.error());
+  fs::FileSystem::CompleteUpload whole{*space, call.key, upload_id(call), parts_of(*request),
+                                       std::move(*etag)};
+  whole.condition = std::move(*condition);
   if (has_claims(call.head, *request)) {
     const auto kept = co_await find_parts(call, *space, *request);
     if (!kept) co_return refuse(kept.error());
-    KISEKI_S3_CO_TRY(check_claims(call.head, *request, *kept));
+    auto checksums = check_claims(call.head, *request, *kept);
+    if (!checksums) co_return refuse(std::move(checksums).error());
+    whole.checksums = std::move(*checksums);
   }
-  const auto done = co_await call.files.complete_upload(*space, call.key, upload_id(call), parts_of(*request),
-                                                        std::move(*etag), std::move(*condition));
+  const auto done = co_await call.files.complete_upload(std::move(whole));
   if (!done) co_return refuse(translate_complete(done.error()));
   XmlWriter xml("CompleteMultipartUploadResult");
   xml.element("Location", fmt::format("http://{}/{}/{}", call.head.get("host"), call.bucket,

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "base/planted.h"
 
 namespace kiseki::fs::detail {
 
@@ -74,7 +75,7 @@ void BodyWriter::hash(Bytes until) {
 
 /// Of the piece in the buffer. One piece alone is hashed at its end, unless its source has done so.
 Task<crypto::Digest256> BodyWriter::digest(const Source& source, Bytes length) {
-  if (is_one_piece_) {
+  if (is_one_piece_ || KISEKI_PLANTED("6.1 the digest of a whole body names its first piece")) {
     if (const auto known = source.digest()) co_return *known;
   }
   while (hashed_ < length) {
@@ -91,7 +92,8 @@ Task<Result<>> BodyWriter::send(const Source& source) {
   carry_.assign(as_text(buffer_.view().subspan(length, filled_ - length)));
   buffer_.shrink(length);
   KISEKI_CO_TRY(co_await settle());
-  in_flight_ = store_.start_put(owner_.space->keys, std::move(buffer_), sum, std::move(permit_));
+  if (!hold_) hold_ = store_.hold();
+  in_flight_ = store_.start_put(owner_.space->keys, std::move(buffer_), sum, std::move(permit_), hold_);
   co_return Result<>();
 }
 

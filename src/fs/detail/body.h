@@ -38,6 +38,7 @@ class BodyWriter {
   std::string carry_;   // what was read beyond the last piece
   bool ended_ = false;
   bool is_one_piece_ = false;
+  std::shared_ptr<Hold> hold_;                      // of the puts beside us and of us
   std::shared_ptr<PieceStore::Outcome> in_flight_;  // of the put beside us and of us
 };
 

@@ -1,6 +1,6 @@
 #include "fs/detail/chain.h"
 
-#include "base/codec.h"
+#include "base/planted.h"
 
 namespace kiseki::fs::detail {
 
@@ -8,7 +8,8 @@ namespace {
 
 using enum shard::Assert::Type;
 
-constexpr std::uint8_t format = 1;
+/// The value of a pending row: its format. What there is to know the directory's header says.
+constexpr std::string_view pending_value("\x02", 1);
 
 shard::Record directory_entry(TreeCore& core, const SpaceContext& space, const shard::Key& key, InodeId child,
                               std::string_view name) {
@@ -24,21 +25,6 @@ shard::Outcome lost() { return {.refusal = shard::Refusal::aborted, .assertion =
 
 }  // namespace
 
-std::string encode_chain(std::string_view name) {
-  std::string out;
-  Encoder(out).integer(format).sized(as_view(name));
-  return out;
-}
-
-Result<std::string> decode_chain(View bytes) {
-  Decoder in(bytes);
-  const auto found = in.integer<std::uint8_t>();
-  if (!in.failed() && found != format) return fail(Errc::wrong_format, "a pending row of another format");
-  std::string name(as_text(in.sized()));
-  KISEKI_TRY(in.finish("pending row"));
-  return name;
-}
-
 Directory ChainMaker::add_directory(Chain& chain, const SpacePtr& space, InodeId id,
                                     shard::DirectoryLink link, std::string name) {
   auto& rng = core_.rng();
@@ -53,14 +39,16 @@ Directory ChainMaker::add_directory(Chain& chain, const SpacePtr& space, InodeId
   return made;
 }
 
-Task<Result<Chain>> ChainMaker::plan(Place link, std::vector<std::string> below) {
+Task<Result<Chain>> ChainMaker::plan(Place link, std::vector<std::string> below, Wanted wanted) {
   const SpacePtr space = link.directory.space;
   Chain chain;
+  chain.wanted = wanted;
   auto id = co_await core_.leases.next(space->id);
   if (!id) co_return fail(std::move(id).error());
   const shard::DirectoryLink first{.parent = link.directory.id,
                                    .leaf = link.key.leaf.leaf,
-                                   .token = token_of(link.directory.state->name_key, link.name, link.type)};
+                                   .token = token_of(link.directory.state->name_key, link.name, link.type),
+                                   .is_explicit = wanted == Wanted::explicitly};
   Directory parent = add_directory(chain, space, *id, first, link.name);
   chain.entry = directory_entry(core_, *space, link.key, *id, link.name);
 
@@ -70,8 +58,8 @@ Task<Result<Chain>> ChainMaker::plan(Place link, std::vector<std::string> below)
   pending.id = *id;
   pending.type = shard::EntryType::directory;
   pending.link = first;
-  seal(core_.rng(), *space->keys, chain.pending, pending, as_view(encode_chain(link.name)));
-  chain.rows.push_back({chain.pending, std::move(pending)});
+  seal(core_.rng(), *space->keys, chain.pending, pending, as_view(pending_value));
+  if (!KISEKI_PLANTED("2.6 no pending row")) chain.rows.push_back({chain.pending, std::move(pending)});
 
   for (const auto& name : below) {
     id = co_await core_.leases.next(space->id);
@@ -128,6 +116,9 @@ Task<Result<shard::Outcome>> ChainMaker::link(std::shared_ptr<const Chain> chain
     auto transaction = core_.begin(place.directory.space);
     transaction.require(generation, guard_key(place.key.leaf), place.generation);
     transaction.require(absent, place.key).put(place.key, chain->entry);
+    const auto alone =
+        chain->wanted == Wanted::explicitly ? co_await exclude_object(place, transaction) : true;
+    if (!alone || !*alone) co_return lost();
     const Bytes size = chain->entry.value.view().size();
     const auto outcome = co_await core_.client().commit(std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
@@ -144,6 +135,14 @@ Task<Result<shard::Outcome>> ChainMaker::link(std::shared_ptr<const Chain> chain
     // The entry was sealed for this token; under whatever leaf, it is the same.
     place = std::move(*again);
   }
+}
+
+Task<Result<bool>> ChainMaker::exclude_object(const Place& place, shard::Transaction& transaction) {
+  const auto object = co_await tree_.locate(place.directory, place.name, NameType::object, Purpose::write);
+  if (!object) co_return fail(object.error());
+  if (object->record) co_return false;
+  if (!KISEKI_PLANTED("2.7 mkdir asserts one token")) require_none(transaction, *object);
+  co_return true;
 }
 
 Task<Result<>> ChainMaker::erase(SpacePtr space, std::vector<shard::Key> rows) {

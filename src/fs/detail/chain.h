@@ -4,6 +4,10 @@
 
 namespace kiseki::fs::detail {
 
+/// Who wants a directory (PROTOCOLS 2.7, 2.8): a key below it; or somebody who names it, for whom it stays
+/// when it is empty and shares its name with no object.
+enum class Wanted : std::uint8_t { implicitly = 1, explicitly = 2 };
+
 /// Directories of a path that do not exist yet (PROTOCOLS 2.6). The transaction that writes the entry below
 /// makes them, unlinked, with a pending row of its session; then one commit links the first.
 struct Chain {
@@ -13,6 +17,7 @@ struct Chain {
   std::vector<shard::Row> rows;    ///< Headers, guards, entries of all but the first, the pending row.
   shard::Key pending;
   shard::Record entry;  ///< What links the first.
+  Wanted wanted = Wanted::implicitly;
 };
 
 /// Makes and links chains.
@@ -21,8 +26,9 @@ class ChainMaker {
   ChainMaker(TreeCore& core, Splitter& splitter, Tree& tree)
       : core_(core), splitter_(splitter), tree_(tree) {}
 
-  /// `link`: the absent entry of the first name; `below`: the further names.
-  Task<Result<Chain>> plan(Place link, std::vector<std::string> below);
+  /// `link`: the absent entry of the first name; `below`: the further names, none below one wanted
+  /// explicitly.
+  Task<Result<Chain>> plan(Place link, std::vector<std::string> below, Wanted wanted);
   static void add(shard::Transaction& transaction, const Chain& chain);
   /// Commits `transaction`, which makes the chain, then links it. Refused as `aborted` when another has
   /// linked that name meanwhile: then nothing is left of the transaction's rows.
@@ -34,6 +40,8 @@ class ChainMaker {
   Directory add_directory(Chain& chain, const SpacePtr& space, InodeId id, shard::DirectoryLink link,
                           std::string name);
   Task<Result<shard::Outcome>> link(std::shared_ptr<const Chain> chain);
+  /// Adds that no object has the name of what is linked at `place`. False when there is one.
+  Task<Result<bool>> exclude_object(const Place& place, shard::Transaction& transaction);
   Task<Result<>> erase(SpacePtr space, std::vector<shard::Key> rows);
   Task<Result<shard::Outcome>> make(std::shared_ptr<const Chain> chain, shard::Transaction transaction);
   /// The pending row goes, beside the caller.
@@ -44,10 +52,5 @@ class ChainMaker {
   Splitter& splitter_;
   Tree& tree_;
 };
-
-/// What the pending row of a chain says: where its first directory would be linked. The record's `link` has
-/// the parent.
-std::string encode_chain(std::string_view name);
-Result<std::string> decode_chain(View bytes);
 
 }  // namespace kiseki::fs::detail

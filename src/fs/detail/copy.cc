@@ -76,7 +76,7 @@ Task<Result<Attributes>> link_copy(Tree& tree, const FileSystem::CopyRequest& re
     transaction.require(shard::Assert::Type::version, source.place.key, source.place.record->version);
   }
   if (place->record) {
-    if (place->key.leaf == source.place.key.leaf) {
+    if (place->key.leaf == source.place.key.leaf && body.kind != shard::Body::pages) {
       free_body(transaction, *place);
     } else {
       KISEKI_CO_TRY(co_await free_rows(tree, transaction, *place));
@@ -92,19 +92,16 @@ Task<Result<Attributes>> link_copy(Tree& tree, const FileSystem::CopyRequest& re
 Task<Result<Attributes>> copy_references(Tree& tree, PieceStore& store,
                                          const FileSystem::CopyRequest& request, CopySource source,
                                          Attempts& attempts) {
-  MapWriter writer(tree, store,
-                   BodyOwner{source.place.directory.space, RowOwner{request.to_key, InodeId(), 0}});
+  MapWriter writer(tree, store, BodyOwner{source.place.directory.space, RowOwner()});
   auto body = co_await copy_map(tree, writer, source);
   if (!body) {
     co_await writer.discard();
     co_return fail(body.error());
   }
   auto copied = co_await link_copy(tree, request, source, *body, attempts);
-  if (copied) {
-    co_await writer.linked();
-  } else if (copied.error().code() == Errc::stale || surely_not_linked(copied.error().code())) {
-    co_await writer.discard();
-  }
+  const bool lost =
+      !copied && (copied.error().code() == Errc::stale || surely_not_linked(copied.error().code()));
+  if (lost) co_await writer.discard();
   co_return copied;
 }
 

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "crypto/secret.h"
 #include "fs/detail/names.h"
@@ -30,6 +31,17 @@ struct Header {
 };
 Result<Header> open_header(const SpaceContext& space, InodeId directory, const shard::Record& record);
 shard::Record make_header(Rng& rng, const SpaceContext& space, InodeId directory, const Header& header);
+
+/// How a directory was found without asking: by a name remembered from earlier. A rename may have made it
+/// wrong while everything it leads to still stands, so whoever relies on it has it confirmed.
+struct Step {
+  InodeId parent;
+  std::string name;
+  InodeId child;
+};
+/// `stale` unless the headers of the children, as read, say the same.
+Result<> confirm(const SpaceContext& space, const std::vector<Step>& path,
+                 const std::vector<std::optional<shard::Record>>& headers);
 
 struct Guard {
   std::string low;                  ///< First sort key of the leaf.

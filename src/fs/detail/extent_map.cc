@@ -105,8 +105,7 @@ Task<Result<>> MapWriter::announce() {
   auto file = co_await tree_.new_id(owner_.space->id);
   if (!file) co_return fail(file.error());
   file_ = *file;
-  const shard::Key row = shard::key(own_leaf(owner_.space->id, file_), shard::Kind::pending,
-                                    shard::item_of(tree_.services().client->session().value()));
+  const shard::Key row = body_pending_key(tree_, owner_.space->id, file_);
   shard::Record record = pending_record(file_, shard::EntryType::object);
   tree_.seal_row(owner_.space, row, record, as_view(encode(owner_.rows)));
   shard::Transaction transaction = tree_.begin(owner_.space);

@@ -25,7 +25,7 @@ Task<Result<>> touch(PieceStore& store, Body& body);
 /// Who a body is written for.
 struct BodyOwner {
   SpacePtr space;
-  RowOwner rows;  ///< What will name them: how a sweeper tells a linked map from a lost one.
+  RowOwner rows;                                     ///< The part that will name them, if it is one.
   std::size_t record_pieces_max = entry_pieces_max;  ///< More go to pages.
   Bytes small_max = inline_max;                      ///< Bodies up to this size are no chunks.
   Bytes size_max = FileSystem::object_size_max;      ///< Longer ones are `too_large`.
@@ -44,7 +44,7 @@ class MapWriter {
   Task<Result<>> add(Piece piece, GcEpoch epoch);
   /// References or pages; `none` without pieces.
   Task<Result<Body>> finish();
-  /// After the commit that names the body.
+  /// After the commit that names the body, of a part. That of an object erases the pending row itself.
   Task<> linked();
   /// Nothing will name the body: leaves its pages to the sweeper, as far as it gets. What it does not reach
   /// waits for the end of the session.

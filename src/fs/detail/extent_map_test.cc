@@ -11,7 +11,7 @@ class ExtentMap : public testing::Test {
   SpacePtr context() { return *gateway.get(gateway.tree.spaces().get(space)); }
   MapWriter writer(std::size_t record_pieces_max = entry_pieces_max) {
     return MapWriter(gateway.tree, gateway.store,
-                     BodyOwner{context(), RowOwner{"key", InodeId(), 0}, record_pieces_max});
+                     BodyOwner{context(), RowOwner(), record_pieces_max});
   }
 
   /// A piece that exists nowhere, told apart by its number.
@@ -124,7 +124,7 @@ TEST_F(ExtentMap, a_page_that_crosses_a_leaf_is_found_from_both_sides) {
 }
 
 TEST_F(ExtentMap, bodies_beyond_their_limit_are_too_large) {
-  BodyOwner owner{context(), RowOwner{"key", InodeId(), 0}};
+  BodyOwner owner{context(), RowOwner()};
   owner.size_max = 10_MiB;
   MapWriter map(gateway.tree, gateway.store, owner);
   EXPECT_TRUE(gateway.get(map.add(piece(1, 4_MiB), GcEpoch{})));

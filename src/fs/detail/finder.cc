@@ -25,10 +25,12 @@ Task<Result<Directory>> Finder::find_directory(NamespaceId space, std::vector<st
   while (true) {
     auto context = co_await core_.spaces.get(space);
     if (!context) co_return fail(std::move(context).error());
-    auto descent = co_await descend(std::move(*context), path, Purpose::read);
+    auto descent = co_await descend(*context, path, Purpose::read);
     if (descent && descent->missing) co_return fail(Errc::not_found, "no such directory");
-    if (descent) co_return std::move(descent->last);
-    if (descent.error().code() != Errc::stale) co_return fail(std::move(descent).error());
+    const auto confirmed =
+        descent ? co_await confirm_all(*context, std::move(descent->remembered)) : fail(descent.error());
+    if (confirmed) co_return std::move(descent->last);
+    if (confirmed.error().code() != Errc::stale) co_return fail(confirmed.error());
     forget(space, path);
     KISEKI_CO_TRY(co_await attempts.next(*core_.services.clock, core_.rng()));
   }
@@ -41,7 +43,8 @@ Task<Result<Place>> Finder::try_find(NamespaceId space, const Path& path, Purpos
   if (!descent) co_return fail(std::move(descent).error());
   if (descent->missing) co_return co_await plan(std::move(*descent), path, purpose);
   const bool at_root = descent->depth == 0;
-  auto place = co_await tree_.locate(std::move(descent->last), path.name, NameType::object, purpose);
+  auto place = co_await tree_.locate(std::move(descent->last), path.name, NameType::object, purpose,
+                                     std::move(descent->remembered));
   if (!place && !at_root) co_return fail(as_stale(std::move(place).error()));
   co_return place;
 }
@@ -50,13 +53,16 @@ Task<Result<Finder::Descent>> Finder::descend(SpacePtr space, const std::vector<
                                               Purpose purpose) {
   auto root = co_await tree_.open(space, root_directory);
   if (!root) co_return fail(std::move(root).error());
-  Descent descent{.last = std::move(*root), .missing = {}, .depth = 0};
+  Descent descent{.last = std::move(*root), .missing = {}, .depth = 0, .remembered = {}};
   for (const auto& name : names) {
     const TreeCore::NameKey key{space->id, descent.last.id, name};
     const auto* known = core_.names.find(key);
     InodeId child = known != nullptr ? *known : InodeId{};
-    if (known == nullptr) {
-      auto place = co_await tree_.locate(descent.last, name, NameType::directory, purpose);
+    if (known != nullptr) {
+      descent.remembered.push_back({descent.last.id, name, child});
+    } else {
+      auto place = co_await tree_.locate(descent.last, name, NameType::directory, purpose,
+                                         std::exchange(descent.remembered, {}));
       if (!place && descent.depth == 0) co_return fail(std::move(place).error());
       if (!place) co_return fail(as_stale(std::move(place).error()));
       if (!place->record) {
@@ -74,14 +80,26 @@ Task<Result<Finder::Descent>> Finder::descend(SpacePtr space, const std::vector<
   co_return descent;
 }
 
+Task<Result<>> Finder::confirm_all(SpacePtr space, std::vector<Step> path) {
+  if (path.empty()) co_return Result<>{};
+  std::vector<shard::Key> rows;
+  for (const auto& step : path) rows.push_back(header_key(space->id, step.child));
+  auto reply = co_await core_.read(std::move(rows));
+  if (!reply) co_return fail(std::move(reply).error());
+  std::vector<std::optional<shard::Record>> headers;
+  for (auto& got : reply->gets) headers.push_back(std::move(got.record));
+  co_return confirm(*space, path, headers);
+}
+
 Task<Result<Place>> Finder::plan(Descent descent, const Path& path, Purpose purpose) {
-  if (purpose == Purpose::read) {
+  if (purpose == Purpose::read || purpose == Purpose::change) {
     Place nowhere;
     nowhere.name = path.name;
     co_return nowhere;
   }
   const auto next = path.directories.begin() + static_cast<std::ptrdiff_t>(descent.depth) + 1;
-  auto planned = co_await chains_.plan(std::move(*descent.missing), {next, path.directories.end()});
+  auto planned =
+      co_await chains_.plan(std::move(*descent.missing), {next, path.directories.end()}, Wanted::implicitly);
   if (!planned) co_return fail(std::move(planned).error());
   const auto chain = std::make_shared<const Chain>(std::move(*planned));
   if (purpose == Purpose::write_linked) {

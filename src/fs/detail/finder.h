@@ -18,11 +18,13 @@ class Finder {
     Directory last;                ///< The deepest that is there.
     std::optional<Place> missing;  ///< Where the next would be linked.
     std::size_t depth = 0;         ///< How many names led to `last`.
+    std::vector<Step> remembered;  ///< On the way to it, not confirmed yet.
   };
 
   Task<Result<Place>> try_find(NamespaceId space, const Path& path, Purpose purpose);
-  /// `stale`: what was cached is not there any more.
+  /// `stale`: what was cached is not so any more.
   Task<Result<Descent>> descend(SpacePtr space, const std::vector<std::string>& names, Purpose purpose);
+  Task<Result<>> confirm_all(SpacePtr space, std::vector<Step> path);
   Task<Result<Place>> plan(Descent descent, const Path& path, Purpose purpose);
   void forget(NamespaceId space, const std::vector<std::string>& names);
 

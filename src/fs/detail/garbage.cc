@@ -1,6 +1,7 @@
 #include "fs/detail/garbage.h"
 
 #include "base/codec.h"
+#include "base/planted.h"
 #include "fs/detail/rows.h"
 #include "fs/detail/sealer.h"
 #include "fs/detail/upload_rows.h"
@@ -93,19 +94,15 @@ Result<RowOwner> open_owner(const SpaceContext& space, const shard::Row& row) {
   return owner;
 }
 
-/// The id of the body that the owner has now; 0: none.
-Task<Result<InodeId>> body_of(Tree& tree, NamespaceId space, RowOwner owner) {
-  std::optional<shard::Record> record;
-  if (owner.upload.is_none()) {
-    auto place = co_await tree.find(space, std::move(owner.name), Purpose::read);
-    if (!place) co_return fail(place.error());
-    record = std::move(place->record);
-  } else {
-    auto part = co_await read_row(tree, part_key(space, owner.upload, owner.part));
-    if (!part) co_return fail(part.error());
-    record = *std::move(part);
-  }
-  co_return record ? record->id : InodeId();
+/// Whether something names the body. The commit that names an object's erases the pending row, and none of
+/// its session can follow: where the row stands now, nothing ever will.
+Task<Result<bool>> is_named(Tree& tree, const shard::Row& row, const RowOwner& owner) {
+  auto found = owner.upload.is_none()
+                   ? co_await read_row(tree, row.key)
+                   : co_await read_row(tree, part_key(row.key.leaf.space, owner.upload, owner.part));
+  if (!found) co_return fail(found.error());
+  if (owner.upload.is_none()) co_return !*found;
+  co_return *found && (*found)->id == row.record.id;
 }
 
 /// The upload's own row is gone and its completion died before it wrote the garbage row: that is done here.
@@ -154,6 +151,7 @@ void free_body(shard::Transaction& transaction, const Place& place) {
     transaction.erase(inline_key(place.directory.space->id, old.home, old.id));
     return;
   }
+  if (KISEKI_PLANTED("3.2 no garbage row")) return;
   add_garbage(transaction, place.key.leaf, old.id, old.home, old.body);
 }
 
@@ -231,9 +229,9 @@ Task<Result<>> sweep_pending(Tree& tree, shard::Row row) {
   if (row.record.type == shard::EntryType::upload) {
     co_return co_await sweep_pending_upload(tree, *space, std::move(row), *std::move(owner));
   }
-  auto body = co_await body_of(tree, (*space)->id, *std::move(owner));
-  if (!body) co_return fail(body.error());
-  if (*body != row.record.id) KISEKI_CO_TRY(co_await erase_pages(tree, *space, row.record.id));
+  const auto named = co_await is_named(tree, row, *owner);
+  if (!named) co_return fail(named.error());
+  if (!*named) KISEKI_CO_TRY(co_await erase_pages(tree, *space, row.record.id));
   co_return co_await erase_rows(tree, *space, {row.key});
 }
 

@@ -22,7 +22,7 @@ void add_upload_garbage(Tree& tree, const SpacePtr& space, shard::Transaction& t
 
 /// What will name rows, or named them: the value of pending and garbage rows.
 struct RowOwner {
-  std::string name;        ///< Key of the object, or name of the upload's entry in the uploads tree.
+  std::string name;        ///< Of the upload's entry in the uploads tree, when the rows are an upload's.
   InodeId upload;          ///< Of a part; 0: the rows are an object's or an upload's.
   std::uint32_t part = 0;  ///< Its number.
 };

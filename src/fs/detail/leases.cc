@@ -1,5 +1,6 @@
 #include "fs/detail/leases.h"
 
+#include "base/planted.h"
 #include "fs/detail/system_rows.h"
 
 namespace kiseki::fs::detail {
@@ -34,7 +35,9 @@ Task<Result<IdLeases::Range>> IdLeases::lease(NamespaceId space, std::uint64_t c
     shard::Transaction transaction;
     transaction.time_ms = services_.client->time_ms();
     transaction.require(shard::Assert::Type::version, lease_key(space), record->version);
-    transaction.put(lease_key(space), system_record(encode_lease(*first + count)));
+    transaction.put(
+        lease_key(space),
+        system_record(encode_lease(KISEKI_PLANTED("3.1 ids are given twice") ? *first : *first + count)));
     const auto outcome = co_await services_.client->commit(std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) co_return Range{.next = *first, .end = *first + count};

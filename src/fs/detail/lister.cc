@@ -1,5 +1,7 @@
 #include "fs/detail/lister.h"
 
+#include "base/planted.h"
+
 namespace kiseki::fs::detail {
 
 Task<Result<ListedLeaf>> Lister::read_leaf(Directory directory, std::string from) {
@@ -8,9 +10,27 @@ Task<Result<ListedLeaf>> Lister::read_leaf(Directory directory, std::string from
     co_return fail(Errc::not_found, "the directory has gone");
   }
   if (!answer) co_return fail(std::move(answer).error());
+  if (answer->guard->frozen && !core_.background.stopping()) {
+    core_.background.spawn(finish_split(directory, answer->leaf));
+  }
   auto entries = open_entries(*directory.space, std::move(answer->rows));
   if (!entries) co_return fail(std::move(entries).error());
   co_return ListedLeaf{.entries = std::move(*entries), .high = std::move(answer->guard->high)};
+}
+
+Task<Result<MeasuredLeaf>> Lister::measure_leaf(Directory directory, std::string from) {
+  auto answer = co_await Walk(core_, directory).cover(std::move(from), {});
+  if (!answer && answer.error().code() == Errc::stale) {
+    co_return fail(Errc::not_found, "the directory has gone");
+  }
+  if (!answer) co_return fail(std::move(answer).error());
+  const auto counters = co_await core_.client().counters({directory.leaf(answer->leaf)});
+  if (!counters) co_return fail(counters.error());
+  co_return MeasuredLeaf{.counters = counters->front(), .high = std::move(answer->guard->high)};
+}
+
+Task<> Lister::finish_split(Directory directory, LeafId leaf) {
+  (void)co_await splitter_.settle(std::move(directory), leaf);
 }
 
 Task<Result<std::vector<bool>>> Lister::visible(SpacePtr space, std::vector<InodeId> directories) {
@@ -27,7 +47,7 @@ Task<Result<std::vector<bool>>> Lister::visible(SpacePtr space, std::vector<Inod
     }
     const auto holds = co_await holds_objects(space, directories[i]);
     if (!holds) co_return fail(holds.error());
-    answers.push_back(*holds);
+    answers.push_back(*holds || KISEKI_PLANTED("2.8 a list shows an empty prefix"));
   }
   co_return answers;
 }

@@ -1,15 +1,16 @@
 #pragma once
 
-#include "fs/detail/walk.h"
+#include "fs/detail/splitter.h"
 
 namespace kiseki::fs::detail {
 
 /// Reads leaves whole, and tells which directories lists show.
 class Lister {
  public:
-  Lister(TreeCore& core, Tree& tree) : core_(core), tree_(tree) {}
+  Lister(TreeCore& core, Splitter& splitter, Tree& tree) : core_(core), splitter_(splitter), tree_(tree) {}
 
   Task<Result<ListedLeaf>> read_leaf(Directory directory, std::string from);
+  Task<Result<MeasuredLeaf>> measure_leaf(Directory directory, std::string from);
   Task<Result<std::vector<bool>>> visible(SpacePtr space, std::vector<InodeId> directories);
 
  private:
@@ -18,7 +19,11 @@ class Lister {
   Task<Result<bool>> any_shows(SpacePtr space, const ListedLeaf& leaf);
   Task<Result<bool>> is_explicit(SpacePtr space, InodeId directory);
 
+  /// One who died in the middle of a split may have left the leaf so.
+  Task<> finish_split(Directory directory, LeafId leaf);
+
   TreeCore& core_;
+  Splitter& splitter_;
   Tree& tree_;
 };
 

@@ -1,5 +1,6 @@
 #include "fs/detail/objects.h"
 
+#include "base/planted.h"
 #include "fs/detail/garbage.h"
 #include "fs/detail/rows.h"
 
@@ -20,6 +21,14 @@ void put_inline_row(Tree& tree, const Place& place, const shard::Record& entry, 
   record.logical = record.stored = body.size;
   tree.seal_row(space, row, record, as_view(body.bytes));
   transaction.require(shard::Assert::Type::absent, row).put(row, std::move(record));
+}
+
+/// The pending row goes with the commit that names the pages, so that it stands exactly as long as nothing
+/// does (PROTOCOLS 2.6).
+void take_over_pages(Tree& tree, const Place& place, const Body& body, shard::Transaction& transaction) {
+  const shard::Key row = body_pending_key(tree, place.directory.space->id, body.file);
+  transaction.require(shard::Assert::Type::exists, row);
+  if (!KISEKI_PLANTED("2.6 the pending row of a map outlives its link")) transaction.erase(row);
 }
 
 }  // namespace
@@ -64,6 +73,7 @@ shard::Transaction put_object(Tree& tree, const Place& place, const Body& body, 
   shard::Transaction transaction = tree.begin(place);
   transaction.chunk_epoch = body.epoch;
   if (body.kind == shard::Body::inline_row) put_inline_row(tree, place, record, body, transaction);
+  if (body.kind == shard::Body::pages) take_over_pages(tree, place, body, transaction);
   transaction.put(place.key, std::move(record));
   return transaction;
 }
@@ -78,7 +88,7 @@ Task<Result<Attributes>> Objects::put(NamespaceId space, std::string key, Source
   KISEKI_CO_TRY(check_key(key));
   auto context = co_await tree_.spaces().get(space);
   if (!context) co_return fail(context.error());
-  BodyWriter writer(tree_, store_, BodyOwner{*context, RowOwner{key, InodeId(), 0}});
+  BodyWriter writer(tree_, store_, BodyOwner{*context, RowOwner()});
   auto body = co_await writer.write(source);
   auto properties = body ? source.finish() : fail(body.error());
   const Result<> accepted = properties ? check(*properties) : fail(properties.error());
@@ -88,29 +98,28 @@ Task<Result<Attributes>> Objects::put(NamespaceId space, std::string key, Source
   }
   auto linked =
       co_await link(space, std::move(key), *std::move(body), *std::move(properties), std::move(condition));
-  if (linked) {
-    co_await writer.linked();
-  } else if (surely_not_linked(linked.error().code())) {
-    co_await writer.discard();
-  }
+  if (!linked && surely_not_linked(linked.error().code())) co_await writer.discard();
   co_return linked;
 }
 
-/// One commit in the leaf of the entry: the entry, its inline row, and what frees the body it replaces.
+/// One commit: the entry, its inline row, and what frees the body it replaces. In the leaf of the entry,
+/// unless a long map is named by it.
 Task<Result<Attributes>> Objects::link(NamespaceId space, std::string key, Body body, Properties properties,
                                        Condition condition) {
   Services& services = tree_.services();
   ObjectValue value;
   value.properties = std::move(properties);
+  const bool has_pages = body.kind == shard::Body::pages;
   for (Attempts attempts;;) {
-    auto place = co_await tree_.find(space, key, Purpose::write);
+    auto place = co_await tree_.find(space, key, has_pages ? Purpose::write_linked : Purpose::write);
     if (!place) co_return fail(place.error());
     auto present = object_of(*place);
     if (!present) co_return fail(present.error());
     KISEKI_CO_TRY(check(condition, *present));
     value.modified_ms = services.client->time_ms();
     shard::Transaction transaction = put_object(tree_, *place, body, value);
-    if (place->record) free_body(transaction, *place);
+    if (place->record && has_pages) KISEKI_CO_TRY(co_await free_rows(tree_, transaction, *place));
+    if (place->record && !has_pages) free_body(transaction, *place);
     auto outcome = co_await tree_.commit(*place, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) {
@@ -142,6 +151,9 @@ Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId space, std::stri
     if (!*present) co_return fail(Errc::not_found, "there is no object");
     auto content = co_await content_of(tree_, *place, **present);
     if (!content) co_return fail(content.error());
+    if (!*content && KISEKI_PLANTED("3.2 a missing inline row is not read again")) {
+      co_return fail(Errc::corrupted, "the bytes are missing");
+    }
     if (*content) {
       co_return make_reader(tree_, store_, place->directory.space, *place->record,
                             attributes_of(*place->record, **std::move(present)), **std::move(content),
@@ -154,7 +166,7 @@ Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId space, std::stri
 Task<Result<>> Objects::remove(NamespaceId space, std::string key, Condition condition) {
   KISEKI_CO_TRY(check_key(key));
   for (Attempts attempts;;) {
-    auto place = co_await tree_.find(space, key, Purpose::read);
+    auto place = co_await tree_.find(space, key, Purpose::change);
     if (!place) co_return fail(place.error());
     auto present = object_of(*place);
     if (!present) co_return fail(present.error());

@@ -11,6 +11,11 @@ namespace kiseki::fs::detail {
 
 namespace {
 
+/// A round that raises the epoch deletes nothing put in the epoch before: this is far less than a round.
+constexpr Duration hold_interval = std::chrono::milliseconds(250);
+
+Task<GcEpoch> epoch_of(const chunk::DeviceStore& chunks) { co_return chunks.epoch(); }
+
 std::string format_bytes(ChunkFormat format) {
   std::string out;
   Encoder(out).integer(format.codec).integer(format.block_units);
@@ -111,17 +116,20 @@ Task<Result<PieceStore::Stored>> PieceStore::put_privately(KeysPtr keys, KeyEpoc
 }
 
 std::shared_ptr<PieceStore::Outcome> PieceStore::start_put(KeysPtr keys, Buffer body,
-                                                           crypto::Digest256 digest,
-                                                           Semaphore::Permit permit) {
+                                                           crypto::Digest256 digest, Semaphore::Permit permit,
+                                                           std::shared_ptr<Hold> hold) {
   // Of the caller, which may give up, and of the put, which runs to its end.
   auto outcome = std::make_shared<Outcome>();
   auto put_beside = [](PieceStore& store, KeysPtr key, Buffer bytes, crypto::Digest256 sum,
-                       Semaphore::Permit held, std::shared_ptr<Outcome> into) -> Task<> {
+                       Semaphore::Permit held, std::shared_ptr<Outcome> into,
+                       std::shared_ptr<Hold> holder) -> Task<> {
     auto stored = co_await store.put(std::move(key), std::move(bytes), sum);
+    if (stored) holder->add(stored->piece.reference, stored->epoch);
     held.release();
     into->set(std::move(stored));
   };
-  background_.spawn(put_beside(*this, std::move(keys), std::move(body), digest, std::move(permit), outcome));
+  background_.spawn(put_beside(*this, std::move(keys), std::move(body), digest, std::move(permit), outcome,
+                               std::move(hold)));
   return outcome;
 }
 
@@ -175,16 +183,51 @@ Task<Result<Buffer>> PieceStore::read(KeysPtr keys, Piece piece, Bytes offset, B
 }
 
 Task<Result<GcEpoch>> PieceStore::touch(Piece piece) {
-  const ChunkReference& reference = piece.reference;
-  auto blocks = co_await fetch(reference, 0, chunk::block_count(reference.format, reference.length));
-  if (!blocks) co_return fail(std::move(blocks).error().in("touch a piece"));
-  auto again = std::make_shared<chunk::SealedChunk>(chunk::SealedChunk{
-      reference.id, reference.format, std::move(blocks->tags), std::move(blocks->ciphertext)});
-  auto reply = co_await store(std::move(again));
-  if (!reply) co_return fail(reply.error());
-  if (reply->put == chunk::Put::conflict)
-    co_return fail(Errc::corrupted, "a chunk changed under its reference");
-  co_return reply->epoch;
+  chunk::DeviceStore& chunks = *services_.chunks;
+  auto epoch = co_await on(chunks.executor(), chunks.touch(piece.reference, GcEpoch{}));
+  if (!epoch && epoch.error().code() == Errc::not_found) {
+    co_return fail(Errc::unavailable,
+                   "a piece was put so long ago that it was collected; send the body again");
+  }
+  if (!epoch) co_return fail(std::move(epoch).error().in("touch a piece"));
+  co_return *epoch;
+}
+
+void Hold::replace(const std::vector<Piece>& pieces) {
+  held_.clear();
+  for (const Piece& piece : pieces) held_.push_back({piece.reference, GcEpoch{}});
+}
+
+std::shared_ptr<Hold> PieceStore::hold() {
+  // Of the work that holds, and for a moment of the renewal.
+  auto hold = std::make_shared<Hold>();
+  holds_.push_back(hold);
+  if (!std::exchange(renewing_, true)) background_.spawn(renew_holds());
+  return hold;
+}
+
+Task<> PieceStore::renew_holds() {
+  chunk::DeviceStore& chunks = *services_.chunks;
+  while (!holds_.empty() && co_await background_.sleep(*services_.clock, hold_interval)) {
+    const GcEpoch epoch = co_await on(chunks.executor(), epoch_of(chunks));
+    for (std::size_t i = 0; i < holds_.size() && !background_.stopping(); ++i) {
+      if (auto hold = holds_[i].lock()) co_await renew(std::move(hold), epoch);
+    }
+    std::erase_if(holds_, [](const std::weak_ptr<Hold>& hold) { return hold.expired(); });
+  }
+  renewing_ = false;
+}
+
+/// What cannot be touched shows when it is needed.
+Task<> PieceStore::renew(std::shared_ptr<Hold> hold, GcEpoch epoch) {
+  chunk::DeviceStore& chunks = *services_.chunks;
+  for (std::size_t i = 0; i < hold->held_.size() && !background_.stopping(); ++i) {
+    if (hold->held_[i].epoch >= epoch) continue;
+    const ChunkReference reference = hold->held_[i].reference;
+    (void)co_await on(chunks.executor(), chunks.touch(reference, epoch));
+    const bool is_same = i < hold->held_.size() && hold->held_[i].reference == reference;
+    if (is_same) hold->held_[i].epoch = epoch;
+  }
 }
 
 }  // namespace kiseki::fs::detail

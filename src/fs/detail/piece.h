@@ -25,6 +25,25 @@ struct Piece {
   friend bool operator==(const Piece&, const Piece&) = default;
 };
 
+/// Chunks that work under way needs while no row names them: pieces of a body before its commit, pieces being
+/// read of an object that is deleted meanwhile. As long as it lives they are touched whenever the garbage
+/// epoch has risen, so no round deletes them (docs/decisions/held-chunks.md).
+class Hold {
+ public:
+  /// `epoch`: of its put; 0: unknown.
+  void add(const ChunkReference& reference, GcEpoch epoch) { held_.push_back({reference, epoch}); }
+  /// Holds these, and nothing else any more.
+  void replace(const std::vector<Piece>& pieces);
+
+ private:
+  friend class PieceStore;
+  struct Held {
+    ChunkReference reference;
+    GcEpoch epoch;
+  };
+  std::vector<Held> held_;
+};
+
 /// Gives other coroutines of this core a turn.
 Task<> yield_to(Executor executor);
 
@@ -45,12 +64,15 @@ class PieceStore {
   /// bytes, taken by this process. `no_space`, `io_error`.
   Task<Result<Stored>> put(KeysPtr keys, Buffer body, crypto::Digest256 digest);
   /// The same beside the caller, who takes the outcome later or forgets it; `permit` is held meanwhile.
+  /// `hold` takes the piece when it is stored.
   std::shared_ptr<Outcome> start_put(KeysPtr keys, Buffer body, crypto::Digest256 digest,
-                                     Semaphore::Permit permit);
+                                     Semaphore::Permit permit, std::shared_ptr<Hold> hold);
+  std::shared_ptr<Hold> hold();
   /// Bytes [offset, offset + length) of the piece, which must lie in it. `not_found`; `corrupted`: nothing is
   /// given out.
   Task<Result<Buffer>> read(KeysPtr keys, Piece piece, Bytes offset, Bytes length);
   /// Raises the last put of a stored piece, for a transaction that came too late for its epoch.
+  /// `unavailable`: it was collected, and its body has to be sent again.
   Task<Result<GcEpoch>> touch(Piece piece);
   /// Waits for puts that nobody waits for.
   Task<> stop() { return background_.stop(); }
@@ -65,8 +87,13 @@ class PieceStore {
   Task<Result<chunk::Blocks>> fetch(ChunkReference reference, std::size_t first, std::size_t count);
   Task<Result<>> open_blocks(KeysPtr keys, Piece piece, std::size_t first, chunk::Blocks& blocks);
 
+  Task<> renew_holds();
+  Task<> renew(std::shared_ptr<Hold> hold, GcEpoch epoch);
+
   Services services_;
   Scope background_;
+  std::vector<std::weak_ptr<Hold>> holds_;
+  bool renewing_ = false;
 };
 
 }  // namespace kiseki::fs::detail

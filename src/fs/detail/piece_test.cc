@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "fs/testing/memory_device.h"
+#include "sim/simulated_clock.h"
 
 namespace kiseki::fs::detail {
 namespace {
@@ -172,8 +173,39 @@ TEST_F(Pieces, a_touch_raises_the_epoch_of_what_is_there) {
     EXPECT_FALSE((co_await t.device.erase_if_older(stored->piece.reference.id, GcEpoch{5})).value());
     t.device.forget_all();
     auto gone = co_await t.store.touch(stored->piece);
-    EXPECT_EQ(gone.error().code(), Errc::not_found);
+    EXPECT_EQ(gone.error().code(), Errc::unavailable);
   }(*this));
+}
+
+TEST(Hold, keeps_its_chunks_through_every_round) {
+  sim::SimulatedLoop loop;
+  sim::SimulatedClock clock{loop};
+  SeededRng rng{1};
+  MemoryDevice device{loop.executor()};
+  Services services{loop.executor()};
+  services.clock = &clock;
+  services.rng = &rng;
+  services.chunks = &device;
+  PieceStore store{services};
+  const Buffer body = make_body(3, 70'000);
+  const auto stored =
+      loop.get(store.put(make_keys(1, 1), Buffer::copy_of(body.view()), crypto::sha256(body.view())));
+  const ChunkReference reference = stored->piece.reference;
+  auto hold = store.hold();
+  hold->add(reference, stored->epoch);
+  GcEpoch epoch{1};
+  for (int round = 0; round < 5; ++round) {
+    epoch = GcEpoch(epoch.value() + 1);
+    (void)loop.get(device.raise_epoch(epoch));
+    loop.run_for(std::chrono::seconds(1));
+    EXPECT_FALSE(loop.get(device.erase_if_older(reference.id, epoch)).value());
+  }
+  hold.reset();
+  epoch = GcEpoch(epoch.value() + 1);
+  (void)loop.get(device.raise_epoch(epoch));
+  loop.run_for(std::chrono::seconds(1));
+  EXPECT_TRUE(loop.get(device.erase_if_older(reference.id, epoch)).value());
+  loop.get(store.stop());
 }
 
 TEST_F(Pieces, a_put_beside_the_caller_gives_its_memory_back) {
@@ -181,14 +213,14 @@ TEST_F(Pieces, a_put_beside_the_caller_gives_its_memory_back) {
     Semaphore budget(1_MiB);
     const Buffer body = make_body(9, 1_MiB);
     auto outcome = t.store.start_put(t.keys, Buffer::copy_of(body.view()), crypto::sha256(body.view()),
-                                     co_await budget.acquire(1_MiB));
+                                     co_await budget.acquire(1_MiB), t.store.hold());
     EXPECT_EQ(budget.available(), 0U);
     EXPECT_TRUE(co_await outcome->take());
     EXPECT_EQ(budget.available(), 1_MiB);
     // Forgotten by its caller, it still runs to its end.
     t.device.refuse_puts(Errc::no_space);
     t.store.start_put(t.keys, Buffer::copy_of(body.view()), crypto::sha256(body.view()),
-                      co_await budget.acquire(1_MiB));
+                      co_await budget.acquire(1_MiB), t.store.hold());
     co_await t.store.stop();
     EXPECT_EQ(budget.available(), 1_MiB);
   }(*this));

@@ -1,5 +1,7 @@
 #include "fs/detail/remover.h"
 
+#include "base/planted.h"
+
 namespace kiseki::fs::detail {
 
 namespace {
@@ -42,9 +44,12 @@ Task<Result<Remover::Try>> Remover::try_drop(Directory directory, LeafId leaf) {
   merged.high = guard.high;
   merged.right = guard.right;
   auto transaction = core_.begin(directory.space);
-  transaction.require(prefix_empty, guard_key(address));
+  if (!KISEKI_PLANTED("2.4 a leaf is dropped that is not empty")) {
+    transaction.require(prefix_empty, guard_key(address));
+  }
   transaction.require(version, guard_key(address), guard.generation).erase(guard_key(address));
-  transaction.require(version, guard_key(left_address), left->guard->generation);
+  const bool blind = KISEKI_PLANTED("2.4 the left guard's generation is not asserted");
+  transaction.require(blind ? exists : version, guard_key(left_address), left->guard->generation);
   transaction.put(guard_key(left_address), make_guard(core_.rng(), *directory.space, left_address, merged));
   transaction.require(absent, tombstone_key(address));
   transaction.put(tombstone_key(address), make_tombstone(core_.rng(), *directory.space, address,
@@ -123,8 +128,10 @@ Task<Result<std::optional<Header>>> Remover::add_removal(Directory directory,
   if (!header) co_return fail(std::move(header).error());
   const auto guard = open_guard(*directory.space, first, *found[1].record);
   if (!guard) co_return fail(guard.error());
-  if (guard->high) co_return std::nullopt;
-  transaction.require(prefix_empty, guard_key(first));
+  if (guard->high && !KISEKI_PLANTED("2.5 a directory of several leaves is removed")) co_return std::nullopt;
+  if (!KISEKI_PLANTED("2.5 a directory is removed that is not empty")) {
+    transaction.require(prefix_empty, guard_key(first));
+  }
   transaction.require(version, guard_key(first), guard->generation).erase(guard_key(first));
   transaction.require(version, key, header->version).erase(key);
   KISEKI_CO_TRY(co_await DirectoryIndex(core_).erase_all(directory, transaction));
@@ -138,7 +145,9 @@ Task<Result<Remover::Try>> Remover::try_remove(Directory directory) {
   auto transaction = core_.begin(directory.space);
   const auto header = co_await add_removal(directory, transaction);
   if (!header) co_return fail(header.error());
-  if (!*header || (*header)->link.is_explicit) co_return Try::kept;
+  if (!*header) co_return Try::kept;
+  const bool stays = (*header)->link.is_explicit && !KISEKI_PLANTED("2.8 explicit directories are swept");
+  if (stays) co_return Try::kept;
   const auto& [name_key, name, link, header_version] = **header;
 
   const auto parent = co_await tree_.open(directory.space, link.parent);

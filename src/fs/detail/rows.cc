@@ -39,6 +39,11 @@ shard::Key inline_key(NamespaceId space, shard::Home home, InodeId file) {
                     shard::item_of(file.value()));
 }
 
+shard::Key body_pending_key(Tree& tree, NamespaceId space, InodeId file) {
+  return shard::key(own_leaf(space, file), shard::Kind::pending,
+                    shard::item_of(tree.services().client->session().value()));
+}
+
 shard::LeafAddress page_leaf(NamespaceId space, InodeId file, Bytes first) {
   return {space, file, LeafId{static_cast<std::uint32_t>(1 + first / leaf_span)}};
 }

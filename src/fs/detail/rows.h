@@ -8,6 +8,9 @@ namespace kiseki::fs::detail {
 shard::LeafAddress own_leaf(NamespaceId space, InodeId container);
 /// The inline row of a body, in the leaf where its entry was made.
 shard::Key inline_key(NamespaceId space, shard::Home home, InodeId file);
+/// The row that stands for the pages of a body as long as nothing names them, by the session that writes
+/// them.
+shard::Key body_pending_key(Tree& tree, NamespaceId space, InodeId file);
 /// The leaf of the map page that begins at `first` (PROTOCOLS 1.6).
 shard::LeafAddress page_leaf(NamespaceId space, InodeId file, Bytes first);
 

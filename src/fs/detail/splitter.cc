@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace kiseki::fs::detail {
 
 namespace {
@@ -53,14 +55,15 @@ Task<Result<Splitter::Step>> Splitter::step(Directory directory, LeafId leaf, st
   if (!answer->guard) co_return Step::done;
   const auto large = co_await is_large(directory, leaf);
   if (!large) co_return fail(large.error());
-  if (!answer->guard->frozen) {
-    if (!*large) co_return Step::done;
+  const bool open = !answer->guard->frozen;
+  if (open && !*large) co_return Step::done;
+  if (open && !KISEKI_PLANTED("2.3 a leaf is split without being frozen")) {
     co_return co_await freeze(std::move(directory), leaf, std::move(*answer->guard));
   }
   if (!*large) co_return co_await thaw(std::move(directory), leaf, std::move(*answer->guard));
   auto whole = co_await read_leaf_rows(core_, directory, leaf, {.entry = {}, .whole = true});
   if (!whole) co_return fail(std::move(whole).error());
-  if (!whole->guard || !whole->guard->frozen) co_return Step::refused;
+  if (!whole->guard || (!whole->guard->frozen && !open)) co_return Step::refused;
   auto planned = plan(directory, std::move(*whole), refusals);
   if (!planned) co_return fail(std::move(planned).error());
   if (!*planned) co_return co_await thaw(std::move(directory), leaf, std::move(*answer->guard));
@@ -125,7 +128,8 @@ Task<Result<Splitter::Step>> Splitter::move(Directory directory, LeafId leaf, Pl
   const auto from = directory.leaf(leaf), to = directory.leaf(plan.to);
   Guard lower = plan.guard, upper = plan.guard;
   lower.frozen = upper.frozen = false;
-  lower.high = upper.low = plan.separator;
+  upper.low = plan.separator;
+  if (!KISEKI_PLANTED("2.3 the old leaf keeps its high fence")) lower.high = plan.separator;
   lower.right = plan.to;
   upper.origin = leaf;
 

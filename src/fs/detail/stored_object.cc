@@ -23,7 +23,9 @@ class Reader final : public Object {
         file_(record.id),
         attributes_(std::move(attributes)),
         content_(std::move(content)),
-        accounting_(accounting) {}
+        accounting_(accounting) {
+    keep();
+  }
 
   const Attributes& attributes() const override { return attributes_; }
 
@@ -39,6 +41,13 @@ class Reader final : public Object {
   }
 
  private:
+  /// The object may be deleted while it is read: its chunks stay.
+  void keep() {
+    if (content_.window.pieces.empty()) return;
+    if (!hold_) hold_ = store_.hold();
+    hold_->replace(content_.window.pieces);
+  }
+
   /// Makes the window hold the byte.
   Task<Result<>> reach(Bytes offset) {
     const MapWindow& window = content_.window;
@@ -47,6 +56,7 @@ class Reader final : public Object {
                                      : co_await page_at(tree_, space_, file_, offset);
     if (!next) co_return fail(next.error());
     content_.window = *std::move(next);
+    keep();
     co_return Result<>();
   }
 
@@ -81,7 +91,8 @@ class Reader final : public Object {
   Attributes attributes_;
   Content content_;
   Accounting accounting_;
-  Semaphore::Permit permit_;  // for the bytes read last
+  std::shared_ptr<Hold> hold_;  // of this reader, and for a moment of its renewal
+  Semaphore::Permit permit_;    // for the bytes read last
 };
 
 class ObjectSource final : public Source {

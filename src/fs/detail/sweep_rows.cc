@@ -1,3 +1,4 @@
+#include "base/planted.h"
 #include "fs/detail/chain.h"
 #include "fs/detail/directory_rows.h"
 #include "fs/detail/garbage.h"
@@ -89,20 +90,32 @@ Task<Result<>> remove_empty_end(Tree& tree, Directory directory) {
   }
 }
 
-Task<Result<bool>> is_linked(Tree& tree, SpacePtr space, const shard::Row& row) {
-  const auto value = unseal(*space->keys, row.key, row.record);
-  if (!value) co_return fail(value.error());
-  auto name = decode_chain(as_view(*value));
-  if (!name) co_return fail(std::move(name).error());
-  if (!row.record.link) co_return fail(Errc::corrupted, "a pending row without its link");
-  auto parent = co_await tree.open(space, row.record.link->parent);
+Task<Result<bool>> is_linked(Tree& tree, SpacePtr space, InodeId id, std::string name, InodeId parent_id) {
+  auto parent = co_await tree.open(space, parent_id);
   if (!parent && parent.error().code() == Errc::not_found) co_return false;
   if (!parent) co_return fail(std::move(parent).error());
   const auto place =
-      co_await tree.locate(std::move(*parent), std::move(*name), NameType::directory, Purpose::read);
+      co_await tree.locate(std::move(*parent), std::move(name), NameType::directory, Purpose::read);
   if (!place && place.error().code() == Errc::not_found) co_return false;
   if (!place) co_return fail(place.error());
-  co_return place->record && place->record->id == row.record.id;
+  co_return place->record && place->record->id == id;
+}
+
+/// Adds what takes a directory that its session made and did not link. Where it would be linked its header
+/// says, which every rename writes: one that was renamed meanwhile has another version.
+Task<Result<>> add_chain(Tree& tree, shard::Transaction& transaction, Directory directory) {
+  const auto header = co_await tree.header(directory.space, directory.id);
+  if (!header) co_return fail(header.error());
+  if (!*header) co_return Result<>{};
+  const auto linked =
+      co_await is_linked(tree, directory.space, directory.id, (*header)->name, (*header)->link.parent);
+  if (!linked) co_return fail(linked.error());
+  const bool stays = *linked && !KISEKI_PLANTED("2.6 the sweeper takes what is linked");
+  if (stays) co_return co_await remove_empty_end(tree, std::move(directory));
+  transaction.require(version, header_key(directory.space->id, directory.id), (*header)->version);
+  auto added = co_await add_unlinked(tree, transaction, std::move(directory));
+  if (!added && added.error().code() == Errc::not_found) co_return fail(Errc::conflict, "went meanwhile");
+  co_return added;
 }
 
 Task<Result<>> drain_shard(Tree& tree, NamespaceId space, ShardId shard, shard::Kind kind) {
@@ -140,16 +153,10 @@ Task<Result<>> sweep_chain(Tree& tree, shard::Row row) {
   auto space = co_await tree.spaces().get(row.key.leaf.space);
   if (!space && space.error().code() == Errc::not_found) co_return Result<>{};
   if (!space) co_return fail(std::move(space).error());
-  const auto linked = co_await is_linked(tree, *space, row);
-  if (!linked) co_return fail(linked.error());
   auto directory = co_await tree.open(*space, row.record.id);
   if (!directory && directory.error().code() != Errc::not_found) co_return fail(std::move(directory).error());
   auto transaction = tree.begin(*space);
-  if (directory && *linked) KISEKI_CO_TRY(co_await remove_empty_end(tree, std::move(*directory)));
-  if (directory && !*linked) {
-    const auto added = co_await add_unlinked(tree, transaction, std::move(*directory));
-    if (!added && added.error().code() != Errc::not_found) co_return added;
-  }
+  if (directory) KISEKI_CO_TRY(co_await add_chain(tree, transaction, std::move(*directory)));
   transaction.erase(std::move(row.key));
   co_return co_await commit(tree, std::move(transaction));
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/scope.h"
+#include "fs/detail/directory_rows.h"
 #include "fs/detail/leases.h"
 #include "fs/detail/names.h"
 #include "fs/detail/space_keys.h"
@@ -69,10 +70,14 @@ struct Place {
   shard::Home home() const noexcept { return {directory.id, key.leaf.leaf}; }
 };
 
+/// Adds that there is nothing at `place`, and makes nothing there either.
+void require_none(shard::Transaction& transaction, const Place& place);
+
 enum class Purpose : std::uint8_t {
   read = 1,
   write = 2,         ///< Missing directories are made by `commit` together with the entry.
   write_linked = 3,  ///< Missing directories are made now: for transactions that do more than add one entry.
+  change = 4,        ///< Writes what is there: as `read` where nothing is.
 };
 
 /// How often one operation has started again.
@@ -101,6 +106,12 @@ struct ListedLeaf {
   std::optional<std::string> high;  ///< Sort key where the next leaf begins; none: the directory ends here.
 };
 
+/// How much a leaf holds.
+struct MeasuredLeaf {
+  shard::Counters counters;
+  std::optional<std::string> high;  ///< As in `ListedLeaf`.
+};
+
 class Tree {
  public:
   explicit Tree(Services services, TreeLimits limits = {});
@@ -114,8 +125,13 @@ class Tree {
   /// By id: `root_directory`, `uploads_tree`, or what an entry names. `not_found`.
   Task<Result<Directory>> open(NamespaceId space, InodeId id);
   Task<Result<Directory>> open(SpacePtr space, InodeId id);
-  /// In one directory. `not_found` when the directory has gone: nothing is in it.
-  Task<Result<Place>> locate(Directory directory, std::string name, NameType type, Purpose purpose);
+  /// In one directory. `not_found` when the directory has gone: nothing is in it. `stale` when one of `path`,
+  /// by which it was found, is not so any more.
+  Task<Result<Place>> locate(Directory directory, std::string name, NameType type, Purpose purpose,
+                             std::vector<Step> path = {});
+  /// Makes an explicit directory at a place of that type where there is none (PROTOCOLS 2.6, 2.7). Refused as
+  /// `aborted` when a directory or an object of that name came first.
+  Task<Result<shard::Outcome>> make_directory(Place place);
 
   /// Format, name, then `rest` into the record's value; sets the account. Entries and nothing else.
   void seal_entry(const Place& place, shard::Record& record, std::string_view rest);
@@ -137,10 +153,15 @@ class Tree {
 
   /// The leaf that covers `from`, for lists and walks. `not_found` when the directory has gone.
   Task<Result<ListedLeaf>> read_leaf(Directory directory, std::string from);
+  /// The same without the entries.
+  Task<Result<MeasuredLeaf>> measure_leaf(Directory directory, std::string from);
   /// For each directory whether its subtree holds more than implicit directories (PROTOCOLS 2.8).
   Task<Result<std::vector<bool>>> visible(SpacePtr space, std::vector<InodeId> directories);
 
   Task<Result<InodeId>> new_id(NamespaceId space);
+
+  /// What is remembered of a name: `child` none forgets it, with what was known of the directory.
+  void remember(const SpacePtr& space, Step step);
 
   /// Splits the leaf until it is small enough.
   Task<Result<>> split_if_large(Directory directory, LeafId leaf);
@@ -152,6 +173,8 @@ class Tree {
   Task<Result<bool>> prune(Directory directory);
   /// Adds what takes an empty directory with one leaf, without its entry; false when it has more or has gone.
   Task<Result<bool>> add_removal(Directory directory, shard::Transaction& transaction);
+  /// As it stands now; nothing when the directory has gone.
+  Task<Result<std::optional<Header>>> header(SpacePtr space, InodeId directory);
   /// Removes every leaf but the first that holds nothing.
   Task<Result<>> drop_empty_leaves(Directory directory);
 

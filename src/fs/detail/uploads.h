@@ -17,8 +17,7 @@ class Uploads {
   Task<Result<std::string>> create(NamespaceId space, std::string key, Properties properties);
   Task<Result<Attributes>> put_part(NamespaceId space, std::string key, std::string upload,
                                     std::uint32_t number, Source& source);
-  Task<Result<Attributes>> complete(NamespaceId space, std::string key, std::string upload,
-                                    std::vector<CompletePart> parts, std::string etag, Condition condition);
+  Task<Result<Attributes>> complete(FileSystem::CompleteUpload request);
   Task<Result<>> abort(NamespaceId space, std::string key, std::string upload);
   Task<Result<std::vector<PartInfo>>> parts(NamespaceId space, std::string key, std::string upload,
                                             std::uint32_t after, std::uint32_t limit);
@@ -45,15 +44,8 @@ class Uploads {
 /// place.
 class Completion {
  public:
-  struct Request {
-    NamespaceId space;
-    std::string key, upload;
-    std::vector<CompletePart> parts;
-    std::string etag;
-    Condition condition;
-  };
   /// Both outlive it.
-  Completion(Tree& tree, PieceStore& store, Request request)
+  Completion(Tree& tree, PieceStore& store, FileSystem::CompleteUpload request)
       : tree_(tree), store_(store), request_(std::move(request)) {}
 
   Task<Result<Attributes>> run();
@@ -74,7 +66,7 @@ class Completion {
 
   Tree& tree_;
   PieceStore& store_;
-  Request request_;
+  FileSystem::CompleteUpload request_;
   Upload upload_;  // as read, then as frozen
 };
 

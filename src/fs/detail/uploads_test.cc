@@ -27,7 +27,10 @@ class UploadsTest : public testing::Test {
   }
   Result<Attributes> complete(Gateway& on, const std::string& upload, std::vector<CompletePart> parts,
                               Condition condition = {}) {
-    return on.get(on.uploads.complete(space, key, upload, std::move(parts), "whole-2", std::move(condition)));
+    FileSystem::CompleteUpload request{Space{space, {}, {}}, key, upload, std::move(parts), "whole-2"};
+    request.checksums = {{"crc32c", "AAAAAA=="}};
+    request.condition = std::move(condition);
+    return on.get(on.uploads.complete(std::move(request)));
   }
   Result<Attributes> complete(const std::string& upload, std::vector<CompletePart> parts,
                               Condition condition = {}) {
@@ -79,6 +82,7 @@ TEST_F(UploadsTest, put_parts_together_without_moving_them) {
   ASSERT_TRUE(done) << done.error().to_string();
   EXPECT_EQ(done->size, 14_MiB + 101);
   EXPECT_EQ(done->properties.etag, "whole-2");
+  EXPECT_EQ(done->properties.checksums.front().second, "AAAAAA==");
   EXPECT_EQ(done->properties.headers.front().second, "video/x");
   EXPECT_EQ(world.device.puts, puts);
   expect({{1, 5_MiB}, {2, 9_MiB + 1}, {3, 100}});
@@ -243,7 +247,7 @@ Task<> complete_once(UploadsTest& test, Gateway& on, std::string upload, std::ui
   const std::vector<CompletePart> parts{UploadsTest::listed(1, seed, 30'000)};
   while (done == 0) {
     const auto completed =
-        co_await on.uploads.complete(test.space, UploadsTest::key, upload, parts, "whole", {});
+        co_await on.uploads.complete({Space{test.space, {}, {}}, UploadsTest::key, upload, parts, "whole"});
     if (completed) {
       ++done;
       co_return;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace kiseki::fs::detail {
 
 Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, LeafId leaf, LeafQuery query) {
@@ -11,12 +13,13 @@ Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, Lea
   if (query.entry) {
     request.gets.push_back({.key = entry_key(address, *query.entry), .with_body = query.with_body});
   }
+  for (const auto& row : query.beside) request.gets.push_back({.key = row});
   constexpr auto rows_max = static_cast<std::uint32_t>(4 * shard::leaf_entries_max);
   if (query.whole) request.scans.push_back({.leaf = address, .from = {}, .rows_max = rows_max});
   auto reply = co_await core.client().read(std::move(request));
   if (!reply) co_return fail(std::move(reply).error());
 
-  LeafAnswer answer{.leaf = leaf, .guard = {}, .entry = {}, .body = {}, .rows = {}};
+  LeafAnswer answer{.leaf = leaf, .guard = {}, .entry = {}, .body = {}, .rows = {}, .beside = {}};
   if (const auto& record = reply->gets[0].record) {
     auto guard = open_guard(*directory.space, address, *record);
     if (!guard) co_return fail(std::move(guard).error());
@@ -25,6 +28,10 @@ Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, Lea
   if (query.entry) {
     answer.entry = std::move(reply->gets[1].record);
     answer.body = std::move(reply->gets[1].body);
+  }
+  const std::size_t own = reply->gets.size() - query.beside.size();
+  for (std::size_t i = own; i < reply->gets.size(); ++i) {
+    answer.beside.push_back(std::move(reply->gets[i].record));
   }
   if (query.whole) {
     if (reply->scans[0].more) co_return fail(Errc::too_large, "a leaf of a directory overflowed");
@@ -63,7 +70,8 @@ Task<Result<LeafAnswer>> Walk::cover(std::string sort, LeafQuery query) {
   for (int hop = 0; hop < hops_max; ++hop) {
     auto answer = co_await read_leaf_rows(core_, directory_, leaf, query);
     if (!answer) co_return fail(std::move(answer).error());
-    if (answer->entry || (answer->guard && answer->guard->covers(sort))) {
+    const bool trusted = answer->guard && KISEKI_PLANTED("2.2 a miss is trusted without its fences");
+    if (answer->entry || trusted || (answer->guard && answer->guard->covers(sort))) {
       mend();
       co_return answer;
     }

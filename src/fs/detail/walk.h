@@ -7,8 +7,9 @@ namespace kiseki::fs::detail {
 /// What to read of a leaf besides its guard.
 struct LeafQuery {
   std::optional<shard::Token> entry;
-  bool with_body = false;  ///< Also the entry's inline row.
-  bool whole = false;      ///< Every entry.
+  bool with_body = false;            ///< Also the entry's inline row.
+  bool whole = false;                ///< Every entry.
+  std::vector<shard::Key> beside{};  ///< Rows of other leaves, asked for at the same time.
 };
 
 /// From one snapshot.
@@ -18,6 +19,7 @@ struct LeafAnswer {
   std::optional<shard::Record> entry;
   std::optional<shard::Record> body;
   std::vector<shard::Row> rows;
+  std::vector<std::optional<shard::Record>> beside;  ///< As asked.
 };
 
 /// `Errc::stale`: leaf 0 has no guard, so the directory is not there any more.

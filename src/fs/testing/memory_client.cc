@@ -5,7 +5,6 @@
 #include <boost/asio/post.hpp>
 
 #include "base/assert.h"
-#include "base/logging.h"
 
 namespace kiseki::fs {
 
@@ -43,9 +42,10 @@ class MemoryShards::Session final : public shard::Client {
     co_await shards_.take_turns();
     if (fate_->dead) co_return fail(Errc::cancelled, "the client is dead");
     if (shards_.fenced_.contains(id_)) co_return fail(Errc::fenced, "the session is fenced");
-    const Outcome outcome = shards_.commit(transaction);
-    if (outcome.committed()) ++fate_->commits;
-    if (outcome.committed() && fate_->commits_left && --*fate_->commits_left == 0) {
+    const auto outcome = shards_.commit(transaction);
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) ++fate_->commits;
+    if (outcome->committed() && fate_->commits_left && --*fate_->commits_left == 0) {
       fate_->dead = true;
       if (fate_->last_answer_lost) co_return fail(Errc::cancelled, "the client is dead");
     }
@@ -192,11 +192,9 @@ shard::ReadReply MemoryShards::read(const shard::ReadRequest& request) const {
   return reply;
 }
 
-/// What a caller must never send is a bug of the caller's.
-void MemoryShards::check(const shard::Transaction& transaction) const {
-  const auto valid = transaction.validate();
-  if (!valid) log::error("memory_client", "{}", valid.error().to_string());
-  KISEKI_ASSERT(valid.has_value());
+/// What a caller must never send.
+Result<> MemoryShards::check(const shard::Transaction& transaction) const {
+  KISEKI_TRY(transaction.validate());
   std::set<ShardId> shards;
   for (const auto& assertion : transaction.asserts) shards.insert(shard_of(assertion.key.leaf));
   bool is_stamped = false;
@@ -205,7 +203,8 @@ void MemoryShards::check(const shard::Transaction& transaction) const {
     if (operation.type == Operation::Type::move) shards.insert(shard_of(operation.to.leaf));
     if (operation.type == Operation::Type::put_stamped) is_stamped = true;
   }
-  KISEKI_ASSERT(!is_stamped || shards.size() == 1);
+  if (is_stamped && shards.size() > 1) return fail(Errc::invalid_argument, "put-stamped over several shards");
+  return {};
 }
 
 std::optional<Outcome> MemoryShards::refused(const Assert& assertion, std::uint32_t index) const {
@@ -253,8 +252,8 @@ std::optional<Outcome> MemoryShards::refused(const shard::Transaction& transacti
   return std::nullopt;
 }
 
-Outcome MemoryShards::commit(const shard::Transaction& transaction) {
-  check(transaction);
+Result<Outcome> MemoryShards::commit(const shard::Transaction& transaction) {
+  KISEKI_TRY(check(transaction));
   if (rng_.below(100) < options_.refused_percent) return refusal(Refusal::aborted);
   if (const auto outcome = refused(transaction)) return *outcome;
   const auto wall = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
@@ -269,7 +268,7 @@ Outcome MemoryShards::commit(const shard::Transaction& transaction) {
     row.record.version = stamp;
     rows_[row.key.encode()] = row;
   }
-  return {.refusal = Refusal::none, .assertion = 0, .stamp = stamp};
+  return Outcome{.refusal = Refusal::none, .assertion = 0, .stamp = stamp};
 }
 
 void MemoryShards::apply(const Operation& operation, Stamp stamp, std::uint64_t time_ms) {
@@ -311,7 +310,6 @@ void MemoryShards::put(Row row, std::uint64_t time_ms) {
     row.record.guard->birth = row.record.version;
   }
   count_entry(row, 1, time_ms);
-  emptied_.erase(row.key.leaf);
   const auto name = row.key.encode();
   rows_[name] = std::move(row);
 }

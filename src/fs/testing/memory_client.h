@@ -60,7 +60,7 @@ class MemoryShards {
 
   Task<> take_turns();
   shard::ReadReply read(const shard::ReadRequest& request) const;
-  shard::Outcome commit(const shard::Transaction& transaction);
+  Result<shard::Outcome> commit(const shard::Transaction& transaction);
   std::optional<shard::Outcome> refused(const shard::Transaction& transaction) const;
   std::optional<shard::Outcome> refused(const shard::Assert& assertion, std::uint32_t index) const;
   void apply(const shard::Operation& operation, Stamp stamp, std::uint64_t time_ms);
@@ -70,7 +70,7 @@ class MemoryShards {
   ShardId shard_of(const shard::LeafAddress& leaf) const;
   const shard::Row* find(const shard::Key& key) const;
   bool holds_entry(const shard::LeafAddress& leaf) const;
-  void check(const shard::Transaction& transaction) const;
+  Result<> check(const shard::Transaction& transaction) const;
 
   Executor executor_;
   Clock& clock_;

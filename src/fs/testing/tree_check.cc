@@ -11,10 +11,23 @@ using detail::NameType;
 using shard::Kind;
 
 TreeCheck::TreeCheck(const MemoryShards& shards, detail::SpacePtr space)
-    : shards_(shards), space_(std::move(space)) {
-  for (const auto& [name, row] : shards_.all()) {
+    : counters_([&shards](const shard::LeafAddress& leaf) { return shards.counters(leaf); }),
+      space_(std::move(space)) {
+  for (const auto& [name, row] : shards.all()) {
     if (row.key.leaf.space == space_->id) collect(row);
   }
+  check();
+}
+
+TreeCheck::TreeCheck(const std::vector<shard::Row>& rows, CountersOf counters, detail::SpacePtr space)
+    : counters_(std::move(counters)), space_(std::move(space)) {
+  for (const auto& row : rows) {
+    if (row.key.leaf.space == space_->id) collect(row);
+  }
+  check();
+}
+
+void TreeCheck::check() {
   walk(detail::root_directory, {});
   walk(detail::uploads_tree, "uploads:");
   for (const auto& [id, rows] : directories_) {
@@ -100,18 +113,32 @@ void TreeCheck::walk_entry(const shard::Row& row, const detail::Guard& guard, In
   expect(row.key.item == detail::item_of(token), whole + ": another token");
   if (!is_directory) {
     expect(objects_.emplace(whole, value->rest).second, whole + ": twice");
+    references_[whole] = row.record.references.size();
     return;
   }
   const auto& child = directories_[row.record.id];
   expect(child.header && child.header->link.parent == parent, whole + ": its header names another parent");
   expect(child.header && child.header->name == value->name, whole + ": its header has another name");
+  const auto same_token = child.header && as_text(View(child.header->link.token)) == row.key.item;
+  expect(same_token, whole + ": its header has another token");
+  const bool is_explicit = child.header && child.header->link.is_explicit;
+  if (is_explicit) explicit_.insert(whole);
   const std::size_t entries = walk(row.record.id, whole + "/");
-  if (entries == 0) leftovers_.push_back(whole + "/: an empty directory");
+  if (entries == 0 && !is_explicit) leftovers_.push_back(whole + "/: an empty directory");
 }
 
 void TreeCheck::compare_counters(InodeId id, LeafId leaf, const Leaf& rows) {
-  const auto counters = shards_.counters({space_->id, id, leaf});
-  expect(counters.entries == rows.entries.size(), "counters differ");
+  const auto counters = counters_({space_->id, id, leaf});
+  shard::Counters counted;
+  for (const auto& row : rows.entries) {
+    ++counted.entries;
+    if (row.record.type == shard::EntryType::directory) ++counted.subdirectories;
+    counted.entry_bytes += row.record.encode().size();
+    counted.logical += row.record.logical;
+  }
+  expect(counters.entries == counted.entries && counters.subdirectories == counted.subdirectories &&
+             counters.entry_bytes == counted.entry_bytes && counters.logical == counted.logical,
+         fmt::format("counters of leaf {} differ", leaf.value()));
 }
 
 void TreeCheck::walk_index(const Rows& rows, const std::string& path) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,9 @@ namespace kiseki::fs {
 class TreeCheck {
  public:
   TreeCheck(const MemoryShards& shards, detail::SpacePtr space);
+  /// `rows`: of the namespace, at least. `counters`: of a leaf.
+  using CountersOf = std::function<shard::Counters(const shard::LeafAddress&)>;
+  TreeCheck(const std::vector<shard::Row>& rows, CountersOf counters, detail::SpacePtr space);
 
   /// One line for each thing that is wrong; empty when all is well.
   const std::vector<std::string>& problems() const noexcept { return problems_; }
@@ -25,6 +30,10 @@ class TreeCheck {
   const std::vector<std::string>& leftovers() const noexcept { return leftovers_; }
   /// Every object by its whole key, with its value after the name.
   const std::map<std::string, std::string>& objects() const noexcept { return objects_; }
+  /// How many references the record of an object has.
+  std::size_t references(const std::string& key) const { return references_.at(key); }
+  /// Explicit ones by their paths, without '/' at the end.
+  const std::set<std::string>& directories() const noexcept { return explicit_; }
   std::size_t leaves() const noexcept { return leaves_; }
   std::size_t index_height() const noexcept { return index_height_; }
 
@@ -48,11 +57,15 @@ class TreeCheck {
   void compare_counters(InodeId id, LeafId leaf, const Leaf& rows);
   void expect(bool holds, std::string words);
 
-  const MemoryShards& shards_;
+  void check();
+
+  CountersOf counters_;
   detail::SpacePtr space_;
   std::map<InodeId, Rows> directories_;
   std::vector<std::string> problems_, leftovers_;
   std::map<std::string, std::string> objects_;
+  std::map<std::string, std::size_t> references_;
+  std::set<std::string> explicit_;
   std::size_t leaves_ = 0;
   std::size_t index_height_ = 0;
 };

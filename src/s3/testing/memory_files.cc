@@ -189,28 +189,26 @@ Task<Result<fs::Attributes>> MemoryFiles::put_part(fs::Space space, std::string 
   co_return ((*found)->parts[number] = std::move(*stored)).attributes;
 }
 
-Task<Result<fs::Attributes>> MemoryFiles::complete_upload(fs::Space space, std::string key,
-                                                          std::string upload_id,
-                                                          std::vector<fs::CompletePart> parts,
-                                                          std::string etag, fs::Condition condition) {
-  const auto found = upload(space, key, upload_id);
+Task<Result<fs::Attributes>> MemoryFiles::complete_upload(CompleteUpload request) {
+  const auto found = upload(request.space, request.key, request.upload);
   if (!found) co_return fail(found.error());
-  const auto owner = bucket(space);
-  KISEKI_CO_TRY(check(**owner, key, condition));
+  const auto owner = bucket(request.space);
+  KISEKI_CO_TRY(check(**owner, request.key, request.condition));
   Stored whole;
-  for (const fs::CompletePart& part : parts) {
+  for (const fs::CompletePart& part : request.parts) {
     const auto stored = (*found)->parts.find(part.number);
     if (stored == (*found)->parts.end() || stored->second.attributes.properties.etag != part.etag) {
       co_return fail(Errc::invalid_argument);
     }
-    const bool last = &part == &parts.back();
+    const bool last = &part == &request.parts.back();
     if (!last && stored->second.bytes.size() < part_size_min) co_return fail(Errc::too_large);
     whole.bytes += stored->second.bytes;
   }
   whole.attributes = {whole.bytes.size(), now_ms, (*found)->info.properties};
-  whole.attributes.properties.etag = etag;
-  (*owner)->uploads.erase({key, upload_id});
-  co_return ((*owner)->objects[key] = std::move(whole)).attributes;
+  whole.attributes.properties.etag = request.etag;
+  whole.attributes.properties.checksums = std::move(request.checksums);
+  (*owner)->uploads.erase({request.key, request.upload});
+  co_return ((*owner)->objects[request.key] = std::move(whole)).attributes;
 }
 
 Task<Result<>> MemoryFiles::abort_upload(fs::Space space, std::string key, std::string upload_id) {

@@ -25,13 +25,18 @@ class MemoryFiles final : public fs::FileSystem {
   Task<Result<>> remove(fs::Space space, std::string key, fs::Condition condition) override;
   Task<Result<fs::Attributes>> copy(CopyRequest request) override;
   Task<Result<fs::ListReply>> list(fs::Space space, fs::ListRequest request) override;
+  // No S3 operation asks for these.
+  Task<Result<>> make_directory(fs::Space, std::string) override { co_return fail(Errc::not_supported); }
+  Task<Result<>> remove_directory(fs::Space, std::string) override { co_return fail(Errc::not_supported); }
+  Task<Result<fs::DirectoryAttributes>> stat_directory(fs::Space, std::string) override {
+    co_return fail(Errc::not_supported);
+  }
+  Task<Result<>> rename(fs::Space, std::string, std::string) override { co_return fail(Errc::not_supported); }
   Task<Result<std::string>> create_upload(fs::Space space, std::string key,
                                           fs::Properties properties) override;
   Task<Result<fs::Attributes>> put_part(fs::Space space, std::string key, std::string upload,
                                         std::uint32_t number, fs::Source& source) override;
-  Task<Result<fs::Attributes>> complete_upload(fs::Space space, std::string key, std::string upload,
-                                               std::vector<fs::CompletePart> parts, std::string etag,
-                                               fs::Condition condition) override;
+  Task<Result<fs::Attributes>> complete_upload(CompleteUpload request) override;
   Task<Result<>> abort_upload(fs::Space space, std::string key, std::string upload) override;
   Task<Result<std::vector<fs::PartInfo>>> list_parts(fs::Space space, std::string key, std::string upload,
                                                      std::uint32_t after, std::uint32_t limit) override;

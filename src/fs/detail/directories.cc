@@ -1,0 +1,226 @@
+#include "fs/detail/directories.h"
+
+#include <algorithm>
+
+#include "base/planted.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+using enum shard::Assert::Type;
+
+constexpr std::size_t path_size_max = 1024;
+
+Result<std::vector<std::string>> split_path(std::string_view path) {
+  if (path.empty() || path.size() > path_size_max) {
+    return fail(Errc::invalid_argument, "a path has 1 to 1,024 bytes");
+  }
+  if (path.ends_with('/')) path.remove_suffix(1);
+  auto [names, last] = split_key(path);
+  names.push_back(std::move(last));
+  const auto is_bad = [](const std::string& name) { return name.empty() || name == "." || name == ".."; };
+  if (std::ranges::any_of(names, is_bad)) {
+    return fail(Errc::invalid_argument, "a path of empty names, \".\" or \"..\"");
+  }
+  return names;
+}
+
+/// Nothing unless users see the directory.
+Task<Result<std::optional<Directory>>> find_visible(Tree& tree, NamespaceId space,
+                                                    std::vector<std::string> names) {
+  const bool is_root = names.empty();
+  auto found = co_await tree.find_directory(space, std::move(names));
+  if (!found && found.error().code() == Errc::not_found && !is_root) co_return std::nullopt;
+  if (!found) co_return fail(std::move(found).error());
+  if (is_root) co_return std::move(*found);
+  const auto visible = co_await tree.visible(found->space, {found->id});
+  if (!visible) co_return fail(visible.error());
+  if (!visible->front()) co_return std::nullopt;
+  co_return std::move(*found);
+}
+
+/// What stands where the first missing directory of a path should be.
+Task<Error> explain_missing(Tree& tree, NamespaceId space, std::vector<std::string> names) {
+  std::string key;
+  for (std::size_t depth = 1; depth <= names.size(); ++depth) {
+    const auto end = names.begin() + static_cast<std::ptrdiff_t>(depth);
+    const auto directory = co_await find_visible(tree, space, {names.begin(), end});
+    if (!directory) co_return directory.error();
+    key += names[depth - 1];
+    if (!*directory) {
+      const auto file = co_await tree.find(space, key, Purpose::read);
+      if (!file) co_return file.error();
+      if (file->record) co_return Error(Errc::not_directory, "a file on the way");
+      co_return Error(Errc::not_found, "no such directory");
+    }
+    key += '/';
+  }
+  co_return Error(Errc::stale, "it has come meanwhile");
+}
+
+/// Over all of its leaves, each as it is when it is read.
+Task<Result<shard::Counters>> sum_counters(Tree& tree, Directory directory) {
+  shard::Counters sum;
+  std::optional<std::string> from = std::string();
+  while (from) {
+    auto leaf = co_await tree.measure_leaf(directory, std::move(*from));
+    if (!leaf) co_return fail(leaf.error());
+    sum.entries += leaf->counters.entries;
+    sum.subdirectories += leaf->counters.subdirectories;
+    sum.logical += leaf->counters.logical;
+    sum.modified_ms = std::max(sum.modified_ms, leaf->counters.modified_ms);
+    from = KISEKI_PLANTED("2.10 only the first leaf is counted") ? std::nullopt : std::move(leaf->high);
+  }
+  co_return sum;
+}
+
+}  // namespace
+
+Task<Result<Spot>> find_spot(Tree& tree, NamespaceId space, std::string path) {
+  auto names = split_path(path);
+  if (!names) co_return fail(std::move(names).error());
+  std::string last = std::move(names->back());
+  names->pop_back();
+  auto parent = co_await find_visible(tree, space, *names);
+  if (!parent) co_return fail(std::move(parent).error());
+  if (!*parent) co_return fail(co_await explain_missing(tree, space, std::move(*names)));
+  co_return Spot{.parent = std::move(**parent), .name = std::move(last), .as_directory = path.ends_with('/')};
+}
+
+Task<Result<Place>> locate(Tree& tree, Spot spot, NameType type) {
+  auto place = co_await tree.locate(std::move(spot.parent), std::move(spot.name), type, Purpose::write);
+  if (!place && place.error().code() == Errc::not_found) co_return fail(Errc::stale, "the parent has gone");
+  co_return place;
+}
+
+Task<Result<>> start_again(Tree& tree, Place place, shard::Outcome outcome) {
+  Attempts first;  // does not wait
+  KISEKI_CO_TRY(co_await tree.recover(std::move(place), outcome, first));
+  co_return fail(Errc::stale, "what was read has changed");
+}
+
+Task<Result<bool>> is_visible(Tree& tree, const Place& entry) {
+  if (!entry.record) co_return false;
+  const auto visible = co_await tree.visible(entry.directory.space, {entry.record->id});
+  if (!visible) co_return fail(visible.error());
+  co_return visible->front();
+}
+
+Task<Result<>> add_empty_removal(Tree& tree, shard::Transaction& transaction, const Place& entry) {
+  auto directory = co_await tree.open(entry.directory.space, entry.record->id);
+  if (!directory && directory.error().code() == Errc::not_found) co_return fail(Errc::stale, "it has gone");
+  if (!directory) co_return fail(std::move(directory).error());
+  const auto pruned = co_await tree.prune(*directory);
+  if (!pruned) co_return fail(pruned.error());
+  if (!*pruned) co_return fail(Errc::not_empty, "the directory is not empty");
+  const auto added = co_await tree.add_removal(std::move(*directory), transaction);
+  if (!added) co_return fail(added.error());
+  if (!*added) co_return fail(Errc::stale, "the directory changes");
+  co_return Result<>{};
+}
+
+Task<Result<>> Directories::make(NamespaceId space, std::string path) {
+  for (Attempts attempts;;) {
+    auto spot = co_await find_spot(tree_, space, path);
+    auto made = spot ? co_await try_make(std::move(*spot)) : fail(spot.error());
+    if (made || made.error().code() != Errc::stale) co_return made;
+    KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
+  }
+}
+
+Task<Result<>> Directories::try_make(Spot spot) {
+  auto object = co_await locate(tree_, spot, NameType::object);
+  if (!object) co_return fail(std::move(object).error());
+  if (object->record) co_return fail(Errc::exists, "a file of that name");
+  auto entry = co_await locate(tree_, spot, NameType::directory);
+  if (!entry) co_return fail(std::move(entry).error());
+  if (entry->record) co_return co_await adopt(std::move(*entry), std::move(*object));
+  const auto outcome = co_await tree_.make_directory(*entry);
+  if (!outcome) co_return fail(outcome.error());
+  if (outcome->committed()) co_return Result<>{};
+  co_return co_await start_again(tree_, std::move(*entry), *outcome);
+}
+
+/// An implicit directory that nobody sees becomes an explicit one.
+Task<Result<>> Directories::adopt(Place entry, Place object) {
+  const auto visible = co_await is_visible(tree_, entry);
+  if (!visible) co_return fail(visible.error());
+  if (*visible) co_return fail(Errc::exists, "a directory of that name");
+  const SpacePtr space = entry.directory.space;
+  auto header = co_await tree_.header(space, entry.record->id);
+  if (!header) co_return fail(std::move(header).error());
+  if (!*header) co_return fail(Errc::stale, "it has gone");
+  (*header)->link.is_explicit = true;
+  auto transaction = tree_.begin(entry);
+  require_none(transaction, object);
+  const auto row = header_key(space->id, entry.record->id);
+  transaction.require(version, row, (*header)->version);
+  transaction.put(row, make_header(*tree_.services().rng, *space, entry.record->id, **header));
+  const auto outcome = co_await tree_.commit(entry, std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  if (outcome->committed()) co_return Result<>{};
+  co_return co_await start_again(tree_, std::move(entry), *outcome);
+}
+
+Task<Result<>> Directories::remove(NamespaceId space, std::string path) {
+  for (Attempts attempts;;) {
+    auto spot = co_await find_spot(tree_, space, path);
+    auto removed = spot ? co_await try_remove(std::move(*spot)) : fail(spot.error());
+    if (removed || removed.error().code() != Errc::stale) co_return removed;
+    KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
+  }
+}
+
+Task<Result<>> Directories::try_remove(Spot spot) {
+  auto entry = co_await locate(tree_, spot, NameType::directory);
+  if (!entry) co_return fail(std::move(entry).error());
+  const auto visible = co_await is_visible(tree_, *entry);
+  if (!visible) co_return fail(visible.error());
+  if (!*visible) {
+    const auto object = co_await locate(tree_, spot, NameType::object);
+    if (!object) co_return fail(object.error());
+    if (object->record) co_return fail(Errc::not_directory, "a file");
+    co_return fail(Errc::not_found, "no such directory");
+  }
+  auto transaction = tree_.begin(*entry);
+  KISEKI_CO_TRY(co_await add_empty_removal(tree_, transaction, *entry));
+  transaction.erase(entry->key);
+  const auto outcome = co_await tree_.commit(*entry, std::move(transaction));
+  if (!outcome) co_return fail(outcome.error());
+  if (!outcome->committed()) co_return co_await start_again(tree_, std::move(*entry), *outcome);
+  tree_.remember(entry->directory.space, {spot.parent.id, spot.name, InodeId{}});
+  co_return Result<>{};
+}
+
+Task<Result<DirectoryAttributes>> Directories::stat(NamespaceId space, std::string path) {
+  for (Attempts attempts;;) {
+    auto spot = co_await find_spot(tree_, space, path);
+    auto found = spot ? co_await try_stat(std::move(*spot)) : fail(spot.error());
+    if (found || found.error().code() != Errc::stale) co_return found;
+    KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
+  }
+}
+
+Task<Result<DirectoryAttributes>> Directories::try_stat(Spot spot) {
+  const auto entry = co_await locate(tree_, spot, NameType::directory);
+  if (!entry) co_return fail(entry.error());
+  const auto visible = co_await is_visible(tree_, *entry);
+  if (!visible) co_return fail(visible.error());
+  if (!*visible) co_return fail(Errc::not_found, "no such directory");
+  const SpacePtr& space = entry->directory.space;
+  auto directory = co_await tree_.open(space, entry->record->id);
+  const auto header = co_await tree_.header(space, entry->record->id);
+  if (!header) co_return fail(header.error());
+  if (!directory || !*header) co_return fail(Errc::stale, "it has gone");
+  const auto sum = co_await sum_counters(tree_, std::move(*directory));
+  if (!sum && sum.error().code() == Errc::not_found) co_return fail(Errc::stale, "it has gone");
+  if (!sum) co_return fail(sum.error());
+  co_return DirectoryAttributes{.entries = sum->entries,
+                                .subdirectories = sum->subdirectories,
+                                .logical = sum->logical,
+                                .modified_ms = sum->modified_ms,
+                                .is_explicit = (*header)->link.is_explicit};
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "fs/detail/tree.h"
+#include "fs/file_system.h"
+
+namespace kiseki::fs::detail {
+
+/// What a path names in the directory that holds it.
+struct Spot {
+  Directory parent;
+  std::string name;
+  bool as_directory = false;  ///< The path ended in '/'.
+};
+/// Components are not empty, "." or "..": `invalid_argument`. `not_found`, `not_directory` when there is no
+/// such parent. Steps of the path are confirmed one by one, as they are walked.
+Task<Result<Spot>> find_spot(Tree& tree, NamespaceId space, std::string path);
+
+/// Directories by their paths: the calls of `FileSystem` about them.
+class Directories {
+ public:
+  explicit Directories(Tree& tree) : tree_(tree) {}
+
+  Task<Result<>> make(NamespaceId space, std::string path);
+  Task<Result<>> remove(NamespaceId space, std::string path);
+  Task<Result<DirectoryAttributes>> stat(NamespaceId space, std::string path);
+
+ private:
+  // `stale`: what was read has changed, so from the top.
+  Task<Result<>> try_make(Spot spot);
+  Task<Result<>> adopt(Place entry, Place object);
+  Task<Result<>> try_remove(Spot spot);
+  Task<Result<DirectoryAttributes>> try_stat(Spot spot);
+
+  Tree& tree_;
+};
+
+/// Adds what takes the directory of an entry away, but for the entry: `not_empty` when it holds more than
+/// implicit directories, `stale` when it changes meanwhile.
+Task<Result<>> add_empty_removal(Tree& tree, shard::Transaction& transaction, const Place& entry);
+/// Whether users see the directory of an entry: it is explicit or holds something. False without an entry.
+Task<Result<bool>> is_visible(Tree& tree, const Place& entry);
+/// The entry of a spot, to write it. `stale` when the parent has gone.
+Task<Result<Place>> locate(Tree& tree, Spot spot, NameType type);
+/// After a refusal: `stale`, or why another attempt is in vain.
+Task<Result<>> start_again(Tree& tree, Place place, shard::Outcome outcome);
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,225 @@
+#include "fs/testing/race_simulation.h"
+
+#include <fmt/format.h>
+
+#include "fs/detail/directories.h"
+#include "fs/detail/renames.h"
+#include "fs/testing/memory_world.h"
+#include "fs/testing/race_model.h"
+#include "fs/testing/tree_check.h"
+
+namespace kiseki::fs {
+
+namespace {
+
+constexpr std::size_t gateways = 3;
+constexpr int rounds = 22;
+constexpr TreeLimits tiny_leaves{.entries_split = 5, .index_page_max = 200, .cached_max = 64};
+constexpr Duration round_length = std::chrono::seconds(2);
+
+/// One call of a round, by itself on a gateway.
+struct Racer {
+  Gateway* on = nullptr;
+  NamespaceId space;
+  RacingCall call;
+  bool ended = false;
+
+  void answer(const Result<>& result) {
+    const auto code = result ? std::optional<Errc>() : result.error().code();
+    call.is_known = code != Errc::cancelled && code != Errc::fenced;
+    call.error = code;
+    ended = true;
+  }
+};
+
+Task<Result<>> put(Racer& racer) {
+  PatternSource source(std::stoull(racer.call.content), 700);
+  source.properties.etag = racer.call.content;
+  const auto done = co_await racer.on->objects.put(racer.space, racer.call.path, source, {});
+  if (!done) co_return fail(done.error());
+  co_return Result<>{};
+}
+
+Task<Result<>> get(Racer& racer) {
+  const auto object = co_await racer.on->objects.open(racer.space, racer.call.path);
+  if (!object) co_return fail(object.error());
+  racer.call.content = (*object)->attributes().properties.etag;
+  const auto bytes = co_await (*object)->read(0, 700);
+  if (!bytes) co_return fail(bytes.error());
+  const bool same = PatternSource::matches(std::stoull(racer.call.content), 0, bytes->view());
+  if (!same) racer.call.content = "other bytes";
+  co_return Result<>{};
+}
+
+Task<> race(Racer& racer) {
+  const std::string& what = racer.call.what;
+  Result<> result;
+  if (what == "put") {
+    result = co_await put(racer);
+  } else if (what == "get") {
+    result = co_await get(racer);
+  } else if (what == "remove") {
+    result = co_await racer.on->objects.remove(racer.space, racer.call.path, {});
+  } else if (what == "mkdir") {
+    result = co_await detail::Directories(racer.on->tree).make(racer.space, racer.call.path);
+  } else if (what == "rmdir") {
+    result = co_await detail::Directories(racer.on->tree).remove(racer.space, racer.call.path);
+  } else {
+    result = co_await detail::rename(racer.on->tree, racer.space, racer.call.path, racer.call.to);
+  }
+  racer.answer(result);
+}
+
+Task<> sweep(Gateway& on) { (void)co_await on.sweeper.sweep_once(); }
+
+std::string draw_path(SeededRng& rng) {
+  const auto name = [&rng] { return std::string(1, static_cast<char>('a' + rng.below(3))); };
+  const auto kind = rng.below(10);
+  if (kind < 3) return name();
+  if (kind < 8) return name() + "/" + name();
+  return "k" + std::to_string(rng.below(14));
+}
+
+std::string draw_call(SeededRng& rng) {
+  constexpr std::string_view calls[] = {"put",   "put",   "put",   "get",    "get",    "remove", "remove",
+                                        "mkdir", "mkdir", "rmdir", "rename", "rename", "rename", "rename"};
+  return std::string(calls[rng.below(std::size(calls))]);
+}
+
+class Run {
+ public:
+  Run(std::uint64_t seed, sim::Trace& trace)
+      : world_(seed, {.shards = static_cast<std::uint32_t>(1 + seed % 4), .entries_max = 9}),
+        trace_(trace),
+        gateways_(gateways),
+        fates_(gateways) {
+    for (std::size_t i = 0; i < gateways; ++i) renew(i);
+    space_ = gateways_[0]->make_space("bucket");
+    context_ = *gateways_[0]->get(gateways_[0]->tree.spaces().get(space_));
+  }
+
+  /// Steps of one moment.
+  std::string take(const std::vector<sim::Step>& steps) {
+    std::vector<std::unique_ptr<Racer>> racers;
+    std::optional<std::size_t> dying;
+    for (const auto& step : steps) {
+      SeededRng rng(step.argument);
+      const std::size_t on = rng.below(gateways);
+      if (step.what == "sweep") {
+        world_.loop.spawn(sweep(*gateways_[on]));
+      } else if (step.what == "crash") {
+        dying = on;
+        fates_[on]->commits_left = 1 + rng.below(5);
+        fates_[on]->last_answer_lost = rng.below(2) == 0;
+      } else {
+        racers.push_back(begin(step, rng, on));
+      }
+    }
+    const auto all_ended = [&] {
+      return std::ranges::all_of(racers, [](const auto& one) { return one->ended; });
+    };
+    if (!racers.empty() && !world_.loop.run_until(all_ended)) return "the calls never end";
+    world_.loop.run_for(std::chrono::seconds(1));
+    if (dying) renew(*dying);
+    return judge(racers);
+  }
+
+  std::string end() {
+    for (int round = 0; round < 6; ++round) {
+      for (std::size_t i = 0; i < gateways; ++i) renew(i);
+      world_.loop.run_for(std::chrono::seconds(2));
+      Gateway& on = *gateways_[0];
+      (void)on.get(detail::list_objects(on.tree, space_, {}));
+      if (const auto swept = on.get(on.sweeper.sweep_once()); !swept)
+        return "sweep: " + swept.error().to_string();
+    }
+    const TreeCheck check(world_.shards, context_);
+    if (!check.problems().empty()) return check.problems().front();
+    if (!check.leftovers().empty()) return "left over: " + check.leftovers().front();
+    const auto rows = world_.shards.count(shard::Kind::inline_data);
+    if (rows != check.objects().size())
+      return fmt::format("{} inline rows of {}", rows, check.objects().size());
+    return {};
+  }
+
+ private:
+  void renew(std::size_t gateway) {
+    if (gateways_[gateway]) world_.shards.fence(gateways_[gateway]->client->session());
+    gateways_[gateway].reset();
+    fates_[gateway] = std::make_shared<MemoryShards::Fate>();
+    gateways_[gateway] = std::make_unique<Gateway>(world_, tiny_leaves, fates_[gateway]);
+  }
+
+  std::unique_ptr<Racer> begin(const sim::Step& step, SeededRng& rng, std::size_t on) {
+    auto racer = std::make_unique<Racer>(Racer{.on = gateways_[on].get(), .space = space_, .call = {}});
+    RacingCall& call = racer->call;
+    call.what = step.what;
+    call.path = draw_path(rng);
+    if (call.what == "rename") call.to = draw_path(rng);
+    if (call.what == "put") call.content = std::to_string(++contents_);
+    world_.loop.spawn(race(*racer));
+    return racer;
+  }
+
+  std::string judge(const std::vector<std::unique_ptr<Racer>>& racers) {
+    const TreeCheck check(world_.shards, context_);
+    std::vector<RacingCall> calls;
+    std::string words;
+    for (const auto& racer : racers) {
+      const auto& call = racer->call;
+      calls.push_back(call);
+      words += fmt::format("{} {} {} {}{}; ", call.what, call.path, call.to, call.content,
+                           !call.is_known ? " unknown"
+                           : call.error   ? fmt::format(" {}", name_of(*call.error))
+                                          : "");
+    }
+    trace_.note(world_.loop.now(), [&] { return words; });
+    if (!check.problems().empty()) return words + check.problems().front();
+    PlainTree::Contents objects;
+    for (const auto& [key, value] : check.objects()) {
+      const auto decoded = detail::decode_object(as_view(value), 0);
+      objects[key] = decoded ? decoded->properties.etag : "damaged";
+    }
+    PlainTree after(std::move(objects), check.directories());
+    const bool explained = RaceModel(state_).explains(std::move(calls), after);
+    state_ = std::move(after);
+    return explained ? "" : "no order explains: " + words;
+  }
+
+  MemoryWorld world_;
+  sim::Trace& trace_;
+  std::vector<std::unique_ptr<Gateway>> gateways_;
+  std::vector<std::shared_ptr<MemoryShards::Fate>> fates_;
+  NamespaceId space_;
+  detail::SpacePtr context_;
+  PlainTree state_;  // after the last round
+  std::uint64_t contents_ = 0;
+};
+
+}  // namespace
+
+sim::Schedule RaceSimulation::plan(std::uint64_t seed) const {
+  sim::Schedule schedule{seed, {}};
+  SeededRng rng(seed * 104'729 + 3);
+  for (int round = 0; round < rounds; ++round) {
+    const Duration at = round_length * round;
+    for (auto calls = 2 + rng.below(2); calls > 0; --calls)
+      schedule.steps.push_back({at, draw_call(rng), rng.next()});
+    if (rng.below(5) == 0) schedule.steps.push_back({at, "sweep", rng.next()});
+    if (rng.below(6) == 0) schedule.steps.push_back({at, "crash", rng.next()});
+  }
+  return schedule;
+}
+
+std::string RaceSimulation::run(const sim::Schedule& schedule, sim::Trace& trace) const {
+  Run run(schedule.seed, trace);
+  for (std::size_t i = 0; i < schedule.steps.size();) {
+    std::vector<sim::Step> round;
+    const Duration at = schedule.steps[i].at;
+    for (; i < schedule.steps.size() && schedule.steps[i].at == at; ++i) round.push_back(schedule.steps[i]);
+    if (auto words = run.take(round); !words.empty()) return words;
+  }
+  return run.end();
+}
+
+}  // namespace kiseki::fs

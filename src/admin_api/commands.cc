@@ -36,6 +36,13 @@ json::array show_all(const std::vector<T>& items) {
   return array;
 }
 
+json::object show(const NodeReport::Garbage& garbage) {
+  return {{"epoch", garbage.epoch},           {"rounds", garbage.rounds},
+          {"candidates", garbage.candidates}, {"freed_chunks", garbage.freed_chunks},
+          {"freed_bytes", garbage.freed},     {"pending_bytes", garbage.pending},
+          {"stalled", garbage.stalled}};
+}
+
 json::object show(const NodeReport& report) {
   return {{"version", report.version},
           {"uptime_seconds", std::chrono::duration_cast<std::chrono::seconds>(report.uptime).count()},
@@ -46,7 +53,8 @@ json::object show(const NodeReport& report) {
           {"device", json::object{{"capacity", report.device_capacity},
                                   {"used", report.device_used},
                                   {"chunks", report.device_chunks}}},
-          {"log_bytes", report.log_bytes}};
+          {"log_bytes", report.log_bytes},
+          {"garbage", show(report.garbage)}};
 }
 
 Reply nothing(Result<> done) {

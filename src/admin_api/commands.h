@@ -19,6 +19,12 @@ struct NodeReport {
     std::uint64_t applied = 0;
     bool leader = false;
   };
+  /// Of garbage collection.
+  struct Garbage {
+    std::uint64_t epoch = 0, rounds = 0, candidates = 0, freed_chunks = 0;
+    Bytes freed = 0, pending = 0;
+    std::string stalled;  ///< Why the last round did not end.
+  };
   std::string version;
   Duration uptime{};
   bool ready = false;
@@ -28,6 +34,7 @@ struct NodeReport {
   Bytes device_capacity = 0, device_used = 0;
   std::uint64_t device_chunks = 0;
   Bytes log_bytes = 0;
+  Garbage garbage;
 };
 
 /// Carries out administrators' requests for one tenant. Belongs to the core of `file_system`.

@@ -168,6 +168,12 @@ std::vector<Option> make_options() {
       {"memory.store", "--memory-store", "SIZE", "Memory for caches and write buffers of metadata.", restart,
        [](Config& c, const std::string& t) { return set_size(c.store_memory, t, 16_MiB); },
        [](const Config& c) { return show_size(c.store_memory); }},
+      {"gc.interval", "--gc-interval", "SECONDS",
+       "Between two rounds that give the space of deleted data back. Space returns after two to three of "
+       "them.",
+       "a restart; shorter rounds cost writes of long bodies more touches",
+       [](Config& c, const std::string& t) { return set_number(c.gc_interval, t, 1U, 86'400U); },
+       [](const Config& c) { return std::to_string(c.gc_interval); }},
       {"log.level", "--log-level", "debug|info|warning|error", "What is logged on standard error.", restart,
        [](Config& c, const std::string& t) { return set_named(c.log_level, t, log_levels); },
        [](const Config& c) { return show_named(c.log_level, log_levels); }},

@@ -28,6 +28,7 @@ struct Config {
   Bytes device_capacity = 0;  ///< 0: 80 % of the file system.
   Bytes payload_memory = 96_MiB;
   Bytes store_memory = 96_MiB;
+  std::uint32_t gc_interval = 60;  ///< Seconds between garbage rounds.
   log::Level log_level = log::Level::info;
 };
 

@@ -10,6 +10,7 @@
 #include "apps/s3_face.h"
 #include "apps/storage.h"
 #include "base/scope.h"
+#include "gc/collector.h"
 
 namespace kiseki::apps {
 
@@ -83,6 +84,8 @@ struct Node::State {
   BootTime started;
   std::atomic<bool> running = false, ready = false;
   Station device_keys;  // wraps the device's secret; serves nobody
+  std::unique_ptr<shard::Client> collector_client;
+  std::unique_ptr<gc::Collector> collector;
   std::vector<std::unique_ptr<Station>> stations;
   Scope scope;
   SystemRng rng;
@@ -99,6 +102,7 @@ struct Node::State {
   Result<> listen_for_probes();
   chunk::DeviceStore::SecretWrap wrap();
   Task<Result<>> connect(Station& station, std::uint64_t process);
+  Task<Result<>> open_collector();
   Task<Result<>> establish_tenant(std::optional<RootCredential> given);
   Task<Result<>> open_file_system(Station& station);
   Result<> open_stations(std::optional<RootCredential> given);
@@ -116,6 +120,7 @@ Result<> Node::State::start(std::optional<RootCredential> given) {
   running = true;
   probes->start();
   KISEKI_TRY(storage.open(key_file.fingerprint(), wrap()));
+  KISEKI_TRY(run_on(first(), open_collector()));
   KISEKI_TRY(open_stations(std::move(given)));
   KISEKI_TRY(open_faces());
   run_on(first(), start_background());
@@ -145,6 +150,24 @@ fs::Services Node::State::services(Station& station) {
           .chunks = &storage.device(),
           .keys = &station.keys,
           .payload_budget = &station.budget};
+}
+
+/// The device knows the garbage epoch before anybody puts anything.
+Task<Result<>> Node::State::open_collector() {
+  constexpr std::uint64_t process = 1ULL << 32;  // no station's
+  auto client = co_await storage.shards().connect({first().executor(), &first().clock()}, process);
+  if (!client) co_return fail(std::move(client).error().in("collector"));
+  collector_client = std::move(*client);
+  gc::Collector::Options options;
+  options.interval = std::chrono::seconds(config.gc_interval);
+  collector = std::make_unique<gc::Collector>(
+      options, gc::Collector::Services{.clock = &first().clock(),
+                                       .client = collector_client.get(),
+                                       .references = storage.shards().references(),
+                                       .devices = {&storage.device()}});
+  auto started = co_await collector->start();
+  if (!started) co_return fail(std::move(started).error().in("collector"));
+  co_return Result<>{};
 }
 
 Task<Result<>> Node::State::connect(Station& station, std::uint64_t process) {
@@ -209,6 +232,7 @@ Task<> Node::State::start_background() {
   admin->start();
   scope.spawn(watch());
   scope.spawn(stations.front()->file_system->sweep());
+  scope.spawn(collector->run(scope));
   co_return;
 }
 
@@ -227,6 +251,14 @@ Task<admin_api::NodeReport> Node::State::report() {
   report.device_used = usage.used;
   report.device_chunks = usage.chunks;
   report.log_bytes = storage.log().live_bytes();
+  const auto& garbage = collector->status();
+  report.garbage = {.epoch = garbage.epoch.value(),
+                    .rounds = garbage.rounds,
+                    .candidates = garbage.candidates,
+                    .freed_chunks = garbage.freed_chunks,
+                    .freed = garbage.freed,
+                    .pending = garbage.pending,
+                    .stalled = garbage.stalled};
   co_return report;
 }
 

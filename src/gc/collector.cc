@@ -104,12 +104,14 @@ Task<Result<>> Collector::start() {
 }
 
 Task<> Collector::run(Scope& scope) {
+  scope_ = &scope;
   while (co_await scope.sleep(*services_.clock, options_.interval)) {
     const auto done = co_await round();
     if (!done && done.error().code() != Errc::cancelled) {
       log::warning("gc", "the round stalled: {}", done.error().to_string());
     }
   }
+  scope_ = nullptr;
 }
 
 Task<Result<>> Collector::round() {
@@ -187,6 +189,7 @@ Task<Result<>> Collector::collect_page(chunk::DeviceStore& device, std::vector<c
     for (std::size_t i = at; i < end; ++i) chunks.push_back(page[i].id);
     status_.candidates += chunks.size();
     candidates_total.add(chunks.size());
+    if (scope_ != nullptr && scope_->stopping()) co_return fail(Errc::cancelled, "stopping");
     const auto counts = co_await counted(chunks, below);
     if (!counts) co_return fail(counts.error());
     for (std::size_t i = at; i < end; ++i) {

@@ -70,6 +70,7 @@ class Collector {
   Services services_;
   Status status_;
   std::uint64_t rounds_ = 0;
+  const Scope* scope_ = nullptr;  // of `run`
 };
 
 }  // namespace kiseki::gc

@@ -88,7 +88,8 @@ class FarDevice final : public chunk::DeviceStore {
   chunk::DeviceStore* device_ = nullptr;
 };
 
-/// The collector's way to a shard: slow, so that much happens between two questions.
+/// A slow way to a shard: much happens between two questions of a collector, and between the steps of a
+/// transaction.
 class SlowPort final : public MortalPort {
  public:
   SlowPort(shard::detail::ShardPort& shard, Lifeline& life, Weather& weather, Scope& late, Clock& clock,
@@ -97,6 +98,10 @@ class SlowPort final : public MortalPort {
   Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override {
     co_await clock_.sleep(milliseconds(rng_.below(rng_.below(3) == 0 ? 8000 : 200)));
     co_return co_await MortalPort::judge(std::move(chunks));
+  }
+  Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) override {
+    if (rng_.below(4) == 0) co_await clock_.sleep(milliseconds(rng_.below(9000)));
+    co_return co_await MortalPort::propose(std::move(proposal), attempt);
   }
 
  private:
@@ -184,11 +189,25 @@ class Run {
   void up() {
     if (!device_) device_up();
     scope_ = std::make_unique<Scope>(world_.loop().executor());
-    const std::size_t count = 1 + schedule_.seed % 2;
+    const std::size_t count = schedule_.seed % 4 == 0 ? 1 : 2;
     for (std::size_t i = 0; i < count; ++i) make_collector(50 + i);
     teach();
-    for (std::uint64_t i = 0; i < 4; ++i) scope_->spawn(work(*world_.connect(i).session));
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      auto& user = world_.connect(i);
+      slow_down(user);
+      scope_->spawn(work(*user.session));
+    }
     for (auto& one : collectors_) scope_->spawn(collect(*one));
+  }
+
+  void slow_down(MortalSession& user) {
+    std::vector<Route> routes = world_.routes().all();
+    for (auto& route : routes) {
+      auto port = std::make_unique<SlowPort>(*route.port, user.life, world_.weather(), late_, clock_, rng_);
+      route.port = port.get();
+      user.ports[route.id] = std::move(port);
+    }
+    user.routes->replace(std::move(routes));
   }
 
   void down() {
@@ -337,12 +356,19 @@ class Run {
 
   Task<> link(Session& session, Record record, GcEpoch lowest) {
     const std::uint64_t name = rng_.below(names);
+    std::optional<std::uint64_t> another;  // in the same transaction, most often in another shard
+    if (rng_.below(3) == 0) another = (name + 1 + rng_.below(names - 1)) % names;
     for (int attempt = 0; attempt < 6; ++attempt) {
       const auto found = co_await find(session, name);
       if (!found) co_return;
       auto transaction = transaction_of_test();
       transaction.chunk_epoch = lowest;
       put_over(transaction, name, *found, record);
+      if (another) {
+        const auto second = co_await find(session, *another);
+        if (!second) co_return;
+        put_over(transaction, *another, *second, record);
+      }
       const auto outcome = co_await session.commit(std::move(transaction));
       if (!outcome || outcome->committed()) co_return;
       if (outcome->refusal != Refusal::chunk_epoch) continue;

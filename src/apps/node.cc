@@ -165,8 +165,8 @@ Task<Result<>> Node::State::open_collector() {
                                        .client = collector_client.get(),
                                        .references = storage.shards().references(),
                                        .devices = {&storage.device()}});
-  auto started = co_await collector->start();
-  if (!started) co_return fail(std::move(started).error().in("collector"));
+  auto taught = co_await collector->start();
+  if (!taught) co_return fail(std::move(taught).error().in("collector"));
   co_return Result<>{};
 }
 

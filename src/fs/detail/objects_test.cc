@@ -1,5 +1,6 @@
 #include "fs/detail/objects.h"
 
+#include "base/planted.h"
 #include "fs/testing/memory_world.h"
 
 namespace kiseki::fs::detail {
@@ -92,6 +93,26 @@ TEST_F(ObjectsTest, a_digest_of_the_source_names_the_piece) {
     ASSERT_TRUE(gateway.get(gateway.objects.put(space, gives_digest ? "a" : "b", source, {})));
   }
   EXPECT_EQ(world.device.count(), 1U);
+}
+
+/// The chunks of two equal bodies of two pieces; one comes with the digest of the whole.
+std::size_t chunks_of_equal_bodies(Gateway& gateway, NamespaceId space) {
+  for (const bool gives_digest : {false, true}) {
+    PatternSource source(1, 5_MiB);
+    source.gives_digest = gives_digest;
+    EXPECT_TRUE(gateway.get(gateway.objects.put(space, gives_digest ? "a" : "b", source, {})));
+  }
+  return gateway.world.device.count();
+}
+
+TEST_F(ObjectsTest, a_digest_of_a_whole_body_names_none_of_its_pieces) {
+  EXPECT_EQ(chunks_of_equal_bodies(gateway, space), 2U);
+}
+
+TEST_F(ObjectsTest, a_digest_of_a_whole_body_that_names_a_piece_is_noticed) {
+  const planted::Fault fault("6.1 the digest of a whole body names its first piece");
+  EXPECT_NE(chunks_of_equal_bodies(gateway, space), 2U);
+  EXPECT_GT(fault.met(), 0U);
 }
 
 TEST_F(ObjectsTest, ranges_anywhere_are_right) {

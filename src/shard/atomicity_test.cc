@@ -230,15 +230,15 @@ TEST(Atomicity, a_register_over_shards_is_linearizable) {
   EXPECT_EQ(first_violation<Register>(Lie::none, 200), "");
 }
 
-class Planted : public ::testing::TestWithParam<Lie> {};
+class PlantedLie : public ::testing::TestWithParam<Lie> {};
 
-TEST_P(Planted, is_noticed) {
+TEST_P(PlantedLie, is_noticed) {
   const bool noticed =
       !first_violation<Register>(GetParam(), 100).empty() || !first_violation<Bank>(GetParam(), 100).empty();
   EXPECT_TRUE(noticed);
 }
 
-INSTANTIATE_TEST_SUITE_P(Violations, Planted,
+INSTANTIATE_TEST_SUITE_P(Violations, PlantedLie,
                          ::testing::Values(Lie::forget_undecided, Lie::call_pending_aborted,
                                            Lie::call_pending_committed, Lie::pretend_prepared,
                                            Lie::swallow_resolve));

@@ -65,6 +65,7 @@ Result<bool> Check::assertion(std::size_t place) {
   const Stamp version = *row ? (*row)->version : Stamp{};
   switch (assertion.type) {
     case Assert::Type::version:
+      if (KISEKI_PLANTED("1.5 an assert of a version is not checked")) return true;
       if (!*row || version != assertion.stamp) return refuse(Refusal::version, place, version);
       return true;
     case Assert::Type::absent:

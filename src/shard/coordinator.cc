@@ -1,5 +1,6 @@
 #include "shard/detail/coordinator.h"
 
+#include "base/planted.h"
 #include "shard/detail/gather.h"
 
 namespace kiseki::shard::detail {
@@ -111,12 +112,17 @@ Task<Result<>> Coordinator::decide(Verdict verdict, BootTime deadline) {
   if (answer->type != Answer::Type::decided) co_return fail(Errc::fenced, "the session was fenced");
   decision_ = answer->outcome;
   owe(answer->range);
+  if (KISEKI_PLANTED("4.2 a decision goes before it is carried out")) {
+    session_.sequences_.finish(holder_.id.sequence);
+  }
   co_return Result<>{};
 }
 
 /// All that may be prepared is to be told, but for what the shard that decided has settled. By slots: a split
 /// leaves a part in two shards.
 void Coordinator::owe(SlotRange settled) {
+  if (KISEKI_PLANTED("4.2 a split half is not told of the decision"))
+    settled = participants_.front().part.route.range;
   for (const auto& participant : participants_) {
     if (participant.state != State::prepared && participant.state != State::unknown) continue;
     for (const auto& one : participant.part.transaction.asserts) owed_.insert(slot_of(one.key.leaf));

@@ -133,7 +133,9 @@ Result<> Effects::move(const Operation& operation) {
   if (!old) return fail(old.error());
   if (!*old) return {};
   remove(operation.key, **old);
-  write(operation.to, **old);
+  Record moved = **old;
+  if (KISEKI_PLANTED("1.5 a move changes the version")) moved.version = when_.version;
+  write(operation.to, moved);
   count(operation.to, **old, 1);
   changed(operation.key, 0);
   changed(operation.to, 0);

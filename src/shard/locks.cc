@@ -9,6 +9,7 @@ namespace kiseki::shard::detail {
 std::vector<Prepared::Lock> locks_of(const Transaction& part) {
   std::map<Key, bool> exclusive;
   for (const auto& assertion : part.asserts) {
+    if (KISEKI_PLANTED("4.1 asserts take no locks")) continue;
     if (assertion.type != Assert::Type::prefix_empty) exclusive.try_emplace(assertion.key, false);
   }
   for (const auto& operation : part.operations) {
@@ -151,7 +152,9 @@ Result<> Locks::divide_moves(Draft& draft, const Prepared& prepared, SlotRange u
     intent->staged->type = Operation::Type::move_in;
     intent->staged->key = to;
     intent->staged->record = std::move(**record);
-    draft.put(family_rows, intent_key(to).encode(), intent->encode());
+    std::string place = intent_key(to).encode();
+    refer(draft, place, intent->staged->record.references);
+    draft.put(family_rows, std::move(place), intent->encode());
   }
   return {};
 }
@@ -169,7 +172,9 @@ Result<> Locks::divide(Draft& draft, ShardId child, SlotRange upper) {
       enter(ours);
       continue;
     }
-    draft.put(family_state, state_key(child, StateType::prepared, id), theirs.encode());
+    if (!KISEKI_PLANTED("1.8 a split leaves what is prepared behind")) {
+      draft.put(family_state, state_key(child, StateType::prepared, id), theirs.encode());
+    }
     std::erase_if(ours.locks, [&](const auto& lock) { return lies_above(lock.key); });
     std::erase_if(ours.unlocked, [&](const auto& one) { return lies_above(one.key); });
     if (ours.locks.empty() && ours.unlocked.empty()) {

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
+#include "base/planted.h"
 #include "shard/detail/effects.h"
 #include "shard/detail/reference_rows.h"
 
@@ -166,13 +167,17 @@ Result<Answer> Machine::apply_entry(Draft& draft, const raft::Entry& entry) {
 }
 
 Stamp Machine::next_stamp(Stamp at_least) {
-  progress_.last = std::max(at_least, Stamp(progress_.last.value() + 1));
+  const Stamp next(progress_.last.value() + 1);
+  progress_.last = KISEKI_PLANTED("1.7 stamps do not rise") ? at_least : std::max(at_least, next);
   return progress_.last;
 }
 
 std::optional<Answer> Machine::remembered(TransactionId id) const {
   if (const auto* kept = sessions_.find(id)) return decided(kept->outcome);
-  if (sessions_.is_fenced(id.session)) return of_type(Answer::Type::fenced);
+  if (KISEKI_PLANTED("4.4 a finished sequence is taken again")) return std::nullopt;
+  if (sessions_.is_fenced(id.session) && !KISEKI_PLANTED("5.1 a fenced session still commits")) {
+    return of_type(Answer::Type::fenced);
+  }
   if (id.session.is_none()) return std::nullopt;
   if (id.sequence < sessions_.low_water(id.session)) return of_type(Answer::Type::stale);
   return std::nullopt;
@@ -180,7 +185,9 @@ std::optional<Answer> Machine::remembered(TransactionId id) const {
 
 std::optional<Answer> Machine::answered(TransactionId id, const Transaction& transaction) const {
   if (auto answer = remembered(id)) return answer;
-  if (!holds(range_, transaction)) return of_type(Answer::Type::wrong_shard);
+  if (!holds(range_, transaction) && !KISEKI_PLANTED("1.1 a shard takes rows of another")) {
+    return of_type(Answer::Type::wrong_shard);
+  }
   return std::nullopt;
 }
 
@@ -272,7 +279,10 @@ Result<> Machine::settle(Draft& draft, TransactionId id, Verdict verdict, Stamp 
   if (verdict == Verdict::aborted) return {};
   Effects effects(
       shard_, draft,
-      {.version = version, .stamp = progress_.last, .time_ms = time_ms, .epoch = progress_.epoch});
+      {.version = version,
+       .stamp = KISEKI_PLANTED("1.7 feed rows carry the stamp of another shard") ? version : progress_.last,
+       .time_ms = time_ms,
+       .epoch = progress_.epoch});
   for (const auto& operation : *staged) KISEKI_TRY(effects.apply(operation));
   return effects.finish();
 }
@@ -284,9 +294,13 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Decide& d
   const bool is_prepared = locks_.find(decide.id) != nullptr;
   auto verdict = decide.verdict;
   // A commit needs the prepare, and a session that may still write.
-  if (!is_prepared || sessions_.is_fenced(decide.id.session)) verdict = Verdict::aborted;
+  const bool is_fenced = sessions_.is_fenced(decide.id.session) &&
+                         !KISEKI_PLANTED("5.1 a fenced session's transaction is decided");
+  const bool may_commit = is_prepared && !is_fenced;
+  if (!may_commit && !KISEKI_PLANTED("4.1 a commit without its prepare")) verdict = Verdict::aborted;
   const Stamp stamp = next_stamp(std::max(proposed, Stamp(decide.floor.value() + 1)));
   KISEKI_TRY(settle(draft, decide.id, verdict, stamp));
+  if (!is_prepared && KISEKI_PLANTED("4.2 an abort without a prepare is not written")) return Answer{};
   const Outcome outcome = outcome_of(verdict, stamp);
   sessions_.keep(draft, decide.id, decide.low_water,
                  {.outcome = outcome, .low_water = 0, .decided_at = decide.primary.leaf});

@@ -1,6 +1,7 @@
 #include "shard/detail/sessions.h"
 
 #include "base/codec.h"
+#include "base/planted.h"
 
 namespace kiseki::shard::detail {
 
@@ -98,11 +99,12 @@ void Sessions::drop_below(Draft& draft, SessionId session, std::uint64_t sequenc
 }
 
 void Sessions::keep(Draft& draft, TransactionId id, std::uint64_t low_water, Kept kept) {
-  if (id.session.is_none()) return;
+  if (id.session.is_none() || KISEKI_PLANTED("4.4 results are not kept")) return;
   auto& session = sessions_[id.session];
   session.low_water = std::max(session.low_water, low_water);
-  drop_below(draft, id.session, session.low_water);
-  if (id.sequence < session.low_water) return;
+  const std::uint64_t early = KISEKI_PLANTED("4.4 results go too early") ? 1 : 0;
+  drop_below(draft, id.session, session.low_water + early);
+  if (id.sequence < session.low_water + early) return;
   kept.low_water = session.low_water;
   draft.put(family_state, state_key(shard_, StateType::result, id), kept.encode());
   session.results.insert_or_assign(id.sequence, std::move(kept));
@@ -116,7 +118,7 @@ void Sessions::fence(Draft& draft, SessionId session) {
 
 void Sessions::copy(Draft& draft, ShardId child, SlotRange upper) {
   for (auto& [number, session] : sessions_) {
-    if (session.fenced) {
+    if (session.fenced && !KISEKI_PLANTED("1.8 a split loses fences")) {
       const bool is_forgotten = session.low_water == all_sequences;
       draft.put(family_state, state_key(child, StateType::fence, number.value()),
                 is_forgotten ? std::string(1, '\1') : std::string());
@@ -126,7 +128,9 @@ void Sessions::copy(Draft& draft, ShardId child, SlotRange upper) {
       const bool is_decided_there = kept.decided_at && upper.contains(slot_of(*kept.decided_at));
       Kept theirs = kept;
       if (!is_decided_there) theirs.decided_at.reset();
-      draft.put(family_state, state_key(child, StateType::result, id), theirs.encode());
+      if (!KISEKI_PLANTED("4.4 a split loses result windows")) {
+        draft.put(family_state, state_key(child, StateType::result, id), theirs.encode());
+      }
       if (!is_decided_there) continue;
       kept.decided_at.reset();
       draft.put(family_state, state_key(shard_, StateType::result, id), kept.encode());

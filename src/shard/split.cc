@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/codec.h"
+#include "base/planted.h"
 #include "shard/detail/machine.h"
 
 // What a shard gives to the one that a split makes (rule 1.8). Rows under leaves stay where they are: the
@@ -45,15 +46,17 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Split& split) {
 }
 
 Result<> Machine::copy_to_child(Draft& draft, ShardId child, SlotRange upper) {
-  const Progress begin{
-      .applied = first_index, .term = first_term, .last = progress_.last, .epoch = progress_.epoch};
+  const Progress begin{.applied = first_index,
+                       .term = first_term,
+                       .last = KISEKI_PLANTED("1.8 a child forgets the stamp") ? Stamp{} : progress_.last,
+                       .epoch = progress_.epoch};
   draft.put(family_state, state_key(child, StateType::range), upper.encode());
   draft.put(family_state, state_key(child, StateType::progress), begin.encode());
   draft.put(family_state, state_key(child, StateType::configuration), encode(*configuration_));
-  const auto spaces = rows_of_type(store_, shard_, StateType::space);
-  if (!spaces) return fail(spaces.error());
-  for (const auto& [item, value] : *spaces) {
-    draft.put(family_state, state_key(child, StateType::space) + item, value);
+  for (const StateType type : {StateType::space, StateType::rebuilt}) {
+    const auto rows = rows_of_type(store_, shard_, type);
+    if (!rows) return fail(rows.error());
+    for (const auto& [item, value] : *rows) draft.put(family_state, state_key(child, type) + item, value);
   }
   const auto pending = rows_of_type(store_, shard_, StateType::pending);
   if (!pending) return fail(pending.error());

@@ -1,5 +1,8 @@
 #include "shard/testing/shard_world.h"
 
+#include <set>
+#include <stdexcept>
+
 #include "base/assert.h"
 
 namespace kiseki::shard::detail {
@@ -20,6 +23,7 @@ Result<raft::Replica::Position> TinyJournal::propose(std::string payload) {
 }
 
 void TinyJournal::replay() {
+  if (log_.has_failed) return;
   std::vector<raft::Entry> entries;
   for (raft::Index index = shard_.applied() + 1; index < log_.entries.size() + 2; ++index) {
     entries.push_back({.index = index,
@@ -28,8 +32,11 @@ void TinyJournal::replay() {
                        .data = as_view(log_.entries[index - 2]),
                        .owner = nullptr});
   }
-  const auto applied = shard_.apply(entries, nullptr);
-  KISEKI_ASSERT(applied.has_value());
+  if (const auto applied = shard_.apply(entries, nullptr); !applied) {
+    log_.has_failed = true;
+    shard_.failed();
+    throw std::runtime_error(applied.error().to_string());
+  }
 }
 
 template <class T>
@@ -118,7 +125,7 @@ Task<Result<ReferenceRows::Page>> MortalPort::dead(ChunkId from, GcEpoch below, 
   return pass(shard_.dead(from, below, rows_max));
 }
 
-ShardWorld::ShardWorld(std::uint32_t data_shards) {
+ShardWorld::ShardWorld(std::uint32_t data_shards) : next_child_(data_shards + 1) {
   kv::Batch batch;
   const auto ranges = ranges_of(data_shards);
   for (std::uint32_t i = 0; i < ranges.size(); ++i) {
@@ -189,7 +196,7 @@ void ShardWorld::take_routes(MortalSession& session) {
 }
 
 Answer ShardWorld::split(ShardId shard, Slot first) {
-  const ShardId child(static_cast<std::uint32_t>(logs_.size()));
+  const ShardId child(next_child_++);
   return loop_
       .get(shards_.at(shard)->shard->propose({.stamp = {}, .body = Split{.child = child, .first = first}},
                                              Attempt::again))
@@ -236,7 +243,14 @@ void ShardWorld::ingest(ShardId id, sim::CrashableKv& target, SeededRng& rng) {
 }
 
 void ShardWorld::change_store(SeededRng& rng) {
-  for (const auto& [id, one] : shards_) ingest(id, *other_store_, rng);
+  follow();
+  std::set<ShardId> ingested;
+  while (ingested.size() < shards_.size()) {
+    for (const auto& [id, one] : shards_) {
+      if (ingested.insert(id).second) ingest(id, *other_store_, rng);
+    }
+    follow();
+  }
   end();
   std::swap(store_, other_store_);
   start();
@@ -269,7 +283,13 @@ MortalSession& ShardWorld::connect(std::uint64_t process) {
   auto mortal = std::make_unique<MortalSession>();
   take_routes(*mortal);
   const auto calm = std::pair(std::exchange(weather_.duplicates, 0), std::exchange(weather_.lost_answers, 0));
-  const auto opened = loop_.get(Registry(*mortal->routes).open(process));
+  auto opened = loop_.get(Registry(*mortal->routes).open(process));
+  // A split is followed a moment later.
+  for (int i = 0; i < 100 && !opened && opened.error().code() == Errc::unavailable; ++i) {
+    loop_.run_for(std::chrono::milliseconds(1));
+    take_routes(*mortal);
+    opened = loop_.get(Registry(*mortal->routes).open(process));
+  }
   std::tie(weather_.duplicates, weather_.lost_answers) = calm;
   KISEKI_ASSERT(opened.has_value());
   Session::Options options;
@@ -282,7 +302,11 @@ MortalSession& ShardWorld::connect(std::uint64_t process) {
 
 void ShardWorld::sweep() {
   Sweeper sweeper(*routes_, clock_, {});
-  const auto swept = loop_.get(sweeper.sweep());
+  auto swept = loop_.get(sweeper.sweep());
+  for (int i = 0; i < 100 && !swept && swept.error().code() == Errc::unavailable; ++i) {
+    loop_.run_for(std::chrono::milliseconds(1));
+    swept = loop_.get(sweeper.sweep());
+  }
   KISEKI_ASSERT(swept.has_value());
 }
 

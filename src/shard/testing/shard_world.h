@@ -9,6 +9,7 @@
 #include "shard/detail/place.h"
 #include "shard/detail/registry.h"
 #include "shard/detail/session.h"
+#include "shard/detail/session_client.h"
 #include "shard/detail/shard.h"
 #include "shard/detail/sweeper.h"
 #include "sim/crashable_kv.h"
@@ -21,6 +22,7 @@ namespace kiseki::shard::detail {
 /// The log of one shard: what survives a crash.
 struct TinyLog {
   std::vector<std::string> entries;  // the first has index 2
+  bool has_failed = false;           // an entry could not be applied; that is thrown, once
 };
 
 /// Proposes into a TinyLog; what is proposed in one turn of the loop is applied together in a later one.
@@ -161,6 +163,7 @@ class ShardWorld {
   BlockingPool pool_{0};
   std::map<ShardId, TinyLog> logs_;
   std::map<ShardId, std::unique_ptr<OneShard>> shards_;
+  std::uint32_t next_child_;
   std::shared_ptr<bool> alive_;  // shared with a posted turn of the loop
   std::unique_ptr<Routes> routes_;
   std::vector<std::unique_ptr<MortalSession>> sessions_;

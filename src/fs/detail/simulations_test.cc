@@ -2,6 +2,7 @@
 
 #include "base/planted.h"
 #include "fs/testing/model_simulation.h"
+#include "fs/testing/pair_exploration.h"
 #include "fs/testing/race_simulation.h"
 #include "fs/testing/upload_simulation.h"
 
@@ -20,7 +21,13 @@ TEST(Directories, answer_and_stand_as_a_plain_model) { expect_clean(ModelSimulat
 TEST(Directories, what_happens_at_once_has_an_order) { expect_clean(RaceSimulation(), 40); }
 TEST(Uploads, end_once_and_leave_nothing) { expect_clean(UploadSimulation(), 40); }
 
-enum class Kind : std::uint8_t { model, race, upload };
+TEST(Directories, any_call_may_come_before_any_step_of_another) {
+  for (const auto scene : {Scene::names, Scene::leaves, Scene::entry}) {
+    EXPECT_EQ(explore_pairs(scene).words, "");
+  }
+}
+
+enum class Kind : std::uint8_t { model, race, upload, pairs_of_names, pairs_in_leaves };
 
 struct Fault {
   const char* name;
@@ -39,37 +46,42 @@ TEST_P(Planted, is_noticed) {
   if (kind == Kind::model) seeds = sim::seeds_until_violation(ModelSimulation(), seeds_max);
   if (kind == Kind::race) seeds = sim::seeds_until_violation(RaceSimulation(), seeds_max);
   if (kind == Kind::upload) seeds = sim::seeds_until_violation(UploadSimulation(), seeds_max);
+  const bool by_pairs = kind == Kind::pairs_of_names || kind == Kind::pairs_in_leaves;
+  if (by_pairs) {
+    const auto done = explore_pairs(kind == Kind::pairs_of_names ? Scene::names : Scene::leaves);
+    if (!done.words.empty()) seeds = done.runs;
+  }
   EXPECT_GT(fault.met(), 0U) << "the code never came there";
   ASSERT_TRUE(seeds) << "nobody noticed";
   RecordProperty("seeds", static_cast<int>(*seeds));
-  std::cout << name << ": " << *seeds << " seeds\n";
+  std::cout << name << ": " << *seeds << (by_pairs ? " pairs\n" : " seeds\n");
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Faults, Planted,
-    testing::Values(Fault{"2.2 a create does not assert the guard", Kind::race},
+    testing::Values(Fault{"2.2 a create does not assert the guard", Kind::pairs_in_leaves},
                     Fault{"2.2 a miss is trusted without its fences", Kind::model},
                     Fault{"2.2 an overwrite does not assert the version", Kind::race},
                     Fault{"2.2 rename does not assert its source", Kind::race},
                     Fault{"2.3 a leaf is split without being frozen", Kind::race},
                     Fault{"2.3 the old leaf keeps its high fence", Kind::model},
-                    Fault{"2.4 a leaf is dropped that is not empty", Kind::race},
-                    Fault{"2.4 the left guard's generation is not asserted", Kind::race},
-                    Fault{"2.5 a directory is removed that is not empty", Kind::race},
+                    Fault{"2.4 a leaf is dropped that is not empty", Kind::pairs_in_leaves},
+                    Fault{"2.4 the left guard's generation is not asserted", Kind::pairs_in_leaves},
+                    Fault{"2.5 a directory is removed that is not empty", Kind::pairs_of_names},
                     Fault{"2.5 a directory of several leaves is removed", Kind::race},
                     Fault{"2.6 no pending row", Kind::model},
                     Fault{"2.6 the sweeper takes what is linked", Kind::model},
-                    Fault{"2.7 mkdir asserts one token", Kind::race},
-                    Fault{"2.7 rename asserts one token", Kind::race},
+                    Fault{"2.7 mkdir asserts one token", Kind::pairs_of_names},
+                    Fault{"2.7 rename asserts one token", Kind::pairs_of_names},
                     Fault{"2.8 explicit directories are swept", Kind::model},
                     Fault{"2.8 a list shows an empty prefix", Kind::model},
                     Fault{"2.9 a remembered name is trusted", Kind::model},
-                    Fault{"2.9 ancestors are not locked", Kind::race},
+                    Fault{"2.9 ancestors are not locked", Kind::pairs_of_names},
                     Fault{"2.9 the header of the renamed directory is not written", Kind::model},
                     Fault{"2.10 only the first leaf is counted", Kind::model},
                     Fault{"3.1 a rename changes the home", Kind::model},
                     Fault{"3.1 ids are given twice", Kind::model}, Fault{"3.2 no garbage row", Kind::model},
-                    Fault{"3.2 a missing inline row is not read again", Kind::race},
+                    Fault{"3.2 a missing inline row is not read again", Kind::pairs_of_names},
                     Fault{"3.6 a completion does not assert the upload", Kind::upload},
                     Fault{"3.6 a part is replaced during a completion", Kind::upload},
                     Fault{"3.6 a part comes when the upload has gone", Kind::upload}));

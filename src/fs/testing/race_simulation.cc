@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "fs/detail/directories.h"
-#include "fs/detail/renames.h"
-#include "fs/testing/memory_world.h"
-#include "fs/testing/race_model.h"
+#include "fs/testing/racer.h"
 #include "fs/testing/tree_check.h"
 
 namespace kiseki::fs {
@@ -14,76 +11,40 @@ namespace {
 
 constexpr std::size_t gateways = 3;
 constexpr int rounds = 22;
-constexpr TreeLimits tiny_leaves{.entries_split = 5, .index_page_max = 200, .cached_max = 64};
+constexpr TreeLimits tiny_leaves{.entries_split = 3, .index_page_max = 200, .cached_max = 64};
 constexpr Duration round_length = std::chrono::seconds(2);
-
-/// One call of a round, by itself on a gateway.
-struct Racer {
-  Gateway* on = nullptr;
-  NamespaceId space;
-  RacingCall call;
-  bool ended = false;
-
-  void answer(const Result<>& result) {
-    const auto code = result ? std::optional<Errc>() : result.error().code();
-    call.is_known = code != Errc::cancelled && code != Errc::fenced;
-    call.error = code;
-    ended = true;
-  }
-};
-
-Task<Result<>> put(Racer& racer) {
-  PatternSource source(std::stoull(racer.call.content), 700);
-  source.properties.etag = racer.call.content;
-  const auto done = co_await racer.on->objects.put(racer.space, racer.call.path, source, {});
-  if (!done) co_return fail(done.error());
-  co_return Result<>{};
-}
-
-Task<Result<>> get(Racer& racer) {
-  const auto object = co_await racer.on->objects.open(racer.space, racer.call.path);
-  if (!object) co_return fail(object.error());
-  racer.call.content = (*object)->attributes().properties.etag;
-  const auto bytes = co_await (*object)->read(0, 700);
-  if (!bytes) co_return fail(bytes.error());
-  const bool same = PatternSource::matches(std::stoull(racer.call.content), 0, bytes->view());
-  if (!same) racer.call.content = "other bytes";
-  co_return Result<>{};
-}
-
-Task<> race(Racer& racer) {
-  const std::string& what = racer.call.what;
-  Result<> result;
-  if (what == "put") {
-    result = co_await put(racer);
-  } else if (what == "get") {
-    result = co_await get(racer);
-  } else if (what == "remove") {
-    result = co_await racer.on->objects.remove(racer.space, racer.call.path, {});
-  } else if (what == "mkdir") {
-    result = co_await detail::Directories(racer.on->tree).make(racer.space, racer.call.path);
-  } else if (what == "rmdir") {
-    result = co_await detail::Directories(racer.on->tree).remove(racer.space, racer.call.path);
-  } else {
-    result = co_await detail::rename(racer.on->tree, racer.space, racer.call.path, racer.call.to);
-  }
-  racer.answer(result);
-}
 
 Task<> sweep(Gateway& on) { (void)co_await on.sweeper.sweep_once(); }
 
-std::string draw_path(SeededRng& rng) {
-  const auto name = [&rng] { return std::string(1, static_cast<char>('a' + rng.below(3))); };
-  const auto kind = rng.below(10);
-  if (kind < 3) return name();
-  if (kind < 8) return name() + "/" + name();
-  return "k" + std::to_string(rng.below(14));
+/// What a run is about, by its seed.
+enum class Theme : std::uint8_t { names, moves, leaves };
+
+Theme theme_of(std::uint64_t seed) { return static_cast<Theme>(seed % 3); }
+
+std::string draw_path(SeededRng& rng, Theme theme) {
+  const auto name = [&rng](std::uint64_t among) {
+    return std::string(1, static_cast<char>('a' + rng.below(among)));
+  };
+  const std::string leafy = "k" + std::to_string(rng.below(10));
+  switch (theme) {
+    case Theme::names:
+      if (rng.below(5) == 0) return leafy;
+      return rng.below(3) == 0 ? name(3) : name(3) + "/" + name(3);
+    case Theme::moves:
+      return rng.below(2) == 0 ? name(2) : name(2) + "/" + name(2);
+    case Theme::leaves:
+      return rng.below(4) == 0 ? leafy : "s/" + leafy;
+  }
+  return {};
 }
 
-std::string draw_call(SeededRng& rng) {
-  constexpr std::string_view calls[] = {"put",   "put",   "put",   "get",    "get",    "remove", "remove",
-                                        "mkdir", "mkdir", "rmdir", "rename", "rename", "rename", "rename"};
-  return std::string(calls[rng.below(std::size(calls))]);
+std::string draw_call(SeededRng& rng, Theme theme) {
+  static const std::vector<std::string> calls[] = {
+      {"put", "put", "put", "get", "get", "remove", "remove", "mkdir", "mkdir", "rmdir", "rename", "rename"},
+      {"put", "put", "remove", "mkdir", "mkdir", "rmdir", "rmdir", "rename", "rename", "rename", "rename"},
+      {"put", "put", "put", "put", "get", "remove", "remove", "remove", "remove", "rename"}};
+  const auto& those = calls[static_cast<std::size_t>(theme)];
+  return those[rng.below(those.size())];
 }
 
 class Run {
@@ -91,6 +52,7 @@ class Run {
   Run(std::uint64_t seed, sim::Trace& trace)
       : world_(seed, {.shards = static_cast<std::uint32_t>(1 + seed % 4), .entries_max = 9}),
         trace_(trace),
+        theme_(theme_of(seed)),
         gateways_(gateways),
         fates_(gateways) {
     for (std::size_t i = 0; i < gateways; ++i) renew(i);
@@ -154,8 +116,8 @@ class Run {
     auto racer = std::make_unique<Racer>(Racer{.on = gateways_[on].get(), .space = space_, .call = {}});
     RacingCall& call = racer->call;
     call.what = step.what;
-    call.path = draw_path(rng);
-    if (call.what == "rename") call.to = draw_path(rng);
+    call.path = draw_path(rng, theme_);
+    if (call.what == "rename") call.to = draw_path(rng, theme_);
     if (call.what == "put") call.content = std::to_string(++contents_);
     world_.loop.spawn(race(*racer));
     return racer;
@@ -188,6 +150,7 @@ class Run {
 
   MemoryWorld world_;
   sim::Trace& trace_;
+  Theme theme_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
   std::vector<std::shared_ptr<MemoryShards::Fate>> fates_;
   NamespaceId space_;
@@ -201,11 +164,13 @@ class Run {
 sim::Schedule RaceSimulation::plan(std::uint64_t seed) const {
   sim::Schedule schedule{seed, {}};
   SeededRng rng(seed * 104'729 + 3);
+  const Theme theme = theme_of(seed);
   for (int round = 0; round < rounds; ++round) {
     const Duration at = round_length * round;
-    for (auto calls = 2 + rng.below(2); calls > 0; --calls)
-      schedule.steps.push_back({at, draw_call(rng), rng.next()});
-    if (rng.below(5) == 0) schedule.steps.push_back({at, "sweep", rng.next()});
+    for (auto calls = 2 + rng.below(2); calls > 0; --calls) {
+      schedule.steps.push_back({at, draw_call(rng, theme), rng.next()});
+    }
+    if (rng.below(theme == Theme::leaves ? 2 : 5) == 0) schedule.steps.push_back({at, "sweep", rng.next()});
     if (rng.below(6) == 0) schedule.steps.push_back({at, "crash", rng.next()});
   }
   return schedule;

@@ -1,0 +1,209 @@
+#include "fs/testing/pair_exploration.h"
+
+#include <fmt/format.h>
+#include <functional>
+
+#include "fs/testing/racer.h"
+#include "fs/testing/tree_check.h"
+
+namespace kiseki::fs {
+
+namespace {
+
+constexpr TreeLimits tiny_leaves{.entries_split = 3, .index_page_max = 200, .cached_max = 64};
+
+struct Call {
+  const char* what;
+  const char* path;
+  const char* to = "";
+};
+struct Script {
+  std::vector<Call> before;
+  std::vector<Call> calls;
+};
+
+const Script scripts[] = {
+    {{{"mkdir", "a"}, {"mkdir", "b"}, {"put", "f"}, {"put", "a/f"}, {"rename", "a/f", "b/g"}, {"put", "a/h"}},
+     {{"put", "c"},
+      {"put", "b/g"},
+      {"remove", "b/g"},
+      {"get", "b/g"},
+      {"mkdir", "c"},
+      {"mkdir", "b/c"},
+      {"rmdir", "b"},
+      {"rename", "a", "b/a"},
+      {"rename", "b", "a/b"},
+      {"rename", "f", "c"},
+      {"rename", "b/g", "a/g"},
+      {"rename", "f", "b/g"}}},
+    // The second of several leaves is empty.
+    {{{"put", "s/k0"},
+      {"put", "s/k1"},
+      {"put", "s/k2"},
+      {"put", "s/k3"},
+      {"put", "s/k4"},
+      {"put", "s/k5"},
+      {"remove", "s/k2"},
+      {"remove", "s/k3"}},
+     {{"put", "s/k2"},
+      {"put", "s/k3"},
+      {"remove", "s/k0"},
+      {"rename", "s/k0", "s/k3"},
+      {"sweep", ""},
+      {"fill", "s/k0"}}},
+    // The last of a directory goes.
+    {{{"put", "s/k"}}, {{"put", "s/k1"}, {"put", "s/k"}, {"remove", "s/k"}, {"mkdir", "s/d"}, {"sweep", ""}}},
+};
+
+/// Calls somebody before one of its own calls.
+class Interrupted final : public ForwardingClient {
+ public:
+  using ForwardingClient::ForwardingClient;
+
+  void before(std::uint64_t call, std::function<Task<>()> other) {
+    left_ = call;
+    other_ = std::move(other);
+  }
+  bool happened() const noexcept { return !other_; }
+
+  Task<Result<shard::ReadReply>> read(shard::ReadRequest request) override {
+    co_await tick();
+    co_return co_await ForwardingClient::read(std::move(request));
+  }
+  Task<Result<shard::Outcome>> commit(shard::Transaction transaction) override {
+    co_await tick();
+    co_return co_await ForwardingClient::commit(std::move(transaction));
+  }
+
+ private:
+  Task<> tick() {
+    if (!other_ || left_-- > 0) co_return;
+    const auto other = std::exchange(other_, nullptr);
+    co_await other();
+  }
+
+  std::uint64_t left_ = 0;
+  std::function<Task<>()> other_;
+};
+
+class Run {
+ public:
+  explicit Run(const Script& script)
+      : world_(7, {.shards = 3, .entries_max = 9}), other_(world_, tiny_leaves) {
+    auto client = std::make_unique<Interrupted>(world_.shards.connect());
+    client_ = client.get();
+    first_ = std::make_unique<Gateway>(world_, std::move(client), tiny_leaves);
+    space_ = other_.make_space("bucket");
+    for (const auto& call : script.before) world_.loop.get(perform(other_, call));
+    world_.loop.run_for(std::chrono::seconds(1));
+    // Both know the way.
+    (void)first_->get(first_->objects.stat(space_, "a/h"));
+    (void)first_->get(first_->objects.stat(space_, "b/g"));
+    calls_.clear();
+  }
+
+  /// False when the first call has fewer calls of its own.
+  bool run(const Call& call, const Call& between, std::uint64_t at) {
+    const PlainTree before = observe();
+    client_->before(at, [this, &between] { return perform(other_, between); });
+    world_.loop.get(perform(*first_, call));
+    const bool happened = client_->happened();
+    client_->before(~0ULL, nullptr);
+    world_.loop.run_for(std::chrono::seconds(1));
+    judge(before);
+    if (words_.empty()) end();
+    if (!words_.empty())
+      words_ = fmt::format("{} {} {} before step {} of {} {} {}: {}", between.what, between.path, between.to,
+                           at, call.what, call.path, call.to, words_);
+    return happened;
+  }
+  const std::string& words() const noexcept { return words_; }
+
+ private:
+  Task<> perform(Gateway& on, Call call) {
+    const std::string_view what = call.what;
+    if (what == "sweep") {
+      (void)co_await on.sweeper.sweep_once();
+    } else if (what == "fill") {
+      for (const char* tail : {"a", "b", "c", "d"})
+        co_await make({&on, "put", std::string(call.path) + tail, {}});
+      co_await world_.clock.sleep(std::chrono::milliseconds(50));
+    } else {
+      co_await make({&on, call.what, call.path, call.to});
+    }
+  }
+
+  struct Made {
+    Gateway* on;
+    std::string what, path, to;
+  };
+  Task<> make(Made made) {
+    Racer racer{.on = made.on, .space = space_, .call = {}};
+    racer.call.what = std::move(made.what);
+    racer.call.path = std::move(made.path);
+    racer.call.to = std::move(made.to);
+    if (racer.call.what == "put") racer.call.content = std::to_string(++contents_);
+    co_await race(racer);
+    calls_.push_back(racer.call);
+  }
+
+  PlainTree observe() {
+    const TreeCheck check(world_.shards, context());
+    if (!check.problems().empty()) words_ = check.problems().front();
+    PlainTree::Contents objects;
+    for (const auto& [key, value] : check.objects()) {
+      const auto decoded = detail::decode_object(as_view(value), 0);
+      objects[key] = decoded ? decoded->properties.etag : "damaged";
+    }
+    return {std::move(objects), check.directories()};
+  }
+  detail::SpacePtr context() { return *other_.get(other_.tree.spaces().get(space_)); }
+
+  void judge(const PlainTree& before) {
+    const PlainTree after = observe();
+    if (words_.empty() && !RaceModel(before).explains(calls_, after)) words_ = "no order explains it";
+  }
+
+  void end() {
+    for (int round = 0; round < 3; ++round) {
+      (void)other_.get(other_.sweeper.sweep_once());
+      world_.loop.run_for(std::chrono::seconds(1));
+    }
+    const TreeCheck check(world_.shards, context());
+    if (!check.problems().empty()) words_ = check.problems().front();
+    if (!check.leftovers().empty()) words_ = "left over: " + check.leftovers().front();
+    if (world_.shards.count(shard::Kind::inline_data) != check.objects().size())
+      words_ = "inline rows and objects";
+  }
+
+  MemoryWorld world_;
+  Gateway other_;
+  Interrupted* client_ = nullptr;
+  std::unique_ptr<Gateway> first_;
+  NamespaceId space_;
+  std::vector<RacingCall> calls_;
+  std::uint64_t contents_ = 0;
+  std::string words_;
+};
+
+}  // namespace
+
+Exploration explore_pairs(Scene scene) {
+  const Script& script = scripts[static_cast<std::size_t>(scene)];
+  Exploration done;
+  for (const auto& call : script.calls) {
+    for (const auto& between : script.calls) {
+      for (std::uint64_t at = 0;; ++at) {
+        Run run(script);
+        const bool more = run.run(call, between, at);
+        ++done.runs;
+        done.words = run.words();
+        if (!done.words.empty()) return done;
+        if (!more) break;
+      }
+    }
+  }
+  return done;
+}
+
+}  // namespace kiseki::fs

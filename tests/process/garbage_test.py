@@ -1,4 +1,4 @@
-"""The space of deleted objects comes back, what is referred to stays, also when the node dies during rounds."""
+"""The space of deleted objects comes back; what is referred to stays, also when the node dies in a round."""
 
 import os
 import random
@@ -20,7 +20,7 @@ def wait_for_rounds(node, count, limit=60.0):
     deadline = time.monotonic() + limit
     while (now := status(node))["garbage"]["rounds"] < until:
         assert time.monotonic() < deadline, now
-        time.sleep(0.1)
+        node.ended_within(0.1)
     return now
 
 
@@ -76,7 +76,7 @@ def test_a_node_that_dies_during_rounds_loses_nothing(tmp_path):
                     body = random.Random(rng.randrange(12)).randbytes(200 * KIB)
                     s3.put_object(Bucket=BUCKET, Key=key, Body=body)
                     bodies[key] = body
-                time.sleep(0.02)
+                node.ended_within(0.02)
             node.kill()
             node.start()
             s3 = node.client()

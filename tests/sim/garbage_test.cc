@@ -9,7 +9,6 @@
 #include "chunk/testing/device_world.h"
 #include "fs/testing/memory_device.h"
 #include "gc/collector.h"
-#include "shard/detail/session_client.h"
 #include "shard/testing/shard_world.h"
 #include "sim/simulation.h"
 
@@ -89,13 +88,20 @@ class FarDevice final : public chunk::DeviceStore {
   chunk::DeviceStore* device_ = nullptr;
 };
 
+/// What lies between somebody and the shards.
+struct Way {
+  Weather& weather;
+  Scope& late;
+  Clock& clock;
+  SeededRng& rng;
+};
+
 /// A slow way to a shard: much happens between two questions of a collector, and between the steps of a
 /// transaction.
 class SlowPort final : public MortalPort {
  public:
-  SlowPort(shard::detail::ShardPort& shard, Lifeline& life, Weather& weather, Scope& late, Clock& clock,
-           SeededRng& rng)
-      : MortalPort(shard, life, weather, late, clock), clock_(clock), rng_(rng) {}
+  SlowPort(shard::detail::ShardPort& shard, Lifeline& life, Way way)
+      : MortalPort(shard, life, way.weather, way.late, way.clock), clock_(way.clock), rng_(way.rng) {}
   Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override {
     co_await clock_.sleep(milliseconds(rng_.below(rng_.below(3) == 0 ? 8000 : 200)));
     co_return co_await MortalPort::judge(std::move(chunks));
@@ -175,6 +181,8 @@ class Run {
       down();
       SeededRng rng(step.argument);
       world_.change_store(rng);
+      // As a replica that has taken a snapshot in: its log begins there.
+      KISEKI_ASSERT(world_.store().flush().has_value());
       up();
     } else if (step.what == "split") {
       const ShardId shard(static_cast<std::uint32_t>(1 + step.argument % (world_.shard_count() - 1)));
@@ -201,10 +209,12 @@ class Run {
     for (auto& one : collectors_) scope_->spawn(collect(*one));
   }
 
+  Way way() { return {world_.weather(), late_, world_.clock(), rng_}; }
+
   void slow_down(MortalSession& user) {
     std::vector<Route> routes = world_.routes().all();
     for (auto& route : routes) {
-      auto port = std::make_unique<SlowPort>(*route.port, user.life, world_.weather(), late_, clock_, rng_);
+      auto port = std::make_unique<SlowPort>(*route.port, user.life, way());
       route.port = port.get();
       user.ports[route.id] = std::move(port);
     }
@@ -263,7 +273,7 @@ class Run {
     for (auto& route : routes) {
       auto& port = one.ports[route.id];
       if (!port) {
-        port = std::make_unique<SlowPort>(*route.port, one.life, world_.weather(), late_, clock_, rng_);
+        port = std::make_unique<SlowPort>(*route.port, one.life, way());
       }
       route.port = port.get();
     }
@@ -536,13 +546,17 @@ INSTANTIATE_TEST_SUITE_P(Planted, PlantedGarbage,
                                            "6.6 shards are asked before all have the new epoch",
                                            "6.6 answers need not cover the key space"));
 
+enum class Meanwhile : std::uint8_t { another_round, rebuilt };
+
 /// A reference moves to a shard that the round has asked already, just before the collector asks the shard it
 /// leaves.
 class Moving final : public MortalPort {
  public:
-  Moving(shard::detail::ShardPort& shard, Lifeline& life, Weather& weather, Scope& late, Clock& clock,
-         std::function<Task<>()> before, bool is_rebuilt)
-      : MortalPort(shard, life, weather, late, clock), before_(std::move(before)), is_rebuilt_(is_rebuilt) {}
+  Moving(shard::detail::ShardPort& shard, Lifeline& life, Way way, std::function<Task<>()> before,
+         Meanwhile meanwhile)
+      : MortalPort(shard, life, way.weather, way.late, way.clock),
+        before_(std::move(before)),
+        is_rebuilt_(meanwhile == Meanwhile::rebuilt) {}
   Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override {
     if (auto before = std::exchange(before_, nullptr)) co_await before();
     auto judgement = co_await MortalPort::judge(std::move(chunks));
@@ -557,8 +571,6 @@ class Moving final : public MortalPort {
   std::function<Task<>()> before_;
   bool is_rebuilt_;
 };
-
-enum class Meanwhile : std::uint8_t { another_round, rebuilt };
 
 class DirectedGarbage {
  public:
@@ -576,9 +588,10 @@ class DirectedGarbage {
     for (int i = 0; i < 2; ++i) EXPECT_TRUE(world_.loop().get(other.round()));
     std::vector<Route> routes = world_.routes().all();
     const auto& left = world_.routes().of(from_.leaf);
+    SeededRng rng(1);
     Moving port(
-        *left.port, life_, world_.weather(), late_, world_.clock(),
-        [&]() -> Task<> { return move_meanwhile(meanwhile, other); }, meanwhile == Meanwhile::rebuilt);
+        *left.port, life_, {world_.weather(), late_, world_.clock(), rng},
+        [&]() -> Task<> { return move_meanwhile(meanwhile, other); }, meanwhile);
     for (auto& route : routes) {
       if (route.id == left.id) route.port = &port;
     }

@@ -117,8 +117,10 @@ Task<> Completion::thaw() {
   const auto outcome = co_await commit_rows(tree_, upload_.space, std::move(transaction));
   if (!outcome || outcome->committed()) co_return;
   shard::Transaction rest = tree_.begin(upload_.space);
-  rest.erase(pending_key());
-  (void)co_await commit_rows(tree_, upload_.space, std::move(rest));
+  rest.require(shard::Assert::Type::exists, state).erase(pending_key());
+  const auto changed = co_await commit_rows(tree_, upload_.space, std::move(rest));
+  // It has ended: by a completion of this session perhaps, which relies on the row until it has cleaned up.
+  if (changed && !changed->committed()) co_await clean_up();
 }
 
 Task<Result<Properties>> Completion::read_properties() {

@@ -151,6 +151,7 @@ Task<Result<>> Directories::adopt(Place entry, Place object) {
   auto header = co_await tree_.header(space, entry.record->id);
   if (!header) co_return fail(std::move(header).error());
   if (!*header) co_return fail(Errc::stale, "it has gone");
+  if ((*header)->link.is_explicit) co_return fail(Errc::exists, "another has made it");
   (*header)->link.is_explicit = true;
   auto transaction = tree_.begin(entry);
   require_none(transaction, object);

@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Fault{"2.3 the old leaf keeps its high fence", Kind::model},
                     Fault{"2.4 a leaf is dropped that is not empty", Kind::pairs_in_leaves},
                     Fault{"2.4 the left guard's generation is not asserted", Kind::pairs_in_leaves},
-                    Fault{"2.5 a directory is removed that is not empty", Kind::pairs_of_names},
+                    Fault{"2.5 a directory is removed that is not empty", Kind::race},
                     Fault{"2.5 a directory of several leaves is removed", Kind::race},
                     Fault{"2.6 no pending row", Kind::model},
                     Fault{"2.6 the sweeper takes what is linked", Kind::model},

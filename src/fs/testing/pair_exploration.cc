@@ -51,8 +51,15 @@ const Script scripts[] = {
       {"rename", "s/k0", "s/k3"},
       {"sweep", ""},
       {"fill", "s/k0"}}},
-    // The last of a directory goes.
-    {{{"put", "s/k"}}, {{"put", "s/k1"}, {"put", "s/k"}, {"remove", "s/k"}, {"mkdir", "s/d"}, {"sweep", ""}}},
+    // The last of a directory goes; of another it has gone.
+    {{{"put", "s/k"}, {"put", "x/y"}, {"remove", "x/y"}},
+     {{"put", "s/k1"},
+      {"put", "s/k"},
+      {"remove", "s/k"},
+      {"mkdir", "s/d"},
+      {"mkdir", "x"},
+      {"put", "x/y"},
+      {"sweep", ""}}},
 };
 
 /// Calls somebody before one of its own calls.

@@ -168,7 +168,8 @@ void RaceModel::apply(const State& state, std::size_t call, Followers& followers
     if (has_object || shows(state.nodes, one.from, name)) return fails(Errc::exists);
     add(next.nodes, one.from, name, true);
   } else {
-    if (!shows(state.nodes, one.from, name)) return fails(Errc::not_found);
+    if (!shows(state.nodes, one.from, name)) fails(Errc::not_found);
+    if (!node.directories.contains(name)) return;
     Node& directory = next.nodes[static_cast<std::size_t>(node.directories[name])];
     const bool is_empty = directory.objects.empty() &&
                           std::ranges::none_of(directory.directories,
@@ -199,7 +200,7 @@ void RaceModel::apply_rename(const State& state, std::size_t call, Followers& fo
     at(next, one.to).objects[to_name] = content;
     finish(std::move(next), call, std::nullopt, followers);
   }
-  if (!shows(state.nodes, one.from, from_name)) return;
+  if (!source.directories.contains(from_name)) return;
   const int moved = source.directories.at(from_name);
   if (is_same) return finish(state, call, std::nullopt, followers);
   for (int id = one.to; id != 0; id = state.nodes[static_cast<std::size_t>(id)].parent) {

@@ -21,7 +21,7 @@ struct RacingCall {
 
 /// Whether calls that ran at the same time can have led from one state to another with the answers they gave.
 /// A call is not one moment: it finds the directories that its names lead to, then changes what is in them,
-/// wherever they are by then.
+/// wherever they are by then. An implicit directory that became empty meanwhile may be found or not.
 class RaceModel {
  public:
   explicit RaceModel(const PlainTree& before);

@@ -10,6 +10,9 @@ namespace kiseki::sim {
 
 namespace {
 
+/// Histories with many calls whose end nobody saw have too many orders to try them all.
+constexpr std::size_t choices_max = 300'000;
+
 /// The beginning or the end of a call.
 struct Event {
   std::size_t call;
@@ -128,7 +131,7 @@ Events::iterator Search::undo() {
 std::optional<std::size_t> Search::run() {
   std::size_t furthest = 0;
   BootTime reached = BootTime::min();
-  for (auto at = events_.begin(); at != events_.end();) {
+  for (auto at = events_.begin(); at != events_.end() && seen_.size() < choices_max;) {
     if (at->begins) {
       at = take(at) ? events_.begin() : std::next(at);
       continue;

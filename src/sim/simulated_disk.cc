@@ -77,9 +77,14 @@ Task<Result<>> SimulatedDisk::OpenFile::change(detail::Inode::Change change, Byt
 Task<Result<>> SimulatedDisk::OpenFile::sync() {
   ++disk_.counters_.syncs;
   const auto begun = inode_->begin_sync();
-  KISEKI_CO_TRY(co_await disk_.pass(life_, disk_.faults_.sync_errors));
-  inode_->finish_sync(begun);
-  co_return Result<>{};
+  auto passed = co_await disk_.pass(life_, disk_.faults_.sync_errors);
+  if (life_ != disk_.life_) co_return passed;
+  if (passed) {
+    inode_->finish_sync(begun);
+  } else {
+    inode_->fail_sync(begun, disk_.rng_);
+  }
+  co_return passed;
 }
 
 SimulatedDisk::SimulatedDisk(Clock& clock, std::uint64_t seed, Options options)

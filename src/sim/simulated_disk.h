@@ -28,8 +28,8 @@ class SimulatedDisk final : public disk::Disk {
   struct Faults {
     std::uint32_t read_errors = 0;
     std::uint32_t write_errors = 0;  ///< Writes, allocations, resizes.
-    std::uint32_t sync_errors = 0;
-    std::uint32_t read_flips = 0;  ///< A read that returns one wrong bit and no error.
+    std::uint32_t sync_errors = 0;   ///< What such a sync covered may be lost for good, as with Linux.
+    std::uint32_t read_flips = 0;    ///< A read that returns one wrong bit and no error.
     std::uint32_t slow = 0;
     Duration slow_latency = std::chrono::seconds(2);
   };

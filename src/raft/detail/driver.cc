@@ -51,7 +51,7 @@ Task<> Replica::Driver::take_readies() {
     work_.reset();
     // What else this turn proposes comes along.
     co_await asio::post(services_.executor, use_task);
-    while (!failure_ && !installing_) {
+    while (!failure_ && (!installing_ || KISEKI_PLANTED("readies taken during an installation"))) {
       start_round();
       auto ready = group_->ready();
       if (!ready) break;
@@ -74,7 +74,7 @@ void Replica::Driver::take(Ready ready) {
     group_->offer_snapshot({{applied_, term_at(applied_), conf()}, {}});
     work_.set();
   }
-  installing_ = ready.install != nullptr;
+  installing_ = installing_ || ready.install != nullptr;
   enqueue(std::move(ready));
 }
 
@@ -89,7 +89,7 @@ void Replica::Driver::observe(const Ready& ready) {
   applied_own_term_ = false;
   followers_.clear();
   departed_.clear();
-  if (!KISEKI_PLANTED("reads survive the loss of leadership")) rounds_.fail_all(Error(Errc::not_leader));
+  rounds_.fail_all(Error(Errc::not_leader));
   services_.machine.leadership(role_, term_);
 }
 
@@ -281,7 +281,7 @@ ConfState Replica::Driver::conf_at(Index index) const {
 void Replica::Driver::fail_for_good(Error error) {
   if (failure_) return;
   failure_ = std::move(error).in(fmt::format("group {}", options_.group.value()));
-  log::error("raft", "the replica has failed for good: {}", failure_->to_string());
+  if (!scope_.stopping()) log::error("raft", "the replica has failed for good: {}", failure_->to_string());
   role_ = Role::follower;
   services_.machine.failed();
   rounds_.fail_all(Error(Errc::unavailable, "the replica has failed"));

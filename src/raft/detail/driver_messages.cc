@@ -68,11 +68,13 @@ Result<Replica::Position> Replica::Driver::propose_conf(std::span<const ConfChan
 
 Result<> Replica::Driver::transfer_leader(NodeId to) {
   if (failure_) return fail(Errc::unavailable, "the replica has failed");
+  if (const Status status = group_->transfer_leader(to); status != Status::ok) {
+    return fail(detail::to_error(status));
+  }
+  // Before the order to campaign goes out.
   lease_.bar(term_);
-  const Status status = group_->transfer_leader(to);
   quiet_ = false;
   work_.set();
-  if (status != Status::ok) return fail(detail::to_error(status));
   return {};
 }
 

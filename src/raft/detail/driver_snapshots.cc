@@ -108,6 +108,9 @@ Task<Result<>> Replica::Driver::receive_snapshot(Message message, SnapshotSource
   if (staging_ || installing_ || group_->status().installing) {
     co_return fail(Errc::busy, "another snapshot is taken in");
   }
+  if (message.snapshot->meta.index == applied_ && message.snapshot->meta.term != term_at(applied_)) {
+    co_return fail(Errc::invalid_argument, "a snapshot of another history");
+  }
   // What is older than the state is for the engine to answer; it never asks to install it.
   if (message.snapshot->meta.index > applied_) {
     staging_ = true;

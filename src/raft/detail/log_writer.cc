@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/metrics.h"
+#include "base/planted.h"
 
 namespace kiseki::raft {
 
@@ -267,6 +268,7 @@ Task<Result<>> Log::Writer::flush(const Buffer& batch) {
   disk::File& file = *segments_.active().file;
   auto result = co_await file.write(offset_, batch.view());
   if (result) result = co_await file.sync();
+  if (!result && KISEKI_PLANTED("failed flush tried again")) result = co_await file.sync();
   flush_time.observe(clock_.now() - begun);
   flushes.add();
   written.add(batch.size());

@@ -1,5 +1,9 @@
 #include "raft/detail/replay.h"
 
+#include <algorithm>
+
+#include "base/planted.h"
+
 namespace kiseki::raft::detail {
 
 Result<> Replay::add(const BatchHeader& header, View records, Bytes offset) {
@@ -48,7 +52,9 @@ Result<> Replay::add_entry(ReplayedGroup& group, Entry entry, const Place& place
     return fail(Errc::corrupted, "log entry below its group's base");
   auto& tail = group.tail;
   if (entry.index > group.index.last() + 1) tail.clear();
-  while (!tail.empty() && tail.back().index >= entry.index) tail.pop_back();
+  const auto replaced = std::ranges::lower_bound(tail, entry.index, {}, &Entry::index);
+  if (replaced != tail.end() && KISEKI_PLANTED("replaced suffix kept by recovery")) return {};
+  tail.erase(replaced, tail.end());
   group.index.append({entry.index, entry.index, place.segment, place.offset, place.size});
   entry.owner = place.frame;
   tail.push_back(std::move(entry));

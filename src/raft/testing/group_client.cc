@@ -11,12 +11,17 @@ GroupClient::GroupClient(std::uint64_t number, std::uint64_t seed, Nodes& nodes,
       around_(around),
       clock_(clock),
       habits_(habits),
-      last_number_(number << 32) {}
+      last_number_(number << 32) {
+  if (habits_.has_watchers && number % 2 == 1) {
+    habits_.reads = 100;
+    is_watcher_ = true;
+  }
+}
 
 /// Mostly where it was answered last; also one that was deposed and does not know it.
 GroupNode* GroupClient::choose() {
   if (const auto same = nodes_.find(favourite_);
-      same != nodes_.end() && same->second->is_leader() && rng_.below(8) != 0) {
+      !is_watcher_ && same != nodes_.end() && same->second->is_leader() && rng_.below(8) != 0) {
     return same->second.get();
   }
   std::vector<GroupNode*> up;

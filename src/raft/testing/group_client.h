@@ -13,7 +13,8 @@ class GroupClient {
   struct Habits {
     Duration think = std::chrono::milliseconds(120);
     std::uint32_t keys = 3;
-    std::uint32_t reads = 50;  ///< Of a hundred calls.
+    std::uint32_t reads = 50;   ///< Of a hundred calls.
+    bool has_watchers = false;  ///< Every other client only reads, wherever a node says that it leads.
     Duration patience = std::chrono::milliseconds(1500);
   };
   using Nodes = std::map<NodeId, std::unique_ptr<GroupNode>>;
@@ -38,6 +39,7 @@ class GroupClient {
   Habits habits_;
   std::uint64_t last_number_;
   NodeId favourite_ = 0;
+  bool is_watcher_ = false;
   std::uint64_t answered_ = 0;
   std::map<std::string, std::uint64_t> known_;  // what a register last held, as far as this client knows
 };

@@ -16,7 +16,7 @@ GroupNode::GroupNode(GroupSurroundings surroundings, NodeId id, std::uint64_t se
       rng_(seed),
       base_(std::move(base)),
       clock_(around_.loop),
-      disk_(clock_, seed),
+      disk_(clock_, seed, {.latency_min = around_.disk_latency / 10, .latency_max = around_.disk_latency}),
       store_(std::make_unique<sim::CrashableKv>(1)) {}
 
 GroupNode::~GroupNode() { stop(); }

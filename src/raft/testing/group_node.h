@@ -17,6 +17,7 @@ struct GroupSurroundings {
   GroupHistory& history;
   sim::Trace& trace;
   Replica::Options options;
+  Duration disk_latency;
 };
 
 /// A node with its disk, its store and, while it runs, a log and one replica.

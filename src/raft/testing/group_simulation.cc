@@ -9,7 +9,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const std::vector<GroupProfile>& GroupSimulation::profiles() {
-  static const GroupClient::Habits readers{.think = milliseconds(40), .keys = 1, .reads = 70};
+  static const GroupClient::Habits readers{
+      .think = milliseconds(30), .keys = 1, .reads = 50, .has_watchers = true, .patience = milliseconds(400)};
   static const std::vector<GroupProfile> all{
       {.name = "mixed of three",
        .mix = {"crash", "crash leader", "isolate", "isolate leader", "split", "weather", "compact", "flush",
@@ -21,7 +22,9 @@ const std::vector<GroupProfile>& GroupSimulation::profiles() {
       {.name = "elections",
        .length = seconds(10),
        .steps = 40,
-       .mix = {"crash", "crash leader", "isolate leader", "isolate leader", "crash soon", "transfer"}},
+       .mix = {"crash", "crash leader", "isolate leader", "isolate leader", "crash soon", "power cut",
+               "transfer"},
+       .disk_latency = milliseconds(25)},
       {.name = "partitions with reads",
        .habits = readers,
        .steps = 16,
@@ -35,9 +38,11 @@ const std::vector<GroupProfile>& GroupSimulation::profiles() {
                "transfer", "compact", "wipe"}},
       {.name = "snapshots",
        .learners = 1,
+       .habits = {.think = milliseconds(60)},
        .steps = 24,
        .mix = {"compact", "compact", "compact", "isolate", "crash", "crash leader", "add learner", "weather"},
        .weather = {.lost = 20'000}},
+      {.name = "losses", .length = seconds(6), .steps = 3, .mix = {"wipe", "crash"}},
       {.name = "clocks",
        .habits = readers,
        .steps = 16,
@@ -45,6 +50,26 @@ const std::vector<GroupProfile>& GroupSimulation::profiles() {
       {.name = "disks",
        .mix = {"slow disk", "slow disk", "full disk", "failing disk", "crash", "crash leader", "compact",
                "flush"}},
+      {.name = "slow disks with reads",
+       .habits = readers,
+       .length = seconds(8),
+       .steps = 30,
+       .mix = {"slow disk", "slow disk", "transfer", "transfer", "crash leader"},
+       .disk_latency = milliseconds(50)},
+      {.name = "delays with reads",
+       .habits = readers,
+       .length = seconds(10),
+       .steps = 16,
+       .mix = {"isolate leader", "isolate leader", "clocks"},
+       .weather = {.delay_min = milliseconds(10), .delay_max = milliseconds(110)}},
+      {.name = "transfers with reads",
+       .clients = 6,
+       .habits = readers,
+       .length = seconds(10),
+       .steps = 40,
+       .mix = {"transfer", "transfer", "isolate leader", "weather"},
+       .weather = {.delay_max = milliseconds(20), .late = 200'000, .late_max = milliseconds(600)}},
+      {.name = "restarts with reads", .habits = readers, .steps = 6, .mix = {"clocks", "promise"}},
   };
   return all;
 }

@@ -38,7 +38,8 @@ GroupWorld::GroupWorld(const GroupProfile& profile, std::uint64_t seed, sim::Tra
               .network = network_,
               .history = history_,
               .trace = trace_,
-              .options = replica_options()},
+              .options = replica_options(),
+              .disk_latency = profile.disk_latency},
       began_(loop_.now()),
       users_(loop_.executor()) {
   network_.weather() = profile.weather;
@@ -80,7 +81,7 @@ GroupNode* GroupWorld::leader() {
 GroupNode* GroupWorld::pick(Argument argument) {
   std::vector<GroupNode*> here;
   for (const auto& [id, node] : nodes_) {
-    if (!node->is_gone() && id != wiped_) here.push_back(node.get());
+    if (!node->is_gone()) here.push_back(node.get());
   }
   return here.empty() ? nullptr : here[argument % here.size()];
 }
@@ -90,9 +91,7 @@ void GroupWorld::later(Duration delay, std::function<void()> action) {
 }
 
 void GroupWorld::mind() {
-  for (const auto& [id, node] : nodes_) {
-    if (id != wiped_) node->mind();
-  }
+  for (const auto& [id, node] : nodes_) node->mind();
 }
 
 void GroupWorld::advance(Duration until) {
@@ -122,6 +121,8 @@ void GroupWorld::take(const sim::Step& step) {
   if (step.what == "remove") return remove(argument);
   if (step.what == "replace") return replace(0);
   if (step.what == "wipe") return wipe();
+  if (step.what == "power cut") return cut_power(argument);
+  if (step.what == "promise") return forget_promise(argument);
   if (node == nullptr) return;
   if (step.what.starts_with("crash")) {
     return crash(*node, step.what == "crash soon" ? milliseconds(1) : up_to(argument, seconds(2)));
@@ -129,7 +130,7 @@ void GroupWorld::take(const sim::Step& step) {
   if (step.what.starts_with("isolate") || step.what == "flap") {
     return isolate(node->id(), step.what == "flap" ? 3 : argument);
   }
-  if (step.what == "compact") return compact(*node);
+  if (step.what == "compact") return compact(*node, argument);
   if (step.what == "flush") return std::ignore = node->store().flush(), void();
   trouble_disk(*node, step.what, argument);
 }
@@ -137,6 +138,30 @@ void GroupWorld::take(const sim::Step& step) {
 void GroupWorld::crash(GroupNode& node, Duration down) {
   node.crash();
   later(down, [&node] { node.start(); });
+}
+
+/// Of all nodes at once.
+void GroupWorld::cut_power(Argument argument) {
+  for (const auto& [id, node] : nodes_) node->disk().crash();
+  for (const auto& [id, node] : nodes_) crash(*node, up_to(argument >> id, milliseconds(500)));
+}
+
+/// One follower loses sight of the leader; when its patience is at an end the other one, who still hears it,
+/// restarts and hears it no more.
+void GroupWorld::forget_promise(Argument argument) {
+  GroupNode* at = leader();
+  if (at == nullptr || nodes_.size() != 3) return;
+  const NodeId top = at->id();
+  const NodeId lost = top % 3 + 1;
+  const NodeId faithful = lost % 3 + 1;
+  network_.cut(top, lost);
+  network_.cut(lost, top);
+  later(milliseconds(600) + up_to(argument, milliseconds(400)), [this, top, faithful] {
+    network_.cut(top, faithful);
+    network_.cut(faithful, top);
+    crash(*nodes_.at(faithful), milliseconds(1));
+    later(seconds(1), [this] { network_.heal_all(); });
+  });
 }
 
 /// Both ways, one way or in turns, for a while.
@@ -179,7 +204,7 @@ void GroupWorld::set_clocks(Argument argument) {
 }
 
 void GroupWorld::trouble_disk(GroupNode& node, std::string_view what, Argument argument) {
-  if (what == "slow disk") node.disk().faults().slow = 200'000;
+  if (what.starts_with("slow")) node.disk().faults().slow = 200'000;
   node.disk().faults().slow_latency = milliseconds(50 + argument % 400);
   if (what == "full disk") node.disk().set_capacity(node.disk().used());
   if (what == "failing disk") node.disk().faults().sync_errors = 300'000;
@@ -239,24 +264,31 @@ void GroupWorld::replace(NodeId old) {
   add(next_id_, {});
 }
 
-/// A voter loses all it had, for good; a new one takes its place. Once a run, when all others are well.
+/// A voter loses all it had, for good; a new one takes its place. Once a run, when all others are well. What
+/// only the leader and the lost one had is at stake: a third one was cut off before, and the leader is after.
 void GroupWorld::wipe() {
   GroupNode* at = leader();
-  if (at == nullptr || wiped_ != 0) return;
+  if (at == nullptr || has_lost_) return;
   const auto conf = at->replica().status().conf;
-  if (conf.voters.size() < 3 || !conf.voters_outgoing.empty()) return;
+  if (conf.voters.size() != 3 || !conf.voters_outgoing.empty()) return;
+  std::vector<NodeId> others;
   for (const NodeId voter : conf.voters) {
     if (!nodes_.at(voter)->is_up()) return;
+    if (voter != at->id()) others.push_back(voter);
   }
-  const NodeId lost = conf.voters.front() == at->id() ? conf.voters.back() : conf.voters.front();
-  if (KISEKI_PLANTED("id of a lost replica used again")) {
-    nodes_.at(lost)->wipe({});
-    nodes_.at(lost)->start();
-    return;
-  }
-  wiped_ = lost;
-  nodes_.at(lost)->destroy();
-  repair();
+  has_lost_ = true;
+  isolate(others[1], 0);
+  later(milliseconds(190), [this, top = at->id(), lost = others[0]] {
+    network_.heal_all();
+    isolate(top, Argument{2} << 32);
+    if (KISEKI_PLANTED("id of a lost replica used again")) {
+      nodes_.at(lost)->wipe({});
+      return nodes_.at(lost)->start();
+    }
+    wiped_ = lost;
+    nodes_.at(lost)->destroy();
+    repair();
+  });
 }
 
 void GroupWorld::repair() {
@@ -266,9 +298,9 @@ void GroupWorld::repair() {
   later(milliseconds(700), [this] { repair(); });
 }
 
-void GroupWorld::compact(GroupNode& node) {
+void GroupWorld::compact(GroupNode& node, Argument argument) {
   if (!node.is_up()) return;
-  std::ignore = node.store().flush();
+  if (argument % 4 != 0) std::ignore = node.store().flush();
   std::ignore = loop_.get(node.replica().compact());
 }
 

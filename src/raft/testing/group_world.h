@@ -31,6 +31,8 @@ class GroupWorld {
 
   // Faults.
   void crash(GroupNode& node, Duration down);
+  void cut_power(Argument argument);
+  void forget_promise(Argument argument);
   void isolate(NodeId node, Argument argument);
   void split(Argument argument);
   void trouble_disk(GroupNode& node, std::string_view what, Argument argument);
@@ -43,7 +45,7 @@ class GroupWorld {
   void promote();
   void remove(Argument argument);
   void replace(NodeId old);
-  void compact(GroupNode& node);
+  void compact(GroupNode& node, Argument argument);
   void repair();
 
   void heal();
@@ -60,6 +62,7 @@ class GroupWorld {
   GroupClient::Nodes nodes_;
   NodeId next_id_ = 1;
   NodeId wiped_ = 0;
+  bool has_lost_ = false;
   BootTime began_;
   std::multimap<BootTime, std::function<void()>> later_;
   std::vector<std::unique_ptr<GroupClient>> clients_;

@@ -178,7 +178,7 @@ Task<Result<>> RegisterMachine::stage(SnapshotSource& source) {
 
 Task<Result<>> RegisterMachine::install(Index index) {
   // A crash may come between the log's new base and this.
-  co_await clock_.sleep(std::chrono::milliseconds(30));
+  co_await clock_.sleep(std::chrono::milliseconds(120));
   const auto staged = *store_.get(family, as_view(staged_key), nullptr);
   if (!staged) co_return fail(Errc::not_found, "no snapshot is staged");
   Decoder in(as_view(*staged));

@@ -57,6 +57,20 @@ void Inode::finish_sync(Ticket begun) {
   }
 }
 
+void Inode::fail_sync(Ticket begun, Rng& rng) {
+  for (auto at = pending_.begin(); at != pending_.end();) {
+    const auto& [change, completed] = at->second;
+    if (completed == 0 || completed > begun || change.data.empty()) {
+      ++at;
+      continue;
+    }
+    for (const Change& part : sectors_of(change)) {
+      if (rng.below(2) == 0) apply(durable_, part);
+    }
+    at = pending_.erase(at);
+  }
+}
+
 void Inode::lose_power(Rng& rng) {
   // A disk that keeps nearly all, nearly nothing or half each finds different faults.
   static constexpr std::array<std::uint64_t, 5> chances = {0, 10, 50, 90, 100};

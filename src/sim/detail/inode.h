@@ -33,6 +33,8 @@ class Inode {
   /// What a sync that begins now will cover; `finish_sync` makes that durable.
   Ticket begin_sync() const noexcept { return clock_; }
   void finish_sync(Ticket begun);
+  /// The sync failed: of what it covered some sectors were written, and no later sync writes the rest.
+  void fail_sync(Ticket begun, Rng& rng);
 
   /// Power cut: of every change that no sync covers, any sectors survive.
   void lose_power(Rng& rng);

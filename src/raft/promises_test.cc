@@ -1,0 +1,227 @@
+#include <gtest/gtest.h>
+
+#include "base/codec.h"
+#include "base/planted.h"
+#include "raft/testing/lone_replica.h"
+
+// What a replica promises to others, by directed schedules: each is kept, and each is seen to be broken when
+// the fault that breaks it is planted.
+
+namespace kiseki::raft {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Term term = 50;  // above any that the replica reaches by itself
+
+std::string command(std::uint8_t key, std::uint64_t value) {
+  return Command{.number = value, .key = key, .value = value}.encode();
+}
+
+Message append_of(std::span<const std::string> payloads, Index after, Term after_term, Index commit) {
+  Message message{.type = MessageType::append,
+                  .to = 1,
+                  .from = 2,
+                  .term = term,
+                  .log_term = after_term,
+                  .index = after,
+                  .commit = commit};
+  for (const std::string& payload : payloads) {
+    message.entries.push_back({++after, term, EntryType::normal, as_view(payload), nullptr});
+  }
+  return message;
+}
+
+Message vote_request(NodeId from, MessageType type, Term of) {
+  return {.type = type, .to = 1, .from = from, .term = of, .log_term = term, .index = 100};
+}
+
+bool grants(const std::vector<Message>& answers, NodeId to) {
+  return std::ranges::any_of(answers, [to](const Message& one) { return one.to == to && !one.reject; });
+}
+
+/// Longer than an election timeout: after that a replica that started votes.
+constexpr Duration patience = milliseconds(600);
+
+std::string votes_once_a_term() {
+  LoneReplica world;
+  world.run_for(patience);
+  world.give(vote_request(2, MessageType::request_vote, term));
+  std::vector<Message> answers;
+  if (!world.run_until([&] { return grants(answers = world.take(MessageType::request_vote_response), 2); })) {
+    return "no vote at all";
+  }
+  world.restart();
+  world.run_for(patience);
+  world.give(vote_request(3, MessageType::request_vote, term));
+  world.run_for(milliseconds(300));
+  const bool twice = grants(world.take(MessageType::request_vote_response), 3);
+  return twice ? "two votes in one term" : "";
+}
+
+/// Cuts the power at the moment the replica confirms entries.
+std::string keeps_what_it_confirms(bool is_repeated) {
+  LoneReplica world;
+  const std::vector<std::string> payloads{command(0, 1), command(0, 2)};
+  const Message message = append_of(payloads, 1, 1, 1);
+  world.give(message);
+  if (is_repeated) {
+    world.run_for(milliseconds(1));
+    world.give(message);
+  }
+  Index confirmed = 0;
+  world.run_until([&] {
+    for (const Message& one : world.take(MessageType::append_response)) confirmed = one.index;
+    return confirmed > 1;
+  });
+  world.restart();
+  const Index last = world.replica().status().last;
+  return confirmed != 3 || last < confirmed ? fmt::format("confirmed {}, kept {}", confirmed, last) : "";
+}
+
+std::string keeps_what_it_confirms_once() { return keeps_what_it_confirms(false); }
+std::string keeps_what_it_confirms_again() { return keeps_what_it_confirms(true); }
+
+/// A write that another leader acknowledged is in the log, and this one leads before it has applied it.
+std::string reads_what_is_committed() {
+  bool may_be_served = false;
+  LoneReplica world;
+  const std::vector<std::string> payloads{command(0, 7)};
+  world.give(append_of(payloads, 1, 1, 1));
+  if (!world.run_until([&] { return !world.take(MessageType::append_response).empty(); })) return "no answer";
+  world.answer();
+  if (!world.run_until([&] { return world.node().is_leader(); })) return "no leader";
+  world.start_read(may_be_served);
+  if (!world.run_until([&] { return may_be_served; })) return "no read";
+  return world.node().machine().read(0) == 7 ? "" : "a committed write is not seen";
+}
+
+/// Late answers to one question are no answers to the next.
+std::string asks_anew_for_every_read() {
+  bool first = false;
+  bool second = false;
+  LoneReplica world;
+  world.lead();
+  world.hold_heartbeats();
+  world.start_read(first);
+  world.run_for(milliseconds(50));
+  // What was sent so far is all that the peers will ever answer.
+  world.start_read(second);
+  world.release();
+  world.hold_heartbeats();
+  world.run_for(milliseconds(20));
+  if (!first) return "the first read is not answered";
+  return second ? "a read is served by answers from before it" : "";
+}
+
+/// The moment until which voters keep to a leader whose question they answered at once: theirs are the
+/// fastest clocks, and their first tick comes with the question.
+constexpr Duration promise = milliseconds(450) * 1000 / 1050;
+
+/// Whether a read is local when the promise given for a question has ended.
+std::string lease_ends_in_time(Duration answer_after, std::int32_t drift) {
+  bool is_answered = false;
+  LoneReplica world;
+  world.lead();
+  world.node().clock().set_drift(drift);
+  world.hold_heartbeats();
+  world.start_read(is_answered);
+  const BootTime asked = world.loop().now();
+  world.run_for(answer_after);
+  world.release();
+  // Nobody answers any more.
+  world.hold_heartbeats();
+  world.run_for(milliseconds(5));
+  if (!is_answered) return "the question is not answered";
+  if (!world.replica().reads_locally()) return "no lease";
+  world.run_for(asked + promise - world.loop().now());
+  return world.replica().reads_locally() ? "a lease outlives the promise of its voters" : "";
+}
+
+std::string lease_ends_in_time_by_a_slow_clock() { return lease_ends_in_time(milliseconds(1), -50); }
+std::string lease_ends_in_time_for_late_answers() { return lease_ends_in_time(milliseconds(200), 0); }
+
+std::string keeps_to_a_leader_over_a_restart() {
+  LoneReplica world;
+  world.run_for(patience);
+  world.give({.type = MessageType::heartbeat, .to = 1, .from = 2, .term = term, .commit = 1});
+  if (!world.run_until([&] { return !world.take(MessageType::heartbeat_response).empty(); }))
+    return "no answer";
+  world.restart();
+  world.run_for(milliseconds(50));
+  world.give(vote_request(3, MessageType::request_vote, term + 1));
+  world.run_for(milliseconds(300));
+  const bool forgot = grants(world.take(MessageType::request_vote_response), 3);
+  return forgot ? "a vote against a leader who may hold a lease" : "";
+}
+
+/// One piece: registers by key and value behind a digest, as the machine writes them.
+class OnePiece final : public SnapshotSource {
+ public:
+  explicit OnePiece(SnapshotMeta meta) : meta_(std::move(meta)) {}
+  const SnapshotMeta& meta() const override { return meta_; }
+  Task<Result<std::optional<std::string>>> next() override {
+    if (std::exchange(is_given_, true)) co_return std::nullopt;
+    std::string state;
+    Encoder(state).integer(std::uint64_t{1}).integer(std::uint8_t{0}).integer(std::uint64_t{5});
+    co_return state;
+  }
+
+ private:
+  SnapshotMeta meta_;
+  bool is_given_ = false;
+};
+
+std::string applies_behind_a_snapshot() {
+  LoneReplica world({0, 0, {}});
+  OnePiece source({10, term, {.voters = {1, 2, 3}}});
+  const Message message{.type = MessageType::snapshot,
+                        .to = 1,
+                        .from = 2,
+                        .term = term,
+                        .snapshot = Snapshot{source.meta(), {}}};
+  if (!world.loop().get(world.replica().receive_snapshot(message, source))) return "the snapshot is refused";
+  if (!world.run_until([&] { return !world.take(MessageType::append_response).empty(); })) return "no answer";
+  const std::vector<std::string> payloads{command(1, 6)};
+  world.give(append_of(payloads, 10, term, 11));
+  world.run_for(milliseconds(400));
+  const auto& machine = world.node().machine();
+  const bool is_right = machine.applied() == 11 && machine.read(0) == 5 && machine.read(1) == 6;
+  return is_right ? ""
+                  : fmt::format("applied {}: {}, {}", machine.applied(), machine.read(0), machine.read(1));
+}
+
+struct Promise {
+  std::string_view fault;
+  std::string (*broken)();
+};
+
+class Promises : public testing::TestWithParam<Promise> {};
+
+TEST_P(Promises, are_kept) { EXPECT_EQ(GetParam().broken(), ""); }
+
+TEST_P(Promises, are_seen_to_be_broken) {
+  const planted::Fault fault(GetParam().fault);
+  EXPECT_NE(GetParam().broken(), "");
+  EXPECT_GT(fault.met(), 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Consensus, Promises,
+    testing::Values(Promise{"vote not persisted", votes_once_a_term},
+                    Promise{"messages before persist", keeps_what_it_confirms_once},
+                    Promise{"messages of an empty ready at once", keeps_what_it_confirms_again},
+                    Promise{"read served before it is applied", reads_what_is_committed},
+                    Promise{"read joined to a round under way", asks_anew_for_every_read},
+                    Promise{"lease as long as the election timeout", lease_ends_in_time_by_a_slow_clock},
+                    Promise{"lease counted from the answers", lease_ends_in_time_for_late_answers},
+                    Promise{"votes right after a restart", keeps_to_a_leader_over_a_restart},
+                    Promise{"readies taken during an installation", applies_behind_a_snapshot}),
+    [](const auto& each) {
+      std::string name(each.param.fault);
+      std::ranges::replace_if(name, [](char c) { return std::isalnum(c) == 0; }, '_');
+      return name;
+    });
+
+}  // namespace
+}  // namespace kiseki::raft

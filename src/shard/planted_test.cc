@@ -270,14 +270,12 @@ INSTANTIATE_TEST_SUITE_P(
                       Planting{"4.2 an abort without a prepare is not written", an_abort_by_others_stands},
                       Planting{"4.2 a decision goes before it is carried out"},
                       Planting{"4.2 a split half is not told of the decision", both_halves_are_told},
-                      Planting{"4.2 a session is forgotten too early"},
                       Planting{"4.3 reads are not told of what is undecided"},
                       Planting{"4.3 unknown is taken for pending", unknown_means_read_again},
                       Planting{"4.3 nobody is aborted for another", the_older_one_gets_through},
                       Planting{"4.4 results are not kept"}, Planting{"4.4 results go too early"},
                       Planting{"4.4 a split loses result windows", a_child_knows_the_results},
-                      Planting{"4.4 a finished sequence is taken again", a_finished_sequence_is_refused},
-                      Planting{"4.4 foresight is trusted on a repetition"}),
+                      Planting{"4.4 a finished sequence is taken again", a_finished_sequence_is_refused}),
     [](const auto& info) {
       std::string name = info.param.fault;
       for (char& letter : name) {

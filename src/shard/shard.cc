@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "base/metrics.h"
-#include "base/planted.h"
 #include "shard/detail/reader.h"
 
 namespace kiseki::shard::detail {
@@ -130,7 +129,6 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   if (stopped_) co_return cancelled(machine_->id());
   KISEKI_ASSERT(journal_ != nullptr);
   const Call call(*this);
-  if (KISEKI_PLANTED("4.4 foresight is trusted on a repetition")) attempt = Attempt::first;
   if (attempt == Attempt::first && journal_->reads_locally()) {
     auto known = machine_->foresee(proposal);
     if (!known) co_return fail(std::move(known).error());

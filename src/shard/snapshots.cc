@@ -291,7 +291,7 @@ Task<Result<>> ShardSnapshots::install(raft::Index index) {
   if (!staged) co_return fail(staged.error());
   if (!*staged || (*staged)->index != index) {
     // Done already when a crash came after it.
-    if (machine_().applied() == index) co_return Result<>{};
+    if (machine_().applied() == index) co_return co_await flush();
     co_return fail(Errc::not_found, "snapshot: none of this index is staged");
   }
   KISEKI_CO_TRY(Installation(store_, shard_, index).run());

@@ -1,7 +1,6 @@
 #include "shard/detail/sweeper.h"
 
 #include "base/logging.h"
-#include "base/planted.h"
 
 namespace kiseki::shard::detail {
 
@@ -47,9 +46,7 @@ Task<Result<>> Sweeper::sweep() {
   // A fenced session prepares nothing more, so one whole look without it is enough.
   for (const auto& entry : table->sessions) {
     const bool is_fenced = entry.row.state == SessionRow::State::fenced;
-    const bool is_free =
-        !standing.contains(entry.id) || KISEKI_PLANTED("4.2 a session is forgotten too early");
-    if (is_fenced && is_free) KISEKI_CO_TRY(co_await registry_.forget(entry));
+    if (is_fenced && !standing.contains(entry.id)) KISEKI_CO_TRY(co_await registry_.forget(entry));
   }
   co_return Result<>{};
 }

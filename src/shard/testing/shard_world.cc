@@ -35,7 +35,6 @@ void TinyJournal::replay() {
   if (const auto applied = shard_.apply(entries, nullptr); !applied) {
     log_.has_failed = true;
     shard_.failed();
-    throw std::runtime_error(applied.error().to_string());
   }
 }
 
@@ -144,6 +143,7 @@ void ShardWorld::start() {
 }
 
 void ShardWorld::open(ShardId id) {
+  KISEKI_ASSERT(ShardSnapshots::finish(*store_, id).has_value());
   auto machine = Machine::open(*store_, id);
   KISEKI_ASSERT(machine.has_value());
   auto one = std::make_unique<OneShard>();
@@ -197,10 +197,10 @@ void ShardWorld::take_routes(MortalSession& session) {
 
 Answer ShardWorld::split(ShardId shard, Slot first) {
   const ShardId child(next_child_++);
-  return loop_
-      .get(shards_.at(shard)->shard->propose({.stamp = {}, .body = Split{.child = child, .first = first}},
-                                             Attempt::again))
-      .value();
+  Proposal proposal{.stamp = {}, .body = Split{.child = child, .first = first}};
+  auto answer = loop_.get(shards_.at(shard)->shard->propose(std::move(proposal), Attempt::again));
+  if (!answer) throw std::runtime_error(answer.error().to_string());
+  return std::move(*answer);
 }
 
 /// What a replica does that is told to take a snapshot in.
@@ -291,7 +291,7 @@ MortalSession& ShardWorld::connect(std::uint64_t process) {
     opened = loop_.get(Registry(*mortal->routes).open(process));
   }
   std::tie(weather_.duplicates, weather_.lost_answers) = calm;
-  KISEKI_ASSERT(opened.has_value());
+  if (!opened) throw std::runtime_error(opened.error().to_string());
   Session::Options options;
   options.id = *opened;
   mortal->session =
@@ -307,7 +307,7 @@ void ShardWorld::sweep() {
     loop_.run_for(std::chrono::milliseconds(1));
     swept = loop_.get(sweeper.sweep());
   }
-  KISEKI_ASSERT(swept.has_value());
+  if (!swept) throw std::runtime_error(swept.error().to_string());
 }
 
 LeafAddress ShardWorld::leaf_in(std::size_t shard, std::uint64_t nth) const {

@@ -22,7 +22,7 @@ namespace kiseki::shard::detail {
 /// The log of one shard: what survives a crash.
 struct TinyLog {
   std::vector<std::string> entries;  // the first has index 2
-  bool has_failed = false;           // an entry could not be applied; that is thrown, once
+  bool has_failed = false;           // an entry could not be applied
 };
 
 /// Proposes into a TinyLog; what is proposed in one turn of the loop is applied together in a later one.

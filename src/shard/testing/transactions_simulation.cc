@@ -224,7 +224,6 @@ class Run {
   const sim::Schedule& schedule_;
   sim::Trace& trace_;
   SeededRng rng_;
-  ShardWorld world_;
   std::vector<Key> rows_;
   History history_;
   std::set<std::uint64_t> running_;
@@ -232,6 +231,7 @@ class Run {
   std::set<std::uint64_t> consumed_;
   Duration elapsed_{};
   std::string violation_;
+  ShardWorld world_;  // first to go: what runs in it uses the rest
 };
 
 }  // namespace
@@ -253,7 +253,7 @@ std::string TransactionsSimulation::run(const sim::Schedule& schedule, sim::Trac
   try {
     return Run(schedule, trace).words();
   } catch (const std::runtime_error& failed) {
-    return fmt::format("an entry cannot be applied: {}", failed.what());
+    return fmt::format("a shard has failed: {}", failed.what());
   }
 }
 

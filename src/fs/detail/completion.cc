@@ -119,7 +119,7 @@ Task<> Completion::thaw() {
   shard::Transaction rest = tree_.begin(upload_.space);
   rest.require(shard::Assert::Type::exists, state).erase(pending_key());
   const auto changed = co_await commit_rows(tree_, upload_.space, std::move(rest));
-  // It has ended: by a completion of this session perhaps, which relies on the row until it has cleaned up.
+  // It has ended: by a completion of ours perhaps, which relies on the row until it has cleaned up.
   if (changed && !changed->committed()) co_await clean_up();
 }
 

@@ -31,9 +31,9 @@ class ChunkReferences {
   /// What one shard says of some chunks, at one moment.
   struct Judgement {
     Slots slots;
-    GcEpoch epoch;             ///< The shard's: it judges this round alone.
-    bool is_known = false;     ///< False: it was built in this round and does not know what went.
-    std::vector<bool> counted; ///< As asked: there is a reference, or there was one in this round.
+    GcEpoch epoch;              ///< The shard's: it judges this round alone.
+    bool is_known = false;      ///< False: it was built in this round and does not know what went.
+    std::vector<bool> counted;  ///< As asked: there is a reference, or there was one in this round.
   };
   Task<Result<Judgement>> judge(ShardId shard, std::vector<ChunkId> chunks) const;
 

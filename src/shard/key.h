@@ -53,7 +53,7 @@ enum class Kind : std::uint8_t {
   // Rows that consumers scan, in the order of their stamps.
   dead = 0x20,       ///< Not a row that transactions name: see reference_rows.h.
   reference = 0x21,  ///< The same.
-  garbage = 0x22,  ///< item: file id (8). Rows of a file to delete.
+  garbage = 0x22,    ///< item: file id (8). Rows of a file to delete.
   repair = 0x23,
   feed = 0x24,  ///< item: kind of event (1).
   audit = 0x25,

@@ -20,9 +20,7 @@ Task<Result<bool>> LocalPort::released(TransactionId id, Duration limit) {
   co_return co_await hop(home_, shard_.released(id, limit));
 }
 
-Task<Result<Standings>> LocalPort::standing() {
-  co_return co_await hop(home_, shard_.standing());
-}
+Task<Result<Standings>> LocalPort::standing() { co_return co_await hop(home_, shard_.standing()); }
 
 Task<Result<Scanned>> LocalPort::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
   co_return co_await hop(home_, shard_.scan(kind, after, rows_max));

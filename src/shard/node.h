@@ -56,8 +56,9 @@ class Node {
     bool leader;
   };
   Task<std::vector<ShardStatus>> status();
-  /// The slots of `shard` from `first` on become a shard of their own, whose id this returns. `invalid_argument`
-  /// where that cannot be, the system shard among it; after another error it may have happened or happen yet.
+  /// The slots of `shard` from `first` on become a shard of their own, whose id this returns.
+  /// `invalid_argument` where that cannot be, the system shard among it; after another error it may have
+  /// happened or happen yet.
   Task<Result<ShardId>> split(ShardId shard, Slot first);
   /// Set when a replica failed for good: the process must stop.
   std::optional<Error> failure() const;

@@ -101,6 +101,29 @@ TEST_F(NodeTest, makes_the_system_shard_and_equal_data_shards) {
   }
 }
 
+TEST_F(NodeTest, splits_a_shard_and_finds_the_child_after_a_power_cut) {
+  open();
+  connect();
+  std::uint64_t made = 0;
+  for (std::uint64_t seed = 0; seed < 6; ++seed) {
+    for (int i = 0; i < 10; ++i, ++made) ASSERT_TRUE(create(made, "v" + std::to_string(made))->committed());
+    const auto status = loop_.get(node_->status());
+    const auto& widest =
+        *std::ranges::max_element(status, {}, [](const auto& one) { return one.last - one.first; });
+    const auto first = static_cast<Slot>(widest.first + (widest.last - widest.first) / 2);
+    const auto child = loop_.get(node_->split(widest.id, first));
+    ASSERT_TRUE(child) << child.error().to_string();
+    EXPECT_EQ(*child, ShardId(static_cast<std::uint32_t>(5 + seed)));
+    for (int i = 0; i < 10; ++i, ++made) ASSERT_TRUE(create(made, "v" + std::to_string(made))->committed());
+    crash(seed);
+    open();
+    connect();
+    EXPECT_EQ(loop_.get(node_->status()).size(), 6 + seed);
+    for (std::uint64_t i = 0; i < made; ++i) ASSERT_EQ(read(i), "v" + std::to_string(i)) << seed;
+  }
+  EXPECT_EQ(loop_.get(node_->split(ShardId(0), 0)).error().code(), Errc::invalid_argument);
+}
+
 TEST_F(NodeTest, what_was_acknowledged_survives_a_power_cut) {
   std::uint64_t made = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {

@@ -12,9 +12,9 @@ using Type = Operation::Type;
 constexpr std::size_t client_item_max = 40;
 
 Result<> check_key(const Key& key) {
-  const bool is_the_shards_own =
-      key.kind == Kind::counters || key.kind == Kind::intent || key.kind == Kind::decision ||
-      key.kind == Kind::dead || key.kind == Kind::reference;
+  const bool is_the_shards_own = key.kind == Kind::counters || key.kind == Kind::intent ||
+                                 key.kind == Kind::decision || key.kind == Kind::dead ||
+                                 key.kind == Kind::reference;
   if (is_the_shards_own || !is_known(static_cast<std::uint8_t>(key.kind)) ||
       key.item.size() > client_item_max || key.leaf.space.value() >= space_end) {
     return fail(Errc::invalid_argument, "transaction: a key no client writes");

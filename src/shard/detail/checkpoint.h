@@ -40,7 +40,7 @@ class Checkpoint {
   Bytes next_ = 0;  // live bytes at which the next flush is due; 0: the limit
   bool has_room_ = true;
   bool out_of_space_ = false;  // the last flush found none
-  mutable std::mutex mutex_;  // `failure` is asked from every core
+  mutable std::mutex mutex_;   // `failure` is asked from every core
   std::optional<Error> failure_;
 };
 

@@ -96,8 +96,7 @@ struct Trim {
 
 struct Proposal {
   Stamp stamp;  ///< The leader's clock; apply takes this or one more than the last.
-  std::variant<Commit, Prepare, Decide, Resolve, Fence, Forget, Configure, RaiseEpoch, Split, Trim>
-      body;
+  std::variant<Commit, Prepare, Decide, Resolve, Fence, Forget, Configure, RaiseEpoch, Split, Trim> body;
 
   std::string encode() const;
   static Result<Proposal> decode(View bytes);

@@ -43,7 +43,7 @@ enum class Kind : std::uint8_t {
   version = 0x0d,      ///< item: chain id (8); stamped.
   upload = 0x0e,       ///< item: upload id (8).
   part = 0x0f,         ///< item: upload id (8), part number (4).
-  lock = 0x10,
+  lock = 0x10,         ///< item: file id (8), session that holds it (8).
   intent = 0x11,    ///< item: original kind ‖ original item.
   decision = 0x12,  ///< item: session (8), sequence (8).
   session = 0x13,   ///< System shard; item: session (8).
@@ -98,6 +98,10 @@ struct Key {
 Key key(const LeafAddress& leaf, Kind kind, std::string item = {});
 /// Eight bytes, big-endian: the item of rows named by one number.
 std::string item_of(std::uint64_t number);
+/// The row by which a session holds a lock on a file.
+Key lock_key(const LeafAddress& home, InodeId file, SessionId holder);
+/// Whose lock the row is; nothing when it is none.
+std::optional<SessionId> lock_holder(const Key& row);
 /// Namespace 0, container 0, leaf 0: where the system shard's rows live.
 Key system_key(Kind kind, std::string item);
 

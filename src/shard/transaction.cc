@@ -15,7 +15,8 @@ Result<> check_key(const Key& key) {
   const bool is_the_shards_own = key.kind == Kind::counters || key.kind == Kind::intent ||
                                  key.kind == Kind::decision || key.kind == Kind::dead ||
                                  key.kind == Kind::reference;
-  if (is_the_shards_own || !is_known(static_cast<std::uint8_t>(key.kind)) ||
+  const bool is_nobodys = key.kind == Kind::lock && !lock_holder(key);
+  if (is_the_shards_own || is_nobodys || !is_known(static_cast<std::uint8_t>(key.kind)) ||
       key.item.size() > client_item_max || key.leaf.space.value() >= space_end) {
     return fail(Errc::invalid_argument, "transaction: a key no client writes");
   }
@@ -24,11 +25,12 @@ Result<> check_key(const Key& key) {
 
 /// Keys with an assert and keys with an operation.
 struct Named {
-  std::set<Key> asserted, absent, changed;
+  std::set<Key> asserted, absent, versioned, changed, erased;
 };
 
 Result<> check_operation(const Operation& operation, Named& named) {
   KISEKI_TRY(check_key(operation.key));
+  if (operation.type == Type::fence) return {};
   const bool is_put_stamped = operation.type == Type::put_stamped;
   if (is_put_stamped && (!operation.key.stamp.is_none() ||
                          !(is_stamped(operation.key.kind) || is_scanned(operation.key.kind)))) {
@@ -37,6 +39,7 @@ Result<> check_operation(const Operation& operation, Named& named) {
   if (!is_put_stamped && !named.changed.insert(operation.key).second) {
     return fail(Errc::invalid_argument, "transaction: two operations on one row");
   }
+  if (operation.type == Type::erase) named.erased.insert(operation.key);
   const bool needs_assert =
       operation.type == Type::put || operation.type == Type::move || operation.type == Type::move_in;
   if (needs_assert && !named.asserted.contains(operation.key)) {
@@ -48,6 +51,17 @@ Result<> check_operation(const Operation& operation, Named& named) {
                            from.leaf.space == to.leaf.space && from.leaf.container == to.leaf.container;
   if (!opens_there || !named.absent.contains(to) || !named.changed.insert(to).second) {
     return fail(Errc::invalid_argument, "transaction: a move to where the row cannot be");
+  }
+  return {};
+}
+
+/// Only who takes a lock away fences its holder.
+Result<> check_fences(const Transaction& transaction, const Named& named) {
+  for (const auto& one : transaction.operations) {
+    if (one.type != Type::fence) continue;
+    const bool breaks_lock =
+        lock_holder(one.key) && named.versioned.contains(one.key) && named.erased.contains(one.key);
+    if (!breaks_lock) return fail(Errc::invalid_argument, "transaction: a fence without a broken lock");
   }
   return {};
 }
@@ -75,6 +89,7 @@ Result<> Transaction::validate() const {
     if (assertion.type == Assert::Type::prefix_empty) continue;
     named.asserted.insert(assertion.key);
     if (assertion.type == Assert::Type::absent) named.absent.insert(assertion.key);
+    if (assertion.type == Assert::Type::version) named.versioned.insert(assertion.key);
   }
   Bytes size = 0;
   for (const auto& operation : operations) {
@@ -86,6 +101,7 @@ Result<> Transaction::validate() const {
     size += record;
   }
   if (size > size_max + operations.size() * 256) return fail(Errc::too_large, "transaction: too large");
+  KISEKI_TRY(check_fences(*this, named));
   return check_spaces(*this, named);
 }
 
@@ -124,6 +140,14 @@ Transaction& Transaction::move(Key from, Key to) {
                         .record = {},
                         .to = std::move(to),
                         .touch = {}});
+  return *this;
+}
+
+Transaction& Transaction::break_lock(Key row, Stamp version) {
+  require(Assert::Type::version, row, version);
+  erase(row);
+  operations.push_back(
+      {.type = Operation::Type::fence, .key = std::move(row), .record = {}, .to = {}, .touch = {}});
   return *this;
 }
 

@@ -89,7 +89,8 @@ def test_a_bucket_is_reached_by_its_host_name_too(scratch):
         port = node.addresses["s3"].split(":")[1]
         got = subprocess.run(
             ["curl", "-sf", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", ":".join(node.credential())]
-            + ["--resolve", f"bucket.s3.example.org:{port}:127.0.0.1", f"http://bucket.s3.example.org:{port}/k"],
+            + ["--resolve", f"bucket.s3.example.org:{port}:127.0.0.1"]
+            + [f"http://bucket.s3.example.org:{port}/k"],
             capture_output=True,
             check=True,
         )

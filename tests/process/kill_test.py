@@ -130,7 +130,7 @@ def check(s3, certain, possible):
 
 def test_nothing_acknowledged_is_lost(scratch, rounds, rng):
     certain, versions, acknowledged, slowest = {}, 0, 0, 0.0
-    with Node(scratch / "data", device_capacity="8GiB") as node:
+    with Node(scratch / "data", device_capacity="8GiB", gc_interval=1) as node:
         node.client().create_bucket(Bucket=BUCKET)
         for number in range(rounds):
             writers = [Writer(node, writer, rng.randrange(2**32)) for writer in range(WRITERS)]

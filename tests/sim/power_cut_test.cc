@@ -12,6 +12,76 @@ namespace {
 constexpr std::string_view power_cut = "power cut", kill = "kill", full = "full disk", room = "room again",
                            slow = "slow disk", jump = "clock jump";
 
+/// One node through all its lives.
+class Run {
+ public:
+  Run(const Schedule& schedule, Trace& trace)
+      : step_(schedule.steps.begin()),
+        end_(schedule.steps.end()),
+        trace_(trace),
+        node_(loop_, schedule.seed),
+        workload_(node_, schedule.seed + 1) {}
+
+  std::string run() {
+    const bool was_disturbed = step_ != end_;
+    while (true) {
+      if (std::string words = begin_life(); !words.empty()) return words;
+      if (step_ == end_) break;
+      live();
+    }
+    if (was_disturbed && workload_.acknowledged() == 0) return "nothing was acknowledged";
+    return plaintext();
+  }
+
+ private:
+  std::string begin_life() {
+    if (auto started = node_.start(); !started) return "start: " + started.error().to_string();
+    if (auto ready = loop_.get(workload_.prepare()); !ready) return "prepare: " + ready.error().to_string();
+    trace_.note(loop_.now(),
+                [this] { return fmt::format("started, {} acknowledged so far", workload_.acknowledged()); });
+    return loop_.get(workload_.check());
+  }
+
+  /// Writers at work, until a step ends the node's life.
+  void live() {
+    Scope users(loop_.executor());
+    for (std::size_t writer = 0; writer < 4; ++writer) users.spawn(workload_.write(users, writer));
+    const BootTime born = loop_.now();
+    auto end = SimulatedNode::End::power_cut;
+    for (bool alive = true; alive && step_ != end_; ++step_) {
+      if (born + step_->at > loop_.now()) loop_.run_for(born + step_->at - loop_.now());
+      trace_.note(loop_.now(), [this] { return fmt::format("{} {}", step_->what, step_->argument); });
+      alive = step_->what != power_cut && step_->what != kill;
+      if (step_->what == kill) end = SimulatedNode::End::kill;
+      disturb(*step_);
+    }
+    node_.end(end, users);
+  }
+
+  void disturb(const Step& step) {
+    if (step.what == full) node_.set_full(true);
+    if (step.what == room) node_.set_full(false);
+    if (step.what == slow) node_.set_slow(static_cast<std::uint32_t>(step.argument));
+    if (step.what == jump)
+      node_.set_wall_offset(std::chrono::seconds(step.argument) - std::chrono::minutes(5));
+  }
+
+  std::string plaintext() const {
+    for (const std::string_view word :
+         {Workload::bucket_name, Workload::known_word, Workload::known_header,
+          std::string_view("plaintext-key"), std::string_view("plaintext-dir")}) {
+      if (node_.holds(word)) return fmt::format("'{}' stands on the disk", word);
+    }
+    return {};
+  }
+
+  std::vector<Step>::const_iterator step_, end_;
+  Trace& trace_;
+  SimulatedLoop loop_;
+  SimulatedNode node_;
+  Workload workload_;
+};
+
 class WholeNode final : public Simulation {
  public:
   /// `at` counts from the start of the node's present life.
@@ -37,58 +107,7 @@ class WholeNode final : public Simulation {
   }
 
   std::string run(const Schedule& schedule, Trace& trace) const override {
-    SimulatedLoop loop;
-    SimulatedNode node(loop, schedule.seed);
-    Workload workload(node, schedule.seed + 1);
-    auto step = schedule.steps.begin();
-    while (true) {
-      if (std::string words = begin_life(loop, node, workload, trace); !words.empty()) return words;
-      if (step == schedule.steps.end()) break;
-      live(loop, node, workload, trace, step, schedule.steps.end());
-    }
-    if (!schedule.steps.empty() && workload.acknowledged() == 0) return "nothing was acknowledged";
-    return plaintext_on(node);
-  }
-
- private:
-  using Steps = std::vector<Step>::const_iterator;
-
-  static std::string begin_life(SimulatedLoop& loop, SimulatedNode& node, Workload& workload, Trace& trace) {
-    if (auto started = node.start(); !started) return "start: " + started.error().to_string();
-    if (auto ready = loop.get(workload.prepare()); !ready) return "prepare: " + ready.error().to_string();
-    trace.note(loop.now(),
-               [&] { return fmt::format("started, {} acknowledged so far", workload.acknowledged()); });
-    return loop.get(workload.check());
-  }
-
-  /// Writers at work, until a step ends the node's life.
-  static void live(SimulatedLoop& loop, SimulatedNode& node, Workload& workload, Trace& trace, Steps& step,
-                   Steps end) {
-    Scope users(loop.executor());
-    for (std::size_t writer = 0; writer < 4; ++writer) users.spawn(workload.write(users, writer));
-    const BootTime born = loop.now();
-    for (; step != end; ++step) {
-      if (born + step->at > loop.now()) loop.run_for(born + step->at - loop.now());
-      trace.note(loop.now(), [&] { return fmt::format("{} {}", step->what, step->argument); });
-      if (step->what == full) node.set_full(true);
-      if (step->what == room) node.set_full(false);
-      if (step->what == slow) node.set_slow(static_cast<std::uint32_t>(step->argument));
-      if (step->what == jump)
-        node.set_wall_offset(std::chrono::seconds(step->argument) - std::chrono::minutes(5));
-      if (step->what == power_cut || step->what == kill) break;
-    }
-    const bool is_killed = step != end && step->what == kill;
-    node.end(is_killed ? SimulatedNode::End::kill : SimulatedNode::End::power_cut, users);
-    if (step != end) ++step;
-  }
-
-  static std::string plaintext_on(const SimulatedNode& node) {
-    for (const std::string_view word :
-         {Workload::bucket_name, Workload::known_word, Workload::known_header,
-          std::string_view("plaintext-key"), std::string_view("plaintext-dir")}) {
-      if (node.holds(word)) return fmt::format("'{}' stands on the disk", word);
-    }
-    return {};
+    return Run(schedule, trace).run();
   }
 };
 

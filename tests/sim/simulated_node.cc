@@ -98,14 +98,35 @@ Task<Result<>> SimulatedNode::open(Running& running) {
       {disk_, index_, rng_, pool_, loop_.executor(), clock_});
   if (!chunks) co_return fail(std::move(chunks).error());
   running.chunks = std::move(*chunks);
+  KISEKI_CO_TRY(co_await open_shards(running));
+  KISEKI_CO_TRY(co_await open_files(running));
+  running.scope.spawn(running.files->sweep());
+  running.scope.spawn(running.collector->run(running.scope));
+  co_return Result<>();
+}
+
+Task<Result<>> SimulatedNode::open_shards(Running& running) {
   const shard::CoreServices core{loop_.executor(), &clock_};
   auto shards = co_await shard::Node::open({.log_limit = 4_MiB, .cluster = key_file_.fingerprint()}, rows_,
                                            *running.log, {core}, pool_);
   if (!shards) co_return fail(std::move(shards).error());
   running.shards = std::move(*shards);
-  auto client = co_await running.shards->connect(core, 1);
-  if (!client) co_return fail(std::move(client).error());
-  running.client = std::move(*client);
+  for (const auto& [process, client] :
+       {std::pair(1, &running.client), std::pair(2, &running.collector_client)}) {
+    auto connected = co_await running.shards->connect(core, static_cast<std::uint64_t>(process));
+    if (!connected) co_return fail(std::move(connected).error());
+    *client = std::move(*connected);
+  }
+  running.collector = std::make_unique<gc::Collector>(
+      gc::Collector::Options{.interval = std::chrono::milliseconds(2 + rng_.below(50)), .rounds_whole = 5},
+      gc::Collector::Services{.clock = &clock_,
+                              .client = running.collector_client.get(),
+                              .references = running.shards->references(),
+                              .devices = {running.chunks.get()}});
+  co_return co_await running.collector->start();
+}
+
+Task<Result<>> SimulatedNode::open_files(Running& running) {
   const fs::Services services{loop_.executor(),     &clock_,       &rng_,          running.client.get(),
                               running.chunks.get(), &key_service_, &running.budget};
   auto tenant = co_await fs::bootstrap(services, [this](TenantId id) -> Result<> {
@@ -116,7 +137,6 @@ Task<Result<>> SimulatedNode::open(Running& running) {
   auto files = co_await fs::FileSystem::open(services);
   if (!files) co_return fail(std::move(files).error());
   running.files = std::move(*files);
-  running.scope.spawn(running.files->sweep());
   co_return Result<>();
 }
 

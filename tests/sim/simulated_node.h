@@ -6,6 +6,7 @@
 #include "chunk/chunk_store.h"
 #include "fs/file_system.h"
 #include "fs/identities.h"
+#include "gc/collector.h"
 #include "keys/keys.h"
 #include "raft/log.h"
 #include "shard/node.h"
@@ -52,6 +53,8 @@ class SimulatedNode {
     std::unique_ptr<raft::Log> log;
     std::unique_ptr<chunk::DeviceStore> chunks;
     std::unique_ptr<shard::Node> shards;
+    std::unique_ptr<shard::Client> collector_client;
+    std::unique_ptr<gc::Collector> collector;
     std::unique_ptr<shard::Client> client;
     Semaphore budget{64_MiB};
     std::unique_ptr<fs::FileSystem> files;
@@ -59,6 +62,8 @@ class SimulatedNode {
   };
 
   Task<Result<>> open(Running& running);
+  Task<Result<>> open_shards(Running& running);
+  Task<Result<>> open_files(Running& running);
   static Task<> close(Running& running);
   chunk::DeviceStore::SecretWrap wrap();
 

@@ -109,7 +109,8 @@ Task<Result<>> Workload::put_in_parts(std::string key) {
     if (!part) co_return fail(std::move(part).error());
     parts.push_back({number, part->properties.etag});
   }
-  auto done = co_await node_.files().complete_upload(space_, key, *upload, parts, "etag-2", {});
+  auto done = co_await node_.files().complete_upload(
+      {.space = space_, .key = key, .upload = *upload, .parts = parts, .etag = "etag-2"});
   settle(key, content, done.has_value());
   if (!done) co_return fail(std::move(done).error());
   co_return Result<>();

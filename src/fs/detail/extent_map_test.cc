@@ -10,8 +10,7 @@ class ExtentMap : public testing::Test {
  public:
   SpacePtr context() { return *gateway.get(gateway.tree.spaces().get(space)); }
   MapWriter writer(std::size_t record_pieces_max = entry_pieces_max) {
-    return MapWriter(gateway.tree, gateway.store,
-                     BodyOwner{context(), RowOwner(), record_pieces_max});
+    return MapWriter(gateway.tree, gateway.store, BodyOwner{context(), RowOwner(), record_pieces_max});
   }
 
   /// A piece that exists nowhere, told apart by its number.

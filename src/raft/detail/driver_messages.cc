@@ -105,6 +105,7 @@ Task<Result<>> Replica::Driver::read_barrier() {
     co_return fail(Errc::unavailable, "the replica has failed or is stopping");
   }
   if (role_ != Role::leader) co_return fail(Errc::not_leader);
+  if (!applied_own_term_ && KISEKI_PLANTED("read served before it is applied")) co_return Result<>{};
   const auto round = rounds_.join();
   quiet_ = false;
   work_.set();

@@ -46,23 +46,26 @@ Task<Result<>> Replica::Driver::start(Recovered recovered) {
                         .tail = recovered.tail});
   // A heartbeat answered before the crash is a promise to vote for nobody for so long.
   votes_from_ = services_.clock.now() + options_.tick * options_.election_ticks;
-  if (is_alone()) co_return co_await start_alone();
   scope_.spawn(take_readies());
   scope_.spawn(persist());
   scope_.spawn(tick());
   work_.set();
+  if (is_alone()) co_return co_await start_alone();
   co_return Result<>{};
 }
 
+/// The engine does not let a replica campaign before it has applied the changes of members that it knows to
+/// be committed; after them it may not be alone any more.
 Task<Result<>> Replica::Driver::start_alone() {
+  const Index committed = group_->status().commit;
+  while (applied_ < committed && !failure_) co_await applied_some_.wait();
+  if (failure_) co_return fail(*failure_);
+  if (!is_alone()) co_return Result<>{};
   if (const Status status = group_->campaign(); status != Status::ok) {
     co_return fail(detail::to_error(status));
   }
-  scope_.spawn(take_readies());
-  scope_.spawn(persist());
-  scope_.spawn(tick());
   work_.set();
-  while (!applied_own_term_ && !failure_) co_await applied_some_.wait();
+  while (is_alone() && !applied_own_term_ && !failure_) co_await applied_some_.wait();
   if (failure_) co_return fail(*failure_);
   co_return Result<>{};
 }

@@ -19,8 +19,7 @@ std::optional<BootTime> ReadRounds::confirm(const ReadState& state) {
   const auto found = sent_.find(state.sequence);
   if (found == sent_.end()) return std::nullopt;
   const BootTime sent = found->second->sent;
-  const Index index = KISEKI_PLANTED("read served before it is applied") ? 0 : state.index;
-  confirmed_.emplace(index, std::move(found->second));
+  confirmed_.emplace(state.index, std::move(found->second));
   sent_.erase(found);
   return sent;
 }

@@ -22,14 +22,14 @@ Replica::Options options_of_test() {
 
 }  // namespace
 
-LoneReplica::LoneReplica(SnapshotMeta base) : network_(loop_, 1) {
+LoneReplica::LoneReplica(std::uint64_t seed, SnapshotMeta base) : network_(loop_, seed) {
   const GroupSurroundings around{.loop = loop_,
                                  .network = network_,
                                  .history = history_,
                                  .trace = trace_,
                                  .options = options_of_test(),
                                  .disk_latency = milliseconds(40)};
-  node_ = std::make_unique<GroupNode>(around, 1, 1, std::move(base));
+  node_ = std::make_unique<GroupNode>(around, 1, seed, std::move(base));
   node_->start();
   KISEKI_ASSERT(node_->is_up());
   for (const NodeId peer : {NodeId{2}, NodeId{3}}) {
@@ -37,7 +37,10 @@ LoneReplica::LoneReplica(SnapshotMeta base) : network_(loop_, 1) {
   }
 }
 
-LoneReplica::~LoneReplica() { node_.reset(); }
+LoneReplica::~LoneReplica() {
+  for (const NodeId peer : {NodeId{2}, NodeId{3}}) network_.detach(peer);
+  node_.reset();
+}
 
 void LoneReplica::restart() {
   node_->crash();

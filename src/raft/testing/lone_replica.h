@@ -8,7 +8,7 @@ namespace kiseki::raft {
 /// to happen here.
 class LoneReplica {
  public:
-  explicit LoneReplica(SnapshotMeta base = {1, 1, {.voters = {1, 2, 3}}});
+  explicit LoneReplica(std::uint64_t seed, SnapshotMeta base = {1, 1, {.voters = {1, 2, 3}}});
   ~LoneReplica();
 
   GroupNode& node() { return *node_; }

@@ -177,6 +177,7 @@ Task<Result<>> RegisterMachine::stage(SnapshotSource& source) {
 }
 
 Task<Result<>> RegisterMachine::install(Index index) {
+  if (index == applied_) co_return Result<>{};
   // A crash may come between the log's new base and this.
   co_await clock_.sleep(std::chrono::milliseconds(120));
   const auto staged = *store_.get(family, as_view(staged_key), nullptr);

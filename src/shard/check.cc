@@ -134,8 +134,18 @@ Result<bool> Check::operation(const Operation& operation) {
     case Operation::Type::move_in:
       block(shard_.locks.user_of(operation.key));
       return true;
+    case Operation::Type::fence:
+      fence(operation.key);
+      return true;
   }
   KISEKI_ASSERT(false);
+}
+
+/// What the holder has prepared here may be committed at a primary elsewhere: it is ended first.
+void Check::fence(const Key& lock) {
+  const auto holder = lock_holder(lock);
+  if (!holder || KISEKI_PLANTED("5.1 a lock is broken under what its holder has prepared")) return;
+  block(shard_.locks.any_of(*holder));
 }
 
 /// Rule 3.8 without a clock: a held row stays until its retention is lifted, whatever its date.

@@ -24,6 +24,8 @@ Result<> Effects::apply(const Operation& operation) {
       return move(operation);
     case Operation::Type::move_in:
       return move_in(operation);
+    case Operation::Type::fence:
+      return {};  // Of a session, not of a row: the machine's.
   }
   KISEKI_ASSERT(false);
 }

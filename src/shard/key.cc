@@ -106,6 +106,21 @@ std::string item_of(std::uint64_t number) {
   return item;
 }
 
+Key lock_key(const LeafAddress& home, InodeId file, SessionId holder) {
+  std::string item;
+  Encoder(item).id(file).id(holder);
+  return key(home, Kind::lock, std::move(item));
+}
+
+std::optional<SessionId> lock_holder(const Key& row) {
+  if (row.kind != Kind::lock) return std::nullopt;
+  Decoder in(as_view(row.item));
+  in.id<InodeId>();
+  const auto holder = in.id<SessionId>();
+  if (!in.finish("lock") || holder.is_none()) return std::nullopt;
+  return holder;
+}
+
 Key system_key(Kind kind, std::string item) { return key(LeafAddress{}, kind, std::move(item)); }
 
 }  // namespace kiseki::shard

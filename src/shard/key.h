@@ -44,9 +44,9 @@ enum class Kind : std::uint8_t {
   upload = 0x0e,       ///< item: upload id (8).
   part = 0x0f,         ///< item: upload id (8), part number (4).
   lock = 0x10,         ///< item: file id (8), session that holds it (8).
-  intent = 0x11,    ///< item: original kind ‖ original item.
-  decision = 0x12,  ///< item: session (8), sequence (8).
-  session = 0x13,   ///< System shard; item: session (8).
+  intent = 0x11,       ///< item: original kind ‖ original item.
+  decision = 0x12,     ///< item: session (8), sequence (8).
+  session = 0x13,      ///< System shard; item: session (8).
   orphan = 0x14,
   retained = 0x15,
 

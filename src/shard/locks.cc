@@ -76,6 +76,11 @@ std::vector<const Holder*> Locks::writers_in(const LeafAddress& leaf, Kind kind)
   return writers;
 }
 
+const Holder* Locks::any_of(SessionId session) const {
+  const auto found = prepared_.lower_bound({.session = session, .sequence = 0});
+  return found == prepared_.end() || found->first.session != session ? nullptr : &found->second.holder;
+}
+
 bool Locks::is_full(const Key& row) const {
   const auto found = users_.find(row.encode());
   return found != users_.end() && found->second.readers.size() >= Intent::shared_max;

@@ -213,10 +213,21 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Commit& c
                      .epoch = progress_.epoch});
     for (const auto& operation : commit.transaction.operations) KISEKI_TRY(effects.apply(operation));
     KISEKI_TRY(effects.finish());
+    fence_holders(draft, commit.transaction);
   }
   sessions_.keep(draft, commit.id, commit.low_water,
                  {.outcome = outcome, .low_water = 0, .decided_at = std::nullopt});
   return decided(outcome);
+}
+
+void Machine::fence_holders(Draft& draft, const Transaction& transaction) {
+  for (const auto& operation : transaction.operations) {
+    if (operation.type != Operation::Type::fence) continue;
+    const auto holder = lock_holder(operation.key);
+    if (holder && !KISEKI_PLANTED("5.1 a broken lock does not fence its holder")) {
+      sessions_.fence(draft, *holder);
+    }
+  }
 }
 
 Result<Answer> Machine::answer_prepared(Draft& draft, const Prepared& prepared,

@@ -421,6 +421,36 @@ TEST_F(TwoPhase, a_fenced_session_cannot_commit_what_it_prepared) {
   EXPECT_EQ(count(family_rows, Kind::decision), 0U);
 }
 
+TEST_F(TwoPhase, breaking_a_lock_fences_its_holder_in_the_same_entry) {
+  const SessionId holder{9};
+  const Key lock = lock_key(leaf, InodeId(3), holder);
+  const Stamp version = put(lock);
+  EXPECT_EQ(commit(transaction_of_test().break_lock(lock, Stamp(1))).refusal, Refusal::version);
+  EXPECT_FALSE(machine_->sessions().is_fenced(holder));
+  // What the holder has prepared is ended first: its fate may be decided elsewhere.
+  const TransactionId prepared{holder, 1};
+  apply(create(prepared));
+  const Commit breaks{next_id(), 0, transaction_of_test().break_lock(lock, version)};
+  const auto blocked = apply(breaks);
+  EXPECT_EQ(blocked.type, Answer::Type::blocked);
+  EXPECT_EQ(blocked.holder->id, prepared);
+  EXPECT_FALSE(machine_->sessions().is_fenced(holder));
+  apply(decide(prepared, Verdict::aborted));
+  EXPECT_TRUE(apply(breaks).outcome.committed());
+  EXPECT_FALSE(get(lock));
+  for (int i = 0; i < 2; ++i, open()) {
+    EXPECT_EQ(apply(Commit{{holder, 2}, 0, transaction_of_test()}).type, Answer::Type::fenced);
+    EXPECT_EQ(apply(create({holder, 3})).type, Answer::Type::fenced);
+    EXPECT_EQ(machine_->sessions().fenced(), std::vector{holder});
+  }
+}
+
+TEST_F(TwoPhase, a_prepare_fences_nobody) {
+  Prepare prepare = create(next_id());
+  prepare.part.break_lock(lock_key(leaf, InodeId(3), SessionId(9)), Stamp(1));
+  EXPECT_FALSE(Proposal::decode(as_view(Proposal{Stamp(1), prepare}.encode())));
+}
+
 TEST_F(TwoPhase, locks_block_others_and_survive_a_restart) {
   const auto id = next_id();
   apply(create(id));
@@ -561,6 +591,16 @@ TEST(TransactionRules, invalid_ones_are_refused_before_they_are_sent) {
   EXPECT_EQ(code(Transaction{}.erase(entry('a'))), Errc::invalid_argument);
   auto move = transaction_of_test().require(Type::exists, entry('a')).require(Type::absent, entry('b'));
   EXPECT_EQ(code(move.move(entry('a'), entry('b'))), Errc::invalid_argument);
+  const Key lock = lock_key(leaf, InodeId(3), SessionId(9));
+  EXPECT_EQ(code(transaction_of_test().break_lock(lock, Stamp(1))), Errc{});
+  EXPECT_EQ(code(transaction_of_test().break_lock(entry('a'), Stamp(1))), Errc::invalid_argument);
+  EXPECT_EQ(code(transaction_of_test().erase(key(leaf, Kind::lock, item_of(1)))), Errc::invalid_argument);
+  for (const auto left_out : {Operation::Type::erase, Operation::Type::put}) {
+    auto fence = transaction_of_test().break_lock(lock, Stamp(1));
+    if (left_out == Operation::Type::put) fence.asserts.clear();
+    std::erase_if(fence.operations, [left_out](const auto& one) { return one.type == left_out; });
+    EXPECT_EQ(code(fence), Errc::invalid_argument);
+  }
   Transaction large = transaction_of_test();
   for (std::uint64_t i = 0; i < 8193; ++i) large.erase(key(leaf, Kind::inode, item_of(i)));
   EXPECT_EQ(code(large), Errc::too_large);

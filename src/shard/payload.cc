@@ -1,5 +1,7 @@
 #include "shard/detail/payload.h"
 
+#include <algorithm>
+
 #include "shard/detail/row_codec.h"
 
 namespace kiseki::shard::detail {
@@ -58,6 +60,8 @@ void read(RowReader& in, Prepare& prepare) {
   prepare.age = in.in().id<Stamp>();
   prepare.primary = in.key();
   prepare.part = in.transaction();
+  const auto is_fence = [](const Operation& one) { return one.type == Operation::Type::fence; };
+  if (std::ranges::any_of(prepare.part.operations, is_fence)) in.in().reject();
 }
 void read(RowReader& in, Decide& decide) {
   decide.id = in.id();

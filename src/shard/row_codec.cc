@@ -133,7 +133,7 @@ Assert RowReader::assertion() {
 Operation RowReader::operation() {
   Operation operation;
   const auto type = in_.integer<std::uint8_t>();
-  if (type < 1 || type > static_cast<std::uint8_t>(Operation::Type::move_in)) in_.reject();
+  if (type < 1 || type > static_cast<std::uint8_t>(Operation::Type::fence)) in_.reject();
   operation.type = static_cast<Operation::Type>(type);
   operation.key = key();
   if (has_record(operation.type)) {

@@ -35,6 +35,9 @@ Result<> check_spread(const Transaction& transaction) {
     if (one.type == Operation::Type::put_stamped && !is_scanned(one.key.kind)) {
       return fail(Errc::invalid_argument, "transaction: put-stamped on several shards");
     }
+    if (one.type == Operation::Type::fence) {
+      return fail(Errc::invalid_argument, "transaction: a lock broken on several shards");
+    }
   }
   for (const auto& one : transaction.asserts) {
     const auto changes_guard = [&one](const Operation& operation) {

@@ -69,6 +69,14 @@ bool Sessions::is_fenced(SessionId session) const {
   return found != sessions_.end() && found->second.fenced;
 }
 
+std::vector<SessionId> Sessions::fenced() const {
+  std::vector<SessionId> fenced;
+  for (const auto& [id, session] : sessions_) {
+    if (session.fenced && session.low_water != all_sequences) fenced.push_back(id);
+  }
+  return fenced;
+}
+
 std::uint64_t Sessions::low_water(SessionId session) const {
   const auto found = sessions_.find(session);
   return found == sessions_.end() ? 0 : found->second.low_water;
@@ -111,7 +119,7 @@ void Sessions::keep(Draft& draft, TransactionId id, std::uint64_t low_water, Kep
 }
 
 void Sessions::fence(Draft& draft, SessionId session) {
-  if (is_fenced(session)) return;
+  if (session.is_none() || is_fenced(session)) return;
   sessions_[session].fenced = true;
   draft.put(family_state, state_key(shard_, StateType::fence, session.value()), {});
 }

@@ -182,7 +182,7 @@ Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
 }
 
 Result<Standings> Shard::standing_now() const {
-  Standings standing{.all = {}, .range = machine_->range()};
+  Standings standing{.all = {}, .fenced = machine_->sessions().fenced(), .range = machine_->range()};
   for (const auto& [id, prepared] : machine_->locks().all()) {
     standing.all.push_back(
         {.holder = prepared.holder, .prepared = prepared.stamp, .spaces = prepared.spaces});

@@ -1,6 +1,7 @@
 #include "shard/detail/sweeper.h"
 
 #include "base/logging.h"
+#include "base/planted.h"
 
 namespace kiseki::shard::detail {
 
@@ -19,36 +20,45 @@ bool Sweeper::is_old(Stamp prepared) const {
   return now - then > options_.age_max;
 }
 
-Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& gone,
-                                             std::set<SessionId>& standing) {
+Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& gone, Seen& seen) {
   const auto found = co_await route.port->standing();
   if (!found) co_return fail(found.error());
+  seen.fenced.insert(found->fenced.begin(), found->fenced.end());
   for (const auto& one : found->all) {
-    standing.insert(one.holder.id.session);
+    seen.standing.insert(one.holder.id.session);
     if (!gone.contains(one.holder.id.session) && !is_old(one.prepared)) continue;
     KISEKI_CO_TRY(co_await resolver_.end(*route.port, one.holder));
   }
   co_return found->range;
 }
 
+Task<Result<>> Sweeper::follow(const SessionTable& table, const Seen& seen) {
+  for (const auto& entry : table.sessions) {
+    const bool is_fenced = entry.row.state == SessionRow::State::fenced;
+    // A broken lock has fenced it in one shard.
+    const bool is_to_fence = !is_fenced && seen.fenced.contains(entry.id);
+    if (is_to_fence && !KISEKI_PLANTED("5.1 a broken lock fences in one shard alone")) {
+      KISEKI_CO_TRY(co_await registry_.fence(entry));
+    }
+    // A fenced session prepares nothing more, so one whole look without it is enough.
+    if (is_fenced && !seen.standing.contains(entry.id)) KISEKI_CO_TRY(co_await registry_.forget(entry));
+  }
+  co_return Result<>{};
+}
+
 Task<Result<>> Sweeper::sweep() {
   const auto table = co_await registry_.table();
   if (!table) co_return fail(table.error());
   const auto gone = table->gone();
-  std::set<SessionId> standing;
+  Seen seen;
   Coverage looked;
   while (const auto slot = looked.missing()) {
-    const auto range = co_await sweep_shard(routes_.of(*slot), gone, standing);
+    const auto range = co_await sweep_shard(routes_.of(*slot), gone, seen);
     if (!range) co_return fail(range.error());
     if (!range->contains(*slot)) co_return fail(Errc::unavailable, "a shard is being split");
     looked.add(*range);
   }
-  // A fenced session prepares nothing more, so one whole look without it is enough.
-  for (const auto& entry : table->sessions) {
-    const bool is_fenced = entry.row.state == SessionRow::State::fenced;
-    if (is_fenced && !standing.contains(entry.id)) KISEKI_CO_TRY(co_await registry_.forget(entry));
-  }
-  co_return Result<>{};
+  co_return co_await follow(*table, seen);
 }
 
 }  // namespace kiseki::shard::detail

@@ -42,6 +42,9 @@ struct Operation {
     // The halves of a move between two shards; the client makes them.
     move_out = 6,  ///< As `erase`, but nothing vanishes.
     move_in = 7,   ///< As `put`, of a record that keeps its version.
+    /// The holder of this lock row commits nothing more. One-shard transactions only, which erase the row and
+    /// assert its version.
+    fence = 8,
   };
   Type type = Type::put;
   Key key;
@@ -75,6 +78,8 @@ struct Transaction {
   Transaction& erase(Key row);
   Transaction& put_stamped(Key row, Record record);
   Transaction& move(Key from, Key to);
+  /// Breaks a lock: the row goes, and its holder is fenced in the same commit, in every shard soon after.
+  Transaction& break_lock(Key row, Stamp version);
 };
 
 /// Why a transaction did not commit. Expected, and decided for good: nothing of it happened.

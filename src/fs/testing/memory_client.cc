@@ -294,6 +294,7 @@ void MemoryShards::apply(const Operation& operation, Stamp stamp, std::uint64_t 
       break;
     }
     case Operation::Type::touch:
+    case Operation::Type::fence:
       break;
     case Operation::Type::move_out:
     case Operation::Type::move_in:

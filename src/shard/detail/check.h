@@ -38,6 +38,7 @@ class Check {
   Result<bool> generation(const Assert& assertion, std::size_t place);
   Result<bool> prefix_empty(const Assert& assertion, std::size_t place);
   Result<bool> operation(const Operation& operation);
+  void fence(const Key& lock);
   Result<bool> may_vanish(const Key& key);
   bool adds_entries(const LeafAddress& leaf) const;
   void block(const Holder* holder);

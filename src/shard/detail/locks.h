@@ -29,6 +29,8 @@ class Locks {
   const Holder* user_of(const Key& row) const;
   /// Who changes an ordinary row of the leaf and kind.
   std::vector<const Holder*> writers_in(const LeafAddress& leaf, Kind kind) const;
+  /// Something that the session has prepared.
+  const Holder* any_of(SessionId session) const;
   /// A shared lock more would be one too many.
   bool is_full(const Key& row) const;
 

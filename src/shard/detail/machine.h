@@ -103,6 +103,7 @@ class Machine {
   Result<Answer> answer_prepared(Draft& draft, const Prepared& prepared, const Transaction& part) const;
   Result<Checked> check(Draft& draft, const Transaction& transaction) const;
   bool locks_are_full(const Transaction& part) const;
+  void fence_holders(Draft& draft, const Transaction& transaction);
   /// Ends a prepared transaction: carries out what it staged, or not.
   Result<> settle(Draft& draft, TransactionId id, Verdict verdict, Stamp version);
   Stamp next_stamp(Stamp at_least);

@@ -13,6 +13,8 @@ class Registry {
   /// A new session; the earlier ones of `process` are fenced in every shard.
   Task<Result<SessionId>> open(std::uint64_t process) const;
   Task<Result<SessionTable>> table() const;
+  /// In every shard.
+  Task<Result<>> fence(SessionTable::Entry entry) const;
   /// Nothing of a fenced session is left in any shard: it is forgotten.
   Task<Result<>> forget(SessionTable::Entry entry) const;
   /// A transaction of the node itself, on the system shard. `conflict` when it is refused.
@@ -20,7 +22,6 @@ class Registry {
 
  private:
   Task<Result<SessionId>> allocate(std::uint64_t process) const;
-  Task<Result<>> fence(SessionTable::Entry entry) const;
   Task<Result<>> everywhere(Proposal proposal) const;
 
   const Routes& routes_;

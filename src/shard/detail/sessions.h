@@ -28,6 +28,8 @@ class Sessions {
   Result<> load(kv::KvStore& store);
 
   bool is_fenced(SessionId session) const;
+  /// Those that are not forgotten.
+  std::vector<SessionId> fenced() const;
   /// Sequences below it are finished and forgotten.
   std::uint64_t low_water(SessionId session) const;
   bool is_full(SessionId session) const;

@@ -50,9 +50,10 @@ struct Standing {
   std::vector<SpaceEpoch> spaces;
 };
 
-/// All that a shard has prepared, and the slots this speaks for.
+/// All that a shard has prepared, whom it has fenced and not forgotten, and the slots this speaks for.
 struct Standings {
   std::vector<Standing> all;
+  std::vector<SessionId> fenced;  ///< Here; by a broken lock only here.
   SlotRange range;
 };
 

@@ -9,7 +9,7 @@
 namespace kiseki::shard::detail {
 
 /// Ends the transactions nobody meets: those of fenced sessions, and those prepared long ago. Then forgets
-/// the fenced sessions.
+/// the fenced sessions, and fences everywhere who lost a lock in one shard.
 class Sweeper {
  public:
   struct Options {
@@ -23,8 +23,15 @@ class Sweeper {
   Task<Result<>> sweep();
 
  private:
+  /// Of all shards.
+  struct Seen {
+    std::set<SessionId> standing;  ///< Have prepared something.
+    std::set<SessionId> fenced;    ///< In one shard or more.
+  };
   /// The slots it has looked at.
-  Task<Result<SlotRange>> sweep_shard(Route route, const GoneSessions& gone, std::set<SessionId>& standing);
+  Task<Result<SlotRange>> sweep_shard(Route route, const GoneSessions& gone, Seen& seen);
+  /// Fences everywhere who is fenced somewhere, forgets of whom nothing is left.
+  Task<Result<>> follow(const SessionTable& table, const Seen& seen);
   bool is_old(Stamp prepared) const;
 
   const Routes& routes_;

@@ -33,7 +33,7 @@ class Client {
 
   /// Commits once, whatever is lost or repeated on the way. A refusal is an outcome; an error leaves it
   /// unknown
-  /// (`timed_out`, `unavailable`) or says that the session may not write any more (`fenced`).
+  /// (`timed_out`, `unavailable`) or says that the session may not write any more (`fenced`, for good).
   virtual Task<Result<Outcome>> commit(Transaction transaction) = 0;
 
   /// Counters of leaves, zero for those that are not there; each is read linearizably.

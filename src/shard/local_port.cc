@@ -30,6 +30,14 @@ Task<Result<std::vector<Row>>> LocalPort::pending(GoneSessions gone, std::uint32
   co_return co_await hop(home_, shard_.pending(std::move(gone), rows_max));
 }
 
+Task<Result<std::vector<SessionId>>> LocalPort::beat(std::vector<SessionId> sessions) {
+  co_return co_await hop(home_, shard_.beat(std::move(sessions)));
+}
+
+Task<Result<std::vector<SessionId>>> LocalPort::silent(std::vector<SessionId> open) {
+  co_return co_await hop(home_, shard_.silent(std::move(open)));
+}
+
 Task<Result<Judgement>> LocalPort::judge(std::vector<ChunkId> chunks) {
   co_return co_await hop(home_, shard_.judge(std::move(chunks)));
 }

@@ -338,9 +338,10 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Fence& fence) {
 }
 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Forget& forget) {
-  const bool has_prepared = std::ranges::any_of(
-      locks_.all(), [&forget](const auto& one) { return one.first.session == forget.session; });
-  if (!has_prepared) sessions_.forget(draft, forget.session);
+  GoneSessions gone = forget.gone;
+  if (KISEKI_PLANTED("5.1 the living are forgotten with the gone")) gone.living.clear();
+  for (const auto& [id, prepared] : locks_.all()) gone.spare(id.session);
+  sessions_.forget(draft, gone);
   return Answer{};
 }
 

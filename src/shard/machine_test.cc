@@ -413,7 +413,7 @@ TEST_F(TwoPhase, a_fenced_session_cannot_commit_what_it_prepared) {
   apply(create(id));
   apply(Fence{session});
   EXPECT_EQ(apply(decide(id, Verdict::committed)).outcome.refusal, Refusal::aborted);
-  apply(Forget{session});
+  apply(Forget{.gone = {.last = session, .living = {}}});
   EXPECT_EQ(count(family_rows, Kind::decision), 0U);
   open();
   EXPECT_EQ(apply(Commit{next_id(), 0, transaction_of_test()}).type, Answer::Type::fenced);
@@ -425,7 +425,7 @@ TEST_F(TwoPhase, breaking_a_lock_fences_its_holder_in_the_same_entry) {
   const SessionId holder{9};
   const Key lock = lock_key(leaf, InodeId(3), holder);
   const Stamp version = put(lock);
-  EXPECT_EQ(commit(transaction_of_test().break_lock(lock, Stamp(1))).refusal, Refusal::version);
+  EXPECT_EQ(commit(transaction_of_test().break_lock(lock, Stamp(77))).refusal, Refusal::version);
   EXPECT_FALSE(machine_->sessions().is_fenced(holder));
   // What the holder has prepared is ended first: its fate may be decided elsewhere.
   const TransactionId prepared{holder, 1};

@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "shard/detail/checkpoint.h"
 #include "shard/detail/families.h"
+#include "shard/detail/heartbeats.h"
 #include "shard/detail/hop.h"
 #include "shard/detail/node_row.h"
 #include "shard/detail/registry.h"
@@ -84,6 +85,9 @@ class Node::State {
   Task<Result<>> open_place(ShardId shard);
   Task<Result<>> open_places();
   Task<Result<>> take_routes();
+  /// Tells the system shard that the sessions of this node are alive.
+  Task<> beat();
+  Task<Result<>> beat_once();
   /// Opens what splits have made.
   Task<> follow_splits();
   Task<Result<KnownMap>> read_map();
@@ -172,6 +176,27 @@ Task<> Node::State::follow_splits() {
   }
 }
 
+Task<> Node::State::beat() {
+  while (co_await background_.sleep(*cores_.front().clock, Heartbeats::interval)) {
+    const auto beaten = co_await beat_once();
+    if (!beaten) log::debug("shard", "heartbeat: {}", beaten.error().to_string());
+  }
+}
+
+Task<Result<>> Node::State::beat_once() {
+  std::vector<SessionId> living;
+  for (const auto& session : sessions_) {
+    if (!session->is_fenced()) living.push_back(session->id());
+  }
+  if (living.empty()) co_return Result<>{};
+  const auto fenced = co_await Registry(*routes_).beat(std::move(living));
+  if (!fenced) co_return fail(fenced.error());
+  for (const auto& session : sessions_) {
+    if (std::ranges::find(*fenced, session->id()) != fenced->end()) session->fence();
+  }
+  co_return Result<>{};
+}
+
 Task<Result<Node::State::KnownMap>> Node::State::read_map() {
   PartRequest request;
   request.gets.push_back({system_key(Kind::map, {}), false});
@@ -253,6 +278,7 @@ Task<Result<>> Node::State::open() {
   background_.spawn(follow_splits());
   background_.spawn(checkpoint_.run(background_));
   background_.spawn(sweeper_->run(background_));
+  background_.spawn(beat());
   co_return Result<>{};
 }
 

@@ -195,6 +195,31 @@ TEST_F(NodeTest, pending_rows_of_fenced_sessions_are_abandoned) {
   EXPECT_TRUE(abandoned().empty());
 }
 
+TEST_F(NodeTest, a_session_lives_as_long_as_its_node_beats) {
+  open();
+  connect(2);
+  const SessionId left = client_->session();
+  const Key pending = key({test_space, InodeId(5), LeafId(0)}, Kind::pending, item_of(left.value()));
+  auto transaction = transaction_of_test().require(Type::absent, pending).put(pending, {});
+  ASSERT_TRUE(loop_.get(client_->commit(std::move(transaction)))->committed());
+  loop_.run_for(std::chrono::seconds(30));
+  EXPECT_TRUE(create(1, "alive")->committed());
+  crash(3);
+  open();
+  connect(1);
+  const auto abandoned = [&] {
+    std::size_t rows = 0;
+    for (const auto shard : client_->shards()) rows += loop_.get(client_->abandoned(shard, 10))->size();
+    return rows;
+  };
+  loop_.run_for(std::chrono::seconds(9));
+  EXPECT_EQ(abandoned(), 0U);
+  loop_.run_for(std::chrono::seconds(6));
+  EXPECT_EQ(abandoned(), 1U);
+  loop_.run_for(std::chrono::seconds(60));
+  EXPECT_TRUE(create(2, "alive")->committed());
+}
+
 TEST_F(NodeTest, another_cluster_is_refused) {
   open();
   stop();

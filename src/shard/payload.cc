@@ -32,7 +32,11 @@ void write(RowWriter& out, const Resolve& resolve) {
   out.out().enumerator(resolve.verdict).id(resolve.stamp);
 }
 void write(RowWriter& out, const Fence& fence) { out.out().id(fence.session); }
-void write(RowWriter& out, const Forget& forget) { out.out().id(forget.session); }
+void write(Encoder& out, const GoneSessions& gone) {
+  out.id(gone.last).integer(static_cast<std::uint32_t>(gone.living.size()));
+  for (const SessionId session : gone.living) out.id(session);
+}
+void write(RowWriter& out, const Forget& forget) { write(out.out(), forget.gone); }
 void write(RowWriter& out, const Configure& configure) {
   out.out().id(configure.space).integer(configure.epoch).enumerator(configure.state);
 }
@@ -76,7 +80,17 @@ void read(RowReader& in, Resolve& resolve) {
   resolve.stamp = in.in().id<Stamp>();
 }
 void read(RowReader& in, Fence& fence) { fence.session = in.in().id<SessionId>(); }
-void read(RowReader& in, Forget& forget) { forget.session = in.in().id<SessionId>(); }
+void read(Decoder& in, GoneSessions& gone) {
+  gone.last = in.id<SessionId>();
+  const auto count = in.integer<std::uint32_t>();
+  if (count > GoneSessions::living_max) in.reject();
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
+    const auto session = in.id<SessionId>();
+    if (!gone.living.empty() && session <= gone.living.back()) in.reject();
+    gone.living.push_back(session);
+  }
+}
+void read(RowReader& in, Forget& forget) { read(in.in(), forget.gone); }
 void read(RowReader& in, Configure& configure) {
   configure.space = in.in().id<NamespaceId>();
   configure.epoch = in.in().integer<std::uint32_t>();
@@ -128,6 +142,35 @@ Result<Proposal> Proposal::decode(View bytes) {
   read_body(static_cast<std::size_t>(type) - 1, rows, proposal);
   KISEKI_TRY(in.finish("shard entry"));
   return proposal;
+}
+
+void GoneSessions::add(const GoneSessions& more) {
+  std::vector<SessionId> all;
+  std::ranges::set_union(living, more.living, std::back_inserter(all));
+  std::erase_if(all, [&](SessionId session) { return contains(session) || more.contains(session); });
+  last = std::max(last, more.last);
+  living = std::move(all);
+}
+
+void GoneSessions::spare(SessionId session) {
+  if (contains(session)) living.insert(std::ranges::lower_bound(living, session), session);
+}
+
+std::string GoneSessions::encode() const {
+  std::string bytes;
+  Encoder out(bytes);
+  out.integer(format);
+  write(out, *this);
+  return bytes;
+}
+
+Result<GoneSessions> GoneSessions::decode(View bytes) {
+  auto begun = begin_value(bytes, format, "sessions that are gone");
+  if (!begun) return fail(std::move(begun).error());
+  GoneSessions gone;
+  read(*begun, gone);
+  KISEKI_TRY(begun->finish("sessions that are gone"));
+  return gone;
 }
 
 std::string Intent::encode() const {

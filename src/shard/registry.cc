@@ -41,6 +41,8 @@ Task<Result<SessionTable>> Registry::table() const {
   request.scans.push_back(SessionTable::request());
   auto reply = co_await routes_.system().port->read(std::move(request));
   if (!reply) co_return fail(std::move(reply).error());
+  // A part of the table would call the others gone.
+  if (reply->scans.front().more) co_return fail(Errc::too_large, "system shard: too many sessions");
   co_return SessionTable::decode(reply->scans.front().rows);
 }
 
@@ -73,6 +75,25 @@ Task<Result<>> Registry::fence(SessionTable::Entry entry) const {
   co_return Result<>{};
 }
 
+Task<Result<std::vector<SessionId>>> Registry::beat(std::vector<SessionId> living) const {
+  co_return co_await routes_.system().port->beat(std::move(living));
+}
+
+Task<Result<std::vector<SessionTable::Entry>>> Registry::silent() const {
+  auto known = co_await table();
+  if (!known) co_return fail(std::move(known).error());
+  std::erase_if(known->sessions,
+                [](const auto& entry) { return entry.row.state != SessionRow::State::open; });
+  std::vector<SessionId> open;
+  for (const auto& entry : known->sessions) open.push_back(entry.id);
+  const auto silent = co_await routes_.system().port->silent(std::move(open));
+  if (!silent) co_return fail(silent.error());
+  std::erase_if(known->sessions, [&silent](const auto& entry) {
+    return std::ranges::find(*silent, entry.id) == silent->end();
+  });
+  co_return std::move(known->sessions);
+}
+
 Task<Result<SessionId>> Registry::open(std::uint64_t process) const {
   const auto opened = co_await allocate(process);
   if (!opened) co_return opened;
@@ -88,11 +109,16 @@ Task<Result<SessionId>> Registry::open(std::uint64_t process) const {
   co_return opened;
 }
 
-Task<Result<>> Registry::forget(SessionTable::Entry entry) const {
-  KISEKI_CO_TRY(co_await everywhere({.stamp = {}, .body = Forget{.session = entry.id}}));
+Task<Result<>> Registry::forget(SessionTable table, std::vector<SessionTable::Entry> gone) const {
+  GoneSessions all{.last = table.last, .living = {}};
+  for (const auto& entry : table.sessions) all.living.push_back(entry.id);
   Transaction transaction;
-  transaction.require(Assert::Type::version, session_key(entry.id), entry.version);
-  transaction.erase(session_key(entry.id));
+  for (const auto& entry : gone) {
+    std::erase(all.living, entry.id);
+    transaction.require(Assert::Type::version, session_key(entry.id), entry.version);
+    transaction.erase(session_key(entry.id));
+  }
+  KISEKI_CO_TRY(co_await everywhere({.stamp = {}, .body = Forget{.gone = std::move(all)}}));
   co_return co_await commit(std::move(transaction));
 }
 

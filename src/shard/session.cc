@@ -131,6 +131,13 @@ Task<Result<Answer>> Session::deliver(ShardPort& port, Proposal proposal, std::o
 }
 
 Task<Result<Outcome>> Session::commit(Transaction transaction) {
+  if (is_fenced()) co_return fail(Errc::fenced, "the session was fenced");
+  auto outcome = co_await commit_anywhere(std::move(transaction));
+  if (!outcome && outcome.error().code() == Errc::fenced) fence();
+  co_return outcome;
+}
+
+Task<Result<Outcome>> Session::commit_anywhere(Transaction transaction) {
   KISEKI_CO_TRY(transaction.validate());
   auto permit = co_await slots_.acquire_within(clock(), options_.limit);
   if (!permit) co_return fail(Errc::busy, "too many transactions are under way");

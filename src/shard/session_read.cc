@@ -166,6 +166,7 @@ Task<Result<std::vector<Row>>> Session::abandoned(ShardId shard, std::uint32_t r
   request.scans.push_back(SessionTable::request());
   auto reply = co_await read_part(routes_.system(), std::move(request));
   if (!reply) co_return fail(std::move(reply).error());
+  if (reply->scans.front().more) co_return fail(Errc::too_large, "system shard: too many sessions");
   const auto table = SessionTable::decode(reply->scans.front().rows);
   if (!table) co_return fail(table.error());
   co_return co_await route->port->pending(table->gone(), rows_max);

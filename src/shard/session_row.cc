@@ -32,7 +32,7 @@ Scan SessionTable::request() {
   return {.leaf = {},
           .kind = Kind::session,
           .from = {},
-          .rows_max = 1U << 20,
+          .rows_max = GoneSessions::living_max / 2,
           .direction = Scan::Direction::forward};
 }
 

@@ -46,9 +46,15 @@ Result<> Sessions::load(kv::KvStore& store) {
     auto& session = sessions_[in.id<SessionId>()];
     KISEKI_TRY(in.finish("session fence"));
     session.fenced = true;
-    if (!rows->value().empty()) session.low_water = all_sequences;
   }
   KISEKI_TRY(rows->status());
+  const auto gone = store.get(family_state, as_view(state_key(shard_, StateType::gone)));
+  if (!gone) return fail(gone.error());
+  if (*gone) {
+    auto known = GoneSessions::decode(as_view(**gone));
+    if (!known) return fail(std::move(known).error());
+    gone_ = std::move(*known);
+  }
   const auto results = range_of(state_key(shard_, StateType::result));
   rows = store.iterate(family_state, results);
   for (rows->seek(as_view(results.from)); rows->valid(); rows->next()) {
@@ -64,7 +70,12 @@ Result<> Sessions::load(kv::KvStore& store) {
   return rows->status();
 }
 
+bool Sessions::is_gone(SessionId session) const {
+  return !session.is_none() && gone_.contains(session) && !KISEKI_PLANTED("5.1 who is gone writes again");
+}
+
 bool Sessions::is_fenced(SessionId session) const {
+  if (is_gone(session)) return true;
   const auto found = sessions_.find(session);
   return found != sessions_.end() && found->second.fenced;
 }
@@ -72,12 +83,13 @@ bool Sessions::is_fenced(SessionId session) const {
 std::vector<SessionId> Sessions::fenced() const {
   std::vector<SessionId> fenced;
   for (const auto& [id, session] : sessions_) {
-    if (session.fenced && session.low_water != all_sequences) fenced.push_back(id);
+    if (session.fenced) fenced.push_back(id);
   }
   return fenced;
 }
 
 std::uint64_t Sessions::low_water(SessionId session) const {
+  if (is_gone(session)) return all_sequences;
   const auto found = sessions_.find(session);
   return found == sessions_.end() ? 0 : found->second.low_water;
 }
@@ -125,11 +137,12 @@ void Sessions::fence(Draft& draft, SessionId session) {
 }
 
 void Sessions::copy(Draft& draft, ShardId child, SlotRange upper) {
+  if (!gone_.last.is_none() && !KISEKI_PLANTED("1.8 a split loses who is gone")) {
+    draft.put(family_state, state_key(child, StateType::gone), gone_.encode());
+  }
   for (auto& [number, session] : sessions_) {
     if (session.fenced && !KISEKI_PLANTED("1.8 a split loses fences")) {
-      const bool is_forgotten = session.low_water == all_sequences;
-      draft.put(family_state, state_key(child, StateType::fence, number.value()),
-                is_forgotten ? std::string(1, '\1') : std::string());
+      draft.put(family_state, state_key(child, StateType::fence, number.value()), {});
     }
     for (auto& [sequence, kept] : session.results) {
       const TransactionId id{number, sequence};
@@ -146,11 +159,19 @@ void Sessions::copy(Draft& draft, ShardId child, SlotRange upper) {
   }
 }
 
-void Sessions::forget(Draft& draft, SessionId session) {
-  if (!is_fenced(session)) return;
-  sessions_[session].low_water = all_sequences;
-  drop_below(draft, session, all_sequences);
-  draft.put(family_state, state_key(shard_, StateType::fence, session.value()), std::string(1, '\1'));
+void Sessions::forget(Draft& draft, const GoneSessions& gone) {
+  for (auto at = sessions_.begin(); at != sessions_.end();) {
+    const SessionId session = at->first;
+    if (!gone.contains(session)) {
+      ++at;
+      continue;
+    }
+    drop_below(draft, session, all_sequences);
+    draft.erase(family_state, state_key(shard_, StateType::fence, session.value()));
+    at = sessions_.erase(at);
+  }
+  gone_.add(gone);
+  draft.put(family_state, state_key(shard_, StateType::gone), gone_.encode());
 }
 
 }  // namespace kiseki::shard::detail

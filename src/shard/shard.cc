@@ -14,6 +14,9 @@ metrics::Counter entries("kiseki_shard_entries_total", "Entries applied by the s
 metrics::Counter foreseen("kiseki_shard_foreseen_total", "Proposals answered without an entry.");
 metrics::Histogram commits("kiseki_shard_commit_seconds", "From proposal to answer.");
 
+/// Told at once.
+constexpr std::uint32_t leftover_max = 256;
+
 /// What may grow the store. Ends of transactions and deletes make room or bind little.
 bool adds_rows(const Proposal& proposal) {
   const auto* commit = std::get_if<Commit>(&proposal.body);
@@ -93,6 +96,7 @@ Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfSt
 /// Proposals under way may still commit; nobody here would learn it in time.
 void Shard::leadership(raft::Role role, raft::Term) {
   if (role == raft::Role::leader) return;
+  heartbeats_.clear();
   for (const auto& [index, waiter] : std::exchange(waiters_, {})) {
     waiter->lost = true;
     waiter->done.set();
@@ -182,11 +186,15 @@ Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
 }
 
 Result<Standings> Shard::standing_now() const {
-  Standings standing{.all = {}, .fenced = machine_->sessions().fenced(), .range = machine_->range()};
+  Standings standing{
+      .all = {}, .fenced = machine_->sessions().fenced(), .leftover = {}, .range = machine_->range()};
   for (const auto& [id, prepared] : machine_->locks().all()) {
     standing.all.push_back(
         {.holder = prepared.holder, .prepared = prepared.stamp, .spaces = prepared.spaces});
   }
+  auto leftover = Reader(store_, *machine_).leftover(leftover_max);
+  if (!leftover) return fail(std::move(leftover).error());
+  standing.leftover = std::move(*leftover);
   return standing;
 }
 
@@ -200,6 +208,23 @@ Task<Result<Scanned>> Shard::scan(Kind kind, Stamp after, std::uint32_t rows_max
 
 Task<Result<std::vector<Row>>> Shard::pending(GoneSessions gone, std::uint32_t rows_max) {
   co_return co_await newest([&] { return Reader(store_, *machine_).pending(gone, rows_max); });
+}
+
+std::vector<SessionId> Shard::beat_now(const std::vector<SessionId>& sessions) {
+  heartbeats_.beat(sessions, clock_.now());
+  std::vector<SessionId> fenced;
+  std::ranges::copy_if(sessions, std::back_inserter(fenced),
+                       [this](SessionId session) { return machine_->sessions().is_fenced(session); });
+  return fenced;
+}
+
+Task<Result<std::vector<SessionId>>> Shard::beat(std::vector<SessionId> sessions) {
+  co_return co_await newest([&] { return Result<std::vector<SessionId>>(beat_now(sessions)); });
+}
+
+Task<Result<std::vector<SessionId>>> Shard::silent(std::vector<SessionId> open) {
+  co_return co_await newest(
+      [&] { return Result<std::vector<SessionId>>(heartbeats_.silent(open, clock_.now())); });
 }
 
 Task<Result<Judgement>> Shard::judge(std::vector<ChunkId> chunks) {

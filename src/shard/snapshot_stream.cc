@@ -138,6 +138,8 @@ Result<> PieceReader::check_state(const SnapshotRow& row) {
       return validity(SpaceConfiguration::decode(as_view(row.value)));
     case StateType::result:
       return validity(Sessions::Kept::decode(as_view(row.value)));
+    case StateType::gone:
+      return validity(GoneSessions::decode(as_view(row.value)));
     case StateType::prepared:
       return validity(Prepared::decode(as_view(row.value)));
     case StateType::fence:

@@ -5,13 +5,29 @@
 
 namespace kiseki::shard::detail {
 
+namespace {
+/// Forgotten in one sweep.
+constexpr std::size_t gone_max = 1024;
+}  // namespace
+
 Task<> Sweeper::run(Scope& scope) {
   while (co_await scope.sleep(clock_, options_.interval)) {
-    const auto swept = co_await sweep();
+    auto swept = co_await expire();
+    if (swept) swept = co_await sweep();
     if (!swept && swept.error().code() != Errc::cancelled) {
       log::debug("shard", "sweep: {}", swept.error().to_string());
     }
   }
+}
+
+Task<Result<>> Sweeper::expire() {
+  const auto silent = co_await registry_.silent();
+  if (!silent) co_return fail(silent.error());
+  for (const auto& entry : *silent) {
+    log::warning("shard", "session {} has not been heard for too long: it is fenced", entry.id.value());
+    KISEKI_CO_TRY(co_await registry_.fence(entry));
+  }
+  co_return Result<>{};
 }
 
 bool Sweeper::is_old(Stamp prepared) const {
@@ -21,7 +37,7 @@ bool Sweeper::is_old(Stamp prepared) const {
 }
 
 Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& gone, Seen& seen) {
-  const auto found = co_await route.port->standing();
+  auto found = co_await route.port->standing();
   if (!found) co_return fail(found.error());
   seen.fenced.insert(found->fenced.begin(), found->fenced.end());
   for (const auto& one : found->all) {
@@ -29,10 +45,26 @@ Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& go
     if (!gone.contains(one.holder.id.session) && !is_old(one.prepared)) continue;
     KISEKI_CO_TRY(co_await resolver_.end(*route.port, one.holder));
   }
+  if (!found->leftover.empty()) KISEKI_CO_TRY(co_await clear(route, std::move(found->leftover)));
   co_return found->range;
 }
 
+/// As the node itself, which no namespace refuses.
+Task<Result<>> Sweeper::clear(Route route, std::vector<Row> leftover) {
+  if (KISEKI_PLANTED("2.6 pending rows of deleted namespaces stay")) co_return Result<>{};
+  Transaction transaction;
+  for (auto& row : leftover) {
+    transaction.require(Assert::Type::version, row.key, row.record.version);
+    transaction.erase(std::move(row.key));
+  }
+  const Commit commit{.id = {}, .low_water = 0, .transaction = std::move(transaction)};
+  const auto answer = co_await route.port->propose({.stamp = {}, .body = commit}, Attempt::first);
+  if (!answer) co_return fail(answer.error());
+  co_return Result<>{};
+}
+
 Task<Result<>> Sweeper::follow(const SessionTable& table, const Seen& seen) {
+  std::vector<SessionTable::Entry> gone;
   for (const auto& entry : table.sessions) {
     const bool is_fenced = entry.row.state == SessionRow::State::fenced;
     // A broken lock has fenced it in one shard.
@@ -41,9 +73,10 @@ Task<Result<>> Sweeper::follow(const SessionTable& table, const Seen& seen) {
       KISEKI_CO_TRY(co_await registry_.fence(entry));
     }
     // A fenced session prepares nothing more, so one whole look without it is enough.
-    if (is_fenced && !seen.standing.contains(entry.id)) KISEKI_CO_TRY(co_await registry_.forget(entry));
+    if (is_fenced && !seen.standing.contains(entry.id) && gone.size() < gone_max) gone.push_back(entry);
   }
-  co_return Result<>{};
+  if (gone.empty()) co_return Result<>{};
+  co_return co_await registry_.forget(table, std::move(gone));
 }
 
 Task<Result<>> Sweeper::sweep() {

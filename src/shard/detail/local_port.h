@@ -17,6 +17,8 @@ class LocalPort final : public ShardPort {
   Task<Result<Standings>> standing() override;
   Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
   Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) override;
+  Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> sessions) override;
+  Task<Result<std::vector<SessionId>>> silent(std::vector<SessionId> open) override;
   Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override;
   Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) override;
 

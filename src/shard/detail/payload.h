@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <variant>
@@ -65,9 +66,26 @@ struct Fence {
   SessionId session;
 };
 
-/// Results and decisions of a fenced session go: none of its intents is left in any shard.
+/// Sessions of which nothing can come any more: all up to `last` but the living.
+struct GoneSessions {
+  static constexpr std::size_t living_max = 1U << 17;
+  SessionId last;
+  std::vector<SessionId> living;  ///< Sorted.
+
+  bool contains(SessionId session) const {
+    return session <= last && !std::ranges::binary_search(living, session);
+  }
+  /// Whoever is gone stays so, in whatever order it is heard of.
+  void add(const GoneSessions& more);
+  void spare(SessionId session);
+
+  std::string encode() const;
+  static Result<GoneSessions> decode(View bytes);
+};
+
+/// These were fenced in every shard, and none of their intents is left in any: results and decisions go too.
 struct Forget {
-  SessionId session;
+  GoneSessions gone;
 };
 
 struct Configure {

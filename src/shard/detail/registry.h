@@ -13,10 +13,14 @@ class Registry {
   /// A new session; the earlier ones of `process` are fenced in every shard.
   Task<Result<SessionId>> open(std::uint64_t process) const;
   Task<Result<SessionTable>> table() const;
+  /// These sessions are alive. Returns those that are fenced.
+  Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> living) const;
+  /// The open ones that have not beaten for a term.
+  Task<Result<std::vector<SessionTable::Entry>>> silent() const;
   /// In every shard.
   Task<Result<>> fence(SessionTable::Entry entry) const;
-  /// Nothing of a fenced session is left in any shard: it is forgotten.
-  Task<Result<>> forget(SessionTable::Entry entry) const;
+  /// Nothing of these fenced sessions of the table is left in any shard: they are forgotten.
+  Task<Result<>> forget(SessionTable table, std::vector<SessionTable::Entry> gone) const;
   /// A transaction of the node itself, on the system shard. `conflict` when it is refused.
   Task<Result<>> commit(Transaction transaction) const;
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+
 #include "base/scope.h"
 #include "base/sync.h"
 #include "shard/client.h"
@@ -31,6 +33,9 @@ class Session {
 
   const Routes& routes() const noexcept { return routes_; }
   SessionId id() const noexcept { return options_.id; }
+  /// Commits are answered `fenced` from now on. From any core.
+  void fence() noexcept { is_fenced_ = true; }
+  bool is_fenced() const noexcept { return is_fenced_; }
   Clock& clock() const noexcept { return *core_.clock; }
   Executor executor() const noexcept { return core_.executor; }
   /// Ends what is under way in the background; what is left of it, others resolve.
@@ -46,6 +51,7 @@ class Session {
                                BootTime deadline);
   /// The same, to the shard that has `leaf`, wherever splits take it.
   Task<Result<Answer>> deliver_to(LeafAddress leaf, Proposal proposal, BootTime deadline);
+  Task<Result<Outcome>> commit_anywhere(Transaction transaction);
   Task<Result<Answer>> commit_one(Route route, Transaction transaction, BootTime until);
   Task<Result<Outcome>> commit_many(Transaction transaction, Semaphore::Permit permit);
   Task<Result<ReadReply>> read_once(const ReadRequest& request);
@@ -66,6 +72,7 @@ class Session {
   CoreServices core_;
   Resolver resolver_;
   Sequences sequences_;
+  std::atomic<bool> is_fenced_ = false;
   Semaphore slots_;
   Scope background_;
 };

@@ -32,6 +32,7 @@ struct SessionTable {
   Stamp last_version;  ///< Of its row; zero: there is none.
   std::vector<Entry> sessions;
 
+  /// A reply that says `more` is no table.
   static Scan request();
   static Result<SessionTable> decode(const std::vector<Row>& rows);
   GoneSessions gone() const;

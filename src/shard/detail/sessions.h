@@ -28,7 +28,7 @@ class Sessions {
   Result<> load(kv::KvStore& store);
 
   bool is_fenced(SessionId session) const;
-  /// Those that are not forgotten.
+  /// Those that are not gone.
   std::vector<SessionId> fenced() const;
   /// Sequences below it are finished and forgotten.
   std::uint64_t low_water(SessionId session) const;
@@ -41,8 +41,8 @@ class Sessions {
   void fence(Draft& draft, SessionId session);
   /// The shard `child` remembers all that this one does; decision rows in `upper` are its own from now on.
   void copy(Draft& draft, ShardId child, SlotRange upper);
-  /// Drops the results and decisions; the fence stays for ever.
-  void forget(Draft& draft, SessionId session);
+  /// They are fenced for ever; their results and decisions are dropped, and what was kept of each.
+  void forget(Draft& draft, const GoneSessions& gone);
 
  private:
   struct Session {
@@ -52,7 +52,10 @@ class Sessions {
   };
   void drop_below(Draft& draft, SessionId session, std::uint64_t sequence);
 
+  bool is_gone(SessionId session) const;
+
   ShardId shard_;
+  GoneSessions gone_;
   std::unordered_map<SessionId, Session> sessions_;
 };
 

@@ -8,6 +8,7 @@
 #include "base/sync.h"
 #include "kv/kv_store.h"
 #include "raft/replica.h"
+#include "shard/detail/heartbeats.h"
 #include "shard/detail/journal.h"
 #include "shard/detail/machine.h"
 #include "shard/detail/shard_port.h"
@@ -57,6 +58,8 @@ class Shard final : public raft::StateMachine, public ShardPort {
   Task<Result<Standings>> standing() override;
   Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
   Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) override;
+  Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> sessions) override;
+  Task<Result<std::vector<SessionId>>> silent(std::vector<SessionId> open) override;
   Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override;
   Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) override;
 
@@ -73,6 +76,7 @@ class Shard final : public raft::StateMachine, public ShardPort {
   template <class Look>
   Task<std::invoke_result_t<Look>> newest(Look look);
   Result<Standings> standing_now() const;
+  std::vector<SessionId> beat_now(const std::vector<SessionId>& sessions);
   Task<Result<Answer>> await(raft::Replica::Position position);
   Stamp now() const;
 
@@ -84,6 +88,7 @@ class Shard final : public raft::StateMachine, public ShardPort {
   std::function<void()> on_change_;
   std::unordered_map<raft::Index, Waiter*> waiters_;
   WaitList releases_;
+  Heartbeats heartbeats_;
   ::kiseki::Event idle_;
   std::size_t calls_ = 0;
   bool has_room_ = true;

@@ -25,16 +25,6 @@ struct PartReply {
   std::vector<Holder> undecided;
 };
 
-/// Sessions that were fenced in every shard: all up to `last` but the living.
-struct GoneSessions {
-  SessionId last;
-  std::vector<SessionId> living;  ///< Sorted.
-
-  bool contains(SessionId session) const {
-    return session <= last && !std::ranges::binary_search(living, session);
-  }
-};
-
 /// What a shard says of chunks, at one moment (rule 6.6).
 struct Judgement {
   SlotRange range;
@@ -54,6 +44,7 @@ struct Standing {
 struct Standings {
   std::vector<Standing> all;
   std::vector<SessionId> fenced;  ///< Here; by a broken lock only here.
+  std::vector<Row> leftover;  ///< Some pending rows of namespaces that are deleted: nobody can write there.
   SlotRange range;
 };
 
@@ -86,6 +77,10 @@ class ShardPort {
   virtual Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) = 0;
   /// Pending rows of sessions that are gone.
   virtual Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) = 0;
+  /// Of the system shard's leader: these sessions are alive. Returns those that are fenced.
+  virtual Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> sessions) = 0;
+  /// The same: which of the open sessions have not beaten for a term.
+  virtual Task<Result<std::vector<SessionId>>> silent(std::vector<SessionId> open) = 0;
   virtual Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) = 0;
   /// Chunks that lost references before `below`.
   virtual Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) = 0;

@@ -14,12 +14,13 @@ namespace kiseki::shard::detail {
 enum class StateType : std::uint8_t {
   progress = 1,
   space = 2,     ///< item: namespace
-  fence = 3,     ///< item: session
+  fence = 3,     ///< item: session that is not gone
   result = 4,    ///< item: session, sequence
   prepared = 5,  ///< item: session, sequence
   pending = 6,   ///< item: session, the key of a pending row
   range = 7,
   rebuilt = 16,       ///< Rounds up to this epoch are not judged (reference_rows.h).
+  gone = 11,          ///< The sessions of which nothing is left.
   configuration = 8,  ///< The replicas of the group.
   staged = 9,         ///< item: family, key; a row of a snapshot that waits to be installed
   install = 10,       ///< The staged snapshot that is being installed, or waits for it.

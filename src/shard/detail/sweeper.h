@@ -21,6 +21,8 @@ class Sweeper {
 
   Task<> run(Scope& scope);
   Task<Result<>> sweep();
+  /// Fences the sessions that have been silent for a term.
+  Task<Result<>> expire();
 
  private:
   /// Of all shards.
@@ -30,6 +32,8 @@ class Sweeper {
   };
   /// The slots it has looked at.
   Task<Result<SlotRange>> sweep_shard(Route route, const GoneSessions& gone, Seen& seen);
+  /// Pending rows of deleted namespaces.
+  Task<Result<>> clear(Route route, std::vector<Row> leftover);
   /// Fences everywhere who is fenced somewhere, forgets of whom nothing is left.
   Task<Result<>> follow(const SessionTable& table, const Seen& seen);
   bool is_old(Stamp prepared) const;

@@ -117,6 +117,12 @@ Task<Result<Scanned>> MortalPort::scan(Kind kind, Stamp after, std::uint32_t row
 Task<Result<std::vector<Row>>> MortalPort::pending(GoneSessions gone, std::uint32_t rows_max) {
   return pass(shard_.pending(std::move(gone), rows_max));
 }
+Task<Result<std::vector<SessionId>>> MortalPort::beat(std::vector<SessionId> sessions) {
+  return pass(shard_.beat(std::move(sessions)));
+}
+Task<Result<std::vector<SessionId>>> MortalPort::silent(std::vector<SessionId> open) {
+  return pass(shard_.silent(std::move(open)));
+}
 Task<Result<Judgement>> MortalPort::judge(std::vector<ChunkId> chunks) {
   return pass(shard_.judge(std::move(chunks)));
 }
@@ -308,6 +314,12 @@ void ShardWorld::sweep() {
     swept = loop_.get(sweeper.sweep());
   }
   if (!swept) throw std::runtime_error(swept.error().to_string());
+}
+
+void ShardWorld::expire() {
+  Sweeper sweeper(*routes_, clock_, {});
+  const auto expired = loop_.get(sweeper.expire());
+  if (!expired) throw std::runtime_error(expired.error().to_string());
 }
 
 LeafAddress ShardWorld::leaf_in(std::size_t shard, std::uint64_t nth) const {

@@ -87,6 +87,8 @@ class MortalPort : public ShardPort {
   Task<Result<Standings>> standing() override;
   Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
   Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) override;
+  Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> sessions) override;
+  Task<Result<std::vector<SessionId>>> silent(std::vector<SessionId> open) override;
   Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override;
   Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) override;
 
@@ -127,6 +129,8 @@ class ShardWorld {
   /// A new session of `process`; earlier ones of it are fenced.
   MortalSession& connect(std::uint64_t process);
   void sweep();
+  /// What the sweeper does before.
+  void expire();
   /// The node dies: every session with it. Unflushed writes of the store are lost, logs stay.
   void crash(std::uint64_t seed);
 

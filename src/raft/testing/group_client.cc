@@ -5,11 +5,11 @@
 namespace kiseki::raft {
 
 GroupClient::GroupClient(std::uint64_t number, std::uint64_t seed, Nodes& nodes, GroupSurroundings around,
-                         Clock& clock, Habits habits)
+                         Habits habits)
     : rng_(seed + number),
       nodes_(nodes),
       around_(around),
-      clock_(clock),
+      clock_(around_.loop),
       habits_(habits),
       last_number_(number << 32) {
   if (habits_.has_watchers && number % 2 == 1) {

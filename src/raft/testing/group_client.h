@@ -19,7 +19,7 @@ class GroupClient {
   };
   using Nodes = std::map<NodeId, std::unique_ptr<GroupNode>>;
 
-  GroupClient(std::uint64_t number, std::uint64_t seed, Nodes& nodes, GroupSurroundings around, Clock& clock,
+  GroupClient(std::uint64_t number, std::uint64_t seed, Nodes& nodes, GroupSurroundings around,
               Habits habits);
 
   /// Until the scope stops.
@@ -35,7 +35,7 @@ class GroupClient {
   SeededRng rng_;
   Nodes& nodes_;
   GroupSurroundings around_;
-  Clock& clock_;
+  sim::SimulatedClock clock_;
   Habits habits_;
   std::uint64_t last_number_;
   NodeId favourite_ = 0;

@@ -31,7 +31,6 @@ Duration up_to(std::uint64_t argument, Duration most) {
 
 GroupWorld::GroupWorld(const GroupProfile& profile, std::uint64_t seed, sim::Trace& trace)
     : rng_(seed ^ 0x5eed),
-      clock_(loop_),
       network_(loop_, seed),
       trace_(trace),
       around_{.loop = loop_,
@@ -48,7 +47,7 @@ GroupWorld::GroupWorld(const GroupProfile& profile, std::uint64_t seed, sim::Tra
   for (NodeId id = 1; id <= profile.learners; ++id) base.conf.learners.push_back(profile.voters + id);
   while (next_id_ <= profile.voters + profile.learners) add(next_id_, base);
   for (std::uint64_t i = 1; i <= profile.clients; ++i) {
-    clients_.push_back(std::make_unique<GroupClient>(i, seed, nodes_, around_, clock_, profile.habits));
+    clients_.push_back(std::make_unique<GroupClient>(i, seed, nodes_, around_, profile.habits));
     users_.spawn(clients_.back()->run(users_));
   }
 }

@@ -54,7 +54,6 @@ class GroupWorld {
 
   SeededRng rng_;
   sim::SimulatedLoop loop_;
-  sim::SimulatedClock clock_;
   sim::SimulatedNetwork network_;
   GroupHistory history_;
   sim::Trace& trace_;

@@ -57,12 +57,15 @@ class ExpiryRun {
     const BootTime began = world_.loop().now();
     for (std::uint64_t process = 0; process < 4; ++process) {
       const auto id = world_.loop().get(Registry(world_.routes()).open(process)).value();
-      users_.push_back(
-          {.id = id, .interval = milliseconds(500 + rng_.below(2500)), .due = began, .ends = {}});
+      users_.push_back({.id = id,
+                        .interval = milliseconds(500 + rng_.below(1500)),
+                        .due = began,
+                        .ends = {},
+                        .is_lost = false});
       if (rng_.below(2) == 0) users_.back().ends = began + milliseconds(rng_.below(60'000));
     }
     for (const auto& step : schedule_.steps) {
-      advance_to(began + step.at);
+      advance_to(std::max(began + step.at, world_.loop().now() + seconds(6)));
       if (step.what == "start") world_.crash(step.argument);
       if (step.what == "pause") world_.loop().run_for(milliseconds(step.argument));
       const auto words = check();
@@ -79,22 +82,28 @@ class ExpiryRun {
     Duration interval;
     BootTime due;
     std::optional<BootTime> ends;
+    bool is_lost = false;
     bool lives(BootTime now) const { return !ends || now < *ends; }
   };
 
   void advance_to(BootTime end) {
     while (world_.loop().now() < end) {
       world_.loop().run_for(milliseconds(100));
+      const bool looks = ++ticks_ % 10 == 0;
+      const bool looks_first = looks && rng_.below(2) == 0;
+      if (looks_first) world_.expire();
       for (auto& user : users_) beat(user);
-      if (++ticks_ % 10 == 0) world_.expire();
+      if (looks && !looks_first) world_.expire();
     }
   }
 
   void beat(User& user) {
     const BootTime now = world_.loop().now();
     if (!user.lives(now) || now < user.due) return;
-    user.due = now + user.interval + milliseconds(rng_.below(1000));
-    if (rng_.below(10) == 0) return;  // lost
+    user.due = now + user.interval + milliseconds(rng_.below(500));
+    // Lost, but not two in a row: with a pause that would be a term.
+    user.is_lost = !user.is_lost && rng_.below(5) == 0;
+    if (user.is_lost) return;
     const auto fenced = world_.loop().get(Registry(world_.routes()).beat({user.id}));
     if (!fenced || !fenced->empty()) is_wronged_ = true;
   }

@@ -25,12 +25,19 @@ def test_there_are_faults_to_speak_of():
     assert planted()
 
 
+def tests_text():
+    tests = [path for path in sources() if is_test(path)] + sorted((ROOT / "tests" / "sim").glob("*.cc"))
+    return "".join(path.read_text() for path in tests)
+
+
 def test_every_fault_is_named_by_a_test():
-    tests = "".join(path.read_text() for path in sources() if is_test(path))
-    tests += "".join(path.read_text() for path in (ROOT / "tests" / "sim").glob("*.cc"))
+    tests = tests_text()
     assert {name for name in planted() if f'"{name}"' not in tests} == set()
 
 
 def test_every_fault_has_a_row_and_every_row_a_fault():
-    page = (ROOT / "docs" / "simulation.md").read_text()
-    assert {name for name in planted() if f"`{name}`" not in page} == set()
+    rows = re.findall(r"^\|[^|]*\| `([^`]+)` \|", (ROOT / "docs" / "simulation.md").read_text(), re.MULTILINE)
+    assert planted() - set(rows) == set()
+    # Some faults are planted in a simulator alone.
+    tests = tests_text()
+    assert {name for name in rows if name not in planted() and f'"{name}"' not in tests} == set()

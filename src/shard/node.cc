@@ -105,7 +105,11 @@ class Node::State {
   // Shared with posted turns of the loop, which may come after the node has gone.
   std::shared_ptr<::kiseki::Event> changed_ = std::make_shared<::kiseki::Event>();
   std::unique_ptr<Routes> routes_;
-  std::vector<std::unique_ptr<Session>> sessions_;
+  struct Connected {
+    std::uint64_t process;
+    std::unique_ptr<Session> session;
+  };
+  std::vector<Connected> connected_;
   Scope background_;
   Checkpoint checkpoint_;
   std::unique_ptr<Sweeper> sweeper_;
@@ -185,14 +189,16 @@ Task<> Node::State::beat() {
 
 Task<Result<>> Node::State::beat_once() {
   std::vector<SessionId> living;
-  for (const auto& session : sessions_) {
-    if (!session->is_fenced()) living.push_back(session->id());
+  for (const auto& each : connected_) {
+    if (!each.session->is_fenced()) living.push_back(each.session->id());
   }
   if (living.empty()) co_return Result<>{};
   const auto fenced = co_await Registry(*routes_).beat(std::move(living));
   if (!fenced) co_return fail(fenced.error());
-  for (const auto& session : sessions_) {
-    if (std::ranges::find(*fenced, session->id()) != fenced->end()) session->fence();
+  for (const auto& each : connected_) {
+    if (std::ranges::find(*fenced, each.session->id()) == fenced->end()) continue;
+    each.session->fence();
+    checkpoint_.set_failure(Error(Errc::fenced, "this node was not heard in time, or its place was taken"));
   }
   co_return Result<>{};
 }
@@ -287,8 +293,11 @@ Task<Result<std::unique_ptr<Client>>> Node::State::connect(CoreServices core, st
   if (!opened) co_return fail(opened.error());
   Session::Options options;
   options.id = *opened;
-  sessions_.push_back(std::make_unique<Session>(options, *routes_, core));
-  co_return std::make_unique<SessionClient>(*sessions_.back());
+  for (const auto& each : connected_) {
+    if (each.process == process) each.session->fence();
+  }
+  connected_.push_back({process, std::make_unique<Session>(options, *routes_, core)});
+  co_return std::make_unique<SessionClient>(*connected_.back().session);
 }
 
 Task<std::vector<Node::ShardStatus>> Node::State::status() {
@@ -300,7 +309,7 @@ Task<std::vector<Node::ShardStatus>> Node::State::status() {
 Task<> Node::State::stop() {
   background_.request_stop();
   changed_->set();
-  for (const auto& session : sessions_) co_await hop(session->executor(), session->stop());
+  for (const auto& each : connected_) co_await hop(each.session->executor(), each.session->stop());
   co_await background_.stop();
   for (const auto& place : places_) co_await place->quiet();
   if (!failure()) {

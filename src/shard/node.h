@@ -60,7 +60,7 @@ class Node {
   /// `invalid_argument` where that cannot be, the system shard among it; after another error it may have
   /// happened or happen yet.
   Task<Result<ShardId>> split(ShardId shard, Slot first);
-  /// Set when a replica failed for good: the process must stop.
+  /// Set when a replica failed for good, or a session of this node was fenced: the process must stop.
   std::optional<Error> failure() const;
   /// Clients answer `cancelled` from now on. What is in memory is flushed, so that the next start is quick.
   Task<> stop();

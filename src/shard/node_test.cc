@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/planted.h"
 #include "raft/log.h"
 #include "shard/testing/shard_world.h"
 #include "sim/simulated_disk.h"
@@ -193,6 +194,18 @@ TEST_F(NodeTest, pending_rows_of_fenced_sessions_are_abandoned) {
   ASSERT_EQ(abandoned().size(), 1U);
   ASSERT_TRUE(loop_.get(client_->commit(transaction_of_test().erase(pending)))->committed());
   EXPECT_TRUE(abandoned().empty());
+}
+
+TEST_F(NodeTest, a_node_whose_session_was_fenced_stops) {
+  open();
+  connect(1);
+  connect(1);  // The earlier one is fenced, and nothing is wrong with that.
+  loop_.run_for(std::chrono::seconds(30));
+  EXPECT_FALSE(node_->failure());
+  const planted::Fault deaf("5.1 heartbeats are not heard");
+  loop_.run_for(std::chrono::seconds(30));
+  ASSERT_TRUE(node_->failure());
+  EXPECT_EQ(node_->failure()->code(), Errc::fenced);
 }
 
 TEST_F(NodeTest, a_session_lives_as_long_as_its_node_beats) {

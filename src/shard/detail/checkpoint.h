@@ -23,13 +23,13 @@ class Checkpoint {
   Task<> run(Scope& scope);
   /// Flush, then compact every log.
   Task<Result<>> flush();
-  /// From any core.
+  /// From any core: why the node must stop. The first reason stays.
   std::optional<Error> failure() const;
+  void set_failure(Error error);
 
  private:
   Task<> watch_room();
   Task<> watch_replicas();
-  void set_failure(Error error);
 
   const Bytes log_limit_;
   kv::KvStore& store_;

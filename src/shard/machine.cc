@@ -239,7 +239,8 @@ Result<Answer> Machine::answer_prepared(Draft& draft, const Prepared& prepared,
     if (operation.type != Operation::Type::move_out) continue;
     auto record = draft.record(operation.key);
     if (!record) return fail(std::move(record).error());
-    if (!*record) return fail(Errc::corrupted, "a locked row went");
+    // Not what was prepared under this id: an entry of a client gone wrong must not stop the shard.
+    if (!*record) return of_type(Answer::Type::stale);
     answer.moved.push_back(std::move(**record));
   }
   return answer;

@@ -520,6 +520,16 @@ TEST_F(TwoPhase, halves_of_a_move_carry_the_record) {
   EXPECT_EQ(get(entry('a', other_leaf)), before);
 }
 
+TEST_F(TwoPhase, another_part_under_the_same_id_stops_nothing) {
+  put(entry('a'), record_of_test("there"));
+  const auto id = next_id();
+  auto part = transaction_of_test();
+  part.operations.push_back({Operation::Type::move_out, entry('a'), {}, {}, {}});
+  EXPECT_EQ(apply(Prepare{id, 0, {}, entry('a'), part}).type, Answer::Type::prepared);
+  part.operations.front().key = entry('z');
+  EXPECT_EQ(apply(Prepare{id, 0, {}, entry('a'), part}).type, Answer::Type::stale);
+}
+
 TEST_F(TwoPhase, decisions_go_when_the_low_water_mark_passes) {
   const auto id = next_id();
   apply(create(id));

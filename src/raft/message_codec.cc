@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
+#include "raft/detail/meta_codec.h"
 
 namespace kiseki::raft {
 
@@ -32,20 +33,6 @@ bool is_known(std::uint8_t type) {
   return false;
 }
 
-void encode(Encoder& out, const std::vector<NodeId>& nodes) {
-  KISEKI_ASSERT(nodes.size() <= ConfState::members_max);
-  out.integer(static_cast<std::uint16_t>(nodes.size()));
-  for (const NodeId node : nodes) out.integer(node);
-}
-
-void encode(Encoder& out, const SnapshotMeta& meta) {
-  out.integer(meta.index).integer(meta.term).integer(std::uint8_t{meta.conf.auto_leave});
-  encode(out, meta.conf.voters);
-  encode(out, meta.conf.learners);
-  encode(out, meta.conf.voters_outgoing);
-  encode(out, meta.conf.learners_next);
-}
-
 void encode(Encoder& out, const Message& message) {
   const unsigned flags = (message.reject ? flag_reject : 0U) | (message.snapshot ? flag_snapshot : 0U);
   out.enumerator(message.type).integer(static_cast<std::uint8_t>(flags));
@@ -53,38 +40,11 @@ void encode(Encoder& out, const Message& message) {
   out.integer(message.index).integer(message.commit).integer(message.commit_term);
   out.integer(message.reject_hint).integer(static_cast<std::uint64_t>(message.priority));
   out.sized(message.context);
-  if (message.snapshot) encode(out, message.snapshot->meta);
+  if (message.snapshot) detail::encode_meta(out, message.snapshot->meta);
   out.integer(static_cast<std::uint32_t>(message.entries.size()));
   for (const Entry& entry : message.entries) {
     out.integer(entry.index).integer(entry.term).enumerator(entry.type).sized(entry.data);
   }
-}
-
-/// 0 or 1, nothing else.
-bool decode_flag(Decoder& in) {
-  const auto value = in.integer<std::uint8_t>();
-  if (value > 1) in.reject();
-  return value == 1;
-}
-
-std::vector<NodeId> decode_nodes(Decoder& in) {
-  const auto count = in.integer<std::uint16_t>();
-  if (count > ConfState::members_max) in.reject();
-  std::vector<NodeId> nodes;
-  for (std::uint16_t i = 0; i < count && !in.failed(); ++i) nodes.push_back(in.integer<NodeId>());
-  return nodes;
-}
-
-SnapshotMeta decode_meta(Decoder& in) {
-  SnapshotMeta meta;
-  meta.index = in.integer<Index>();
-  meta.term = in.integer<Term>();
-  meta.conf.auto_leave = decode_flag(in);
-  meta.conf.voters = decode_nodes(in);
-  meta.conf.learners = decode_nodes(in);
-  meta.conf.voters_outgoing = decode_nodes(in);
-  meta.conf.learners_next = decode_nodes(in);
-  return meta;
 }
 
 std::vector<Entry> decode_entries(Decoder& in) {
@@ -95,7 +55,7 @@ std::vector<Entry> decode_entries(Decoder& in) {
   for (std::uint32_t i = 0; i < count && !in.failed(); ++i) {
     Entry entry{
         .index = in.integer<Index>(), .term = in.integer<Term>(), .type = {}, .data = {}, .owner = {}};
-    entry.type = decode_flag(in) ? EntryType::conf_change : EntryType::normal;
+    entry.type = detail::decode_flag(in) ? EntryType::conf_change : EntryType::normal;
     entry.data = in.sized();
     entries.push_back(std::move(entry));
   }
@@ -118,7 +78,7 @@ Message decode_message(Decoder& in) {
   }
   message.priority = static_cast<std::int64_t>(in.integer<std::uint64_t>());
   message.context = in.sized();
-  if (has_snapshot) message.snapshot = Snapshot{decode_meta(in), {}};
+  if (has_snapshot) message.snapshot = Snapshot{detail::decode_meta(in), {}};
   message.entries = decode_entries(in);
   return message;
 }

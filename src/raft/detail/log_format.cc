@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "crypto/checksum.h"
+#include "raft/detail/meta_codec.h"
 
 namespace kiseki::raft::detail {
 
@@ -19,26 +20,6 @@ std::uint32_t seed_of(std::uint64_t sequence) {
   std::string bytes;
   Encoder(bytes).integer(sequence);
   return crypto::crc32c(as_view(bytes));
-}
-
-void encode_nodes(Encoder& out, const std::vector<NodeId>& nodes) {
-  out.integer(static_cast<std::uint16_t>(nodes.size()));
-  for (const NodeId node : nodes) out.integer(node);
-}
-
-std::vector<NodeId> decode_nodes(Decoder& in) {
-  const auto count = in.integer<std::uint16_t>();
-  if (count > ConfState::members_max) in.reject();
-  std::vector<NodeId> nodes;
-  for (std::uint16_t i = 0; i < count && !in.failed(); ++i) nodes.push_back(in.integer<NodeId>());
-  return nodes;
-}
-
-/// 0 or 1, nothing else.
-bool decode_flag(Decoder& in) {
-  const auto value = in.integer<std::uint8_t>();
-  if (value > 1) in.reject();
-  return value == 1;
 }
 
 }  // namespace
@@ -128,13 +109,7 @@ Result<BaseRecord> parse_base(View body) {
   Decoder in(body);
   BaseRecord base;
   base.fresh = decode_flag(in) ? Fresh::yes : Fresh::no;
-  base.meta.index = in.integer<Index>();
-  base.meta.term = in.integer<Term>();
-  base.meta.conf.auto_leave = decode_flag(in);
-  base.meta.conf.voters = decode_nodes(in);
-  base.meta.conf.learners = decode_nodes(in);
-  base.meta.conf.voters_outgoing = decode_nodes(in);
-  base.meta.conf.learners_next = decode_nodes(in);
+  base.meta = decode_meta(in);
   KISEKI_TRY(in.finish("base"));
   return base;
 }
@@ -206,12 +181,8 @@ void BatchWriter::add(GroupId group, const HardState& state) {
 void BatchWriter::add(GroupId group, const SnapshotMeta& base, Fresh fresh) {
   fields_.clear();
   Encoder out(fields_);
-  out.enumerator(fresh).integer(base.index).integer(base.term);
-  out.integer(static_cast<std::uint8_t>(base.conf.auto_leave));
-  encode_nodes(out, base.conf.voters);
-  encode_nodes(out, base.conf.learners);
-  encode_nodes(out, base.conf.voters_outgoing);
-  encode_nodes(out, base.conf.learners_next);
+  out.enumerator(fresh);
+  encode_meta(out, base);
   put_record(RecordType::base, group, {});
 }
 

@@ -16,6 +16,20 @@ using std::chrono::milliseconds;
 
 constexpr std::uint64_t rows = 8, shards = 4;
 
+/// Over what was found, or where nothing was.
+void put_over(Transaction& transaction, const Key& key, const std::optional<Record>& found,
+              std::string value) {
+  transaction.require(found ? Type::version : Type::absent, key, found ? found->version : Stamp{});
+  transaction.put(key, record_of_test(std::move(value)));
+}
+
+/// Zero where there is no row.
+std::vector<Stamp> versions_of(const ReadReply& reply) {
+  std::vector<Stamp> versions;
+  for (const auto& got : reply.gets) versions.push_back(got.record ? got.record->version : Stamp{});
+  return versions;
+}
+
 class FenceRun {
  public:
   explicit FenceRun(const sim::Schedule& schedule)
@@ -67,8 +81,7 @@ class FenceRun {
   }
 
   void put(Transaction& transaction, const Key& key, const std::optional<Record>& found) {
-    transaction.require(found ? Type::version : Type::absent, key, found ? found->version : Stamp{});
-    transaction.put(key, record_of_test(std::to_string(++written_)));
+    put_over(transaction, key, found, std::to_string(++written_));
   }
 
   std::string start_again() {
@@ -85,9 +98,7 @@ class FenceRun {
     for (std::uint64_t i = 0; i < rows; ++i) request.gets.push_back({row(i), false});
     const auto reply = world_.loop().get(session.read(std::move(request)));
     if (!reply) return std::nullopt;
-    std::vector<Stamp> versions;
-    for (const auto& got : reply->gets) versions.push_back(got.record ? got.record->version : Stamp{});
-    return versions;
+    return versions_of(*reply);
   }
 
   const sim::Schedule& schedule_;
@@ -175,8 +186,7 @@ class LockRun {
   }
 
   static void put(Transaction& transaction, const Key& key, const std::optional<Record>& found) {
-    transaction.require(found ? Type::version : Type::absent, key, found ? found->version : Stamp{});
-    transaction.put(key, record_of_test("written"));
+    put_over(transaction, key, found, "written");
   }
 
   std::string watch(SessionId holder, Session& other) {
@@ -194,12 +204,7 @@ class LockRun {
   std::vector<Stamp> read(Session& session) {
     ReadRequest request;
     for (std::uint64_t i = 0; i < rows; i += shards) request.gets.push_back({row(i), false});
-    const auto reply = world_.loop().get(session.read(std::move(request)));
-    std::vector<Stamp> versions;
-    for (const auto& got : reply.value().gets) {
-      versions.push_back(got.record ? got.record->version : Stamp{});
-    }
-    return versions;
+    return versions_of(world_.loop().get(session.read(std::move(request))).value());
   }
 
   const sim::Schedule& schedule_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "fs/testing/memory_world.h"
+#include "fs/testing/rounds.h"
 
 namespace kiseki::fs {
 
@@ -204,13 +205,7 @@ sim::Schedule UploadSimulation::plan(std::uint64_t seed) const {
 
 std::string UploadSimulation::run(const sim::Schedule& schedule, sim::Trace& trace) const {
   Run run(schedule.seed, trace);
-  for (std::size_t i = 0; i < schedule.steps.size();) {
-    std::vector<sim::Step> round;
-    const Duration at = schedule.steps[i].at;
-    for (; i < schedule.steps.size() && schedule.steps[i].at == at; ++i) round.push_back(schedule.steps[i]);
-    if (auto words = run.take(round); !words.empty()) return words;
-  }
-  return run.end();
+  return run_by_rounds(run, schedule);
 }
 
 }  // namespace kiseki::fs

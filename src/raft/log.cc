@@ -49,6 +49,8 @@ Task<Result<>> Log::install(GroupId group, SnapshotMeta base, std::optional<Hard
   return writer_->install(group, std::move(base), hard_state);
 }
 
+Task<Result<>> Log::erase(GroupId group) { return writer_->erase(group); }
+
 Bytes Log::live_bytes() const { return writer_->live_bytes(); }
 
 bool Log::is_full() const { return writer_->is_full(); }

@@ -71,6 +71,9 @@ class Log {
   /// The group becomes what a snapshot at `base` stands for: every entry is forgotten. Durable on return.
   /// Nothing else of the group is under way.
   Task<Result<>> install(GroupId group, SnapshotMeta base, std::optional<HardState> hard_state);
+  /// The group and its entries are forgotten, durably on return; the log allows another of its id then.
+  /// `not_found`. Nothing else of the group is under way; what is asked of it meanwhile is `not_found`.
+  Task<Result<>> erase(GroupId group);
   /// Bytes that recovery would read: what decides when state is flushed and the log compacted. From any core.
   Bytes live_bytes() const;
   /// The disk has no room for another segment and this one is nearly full: take no new work, only what lets

@@ -25,7 +25,7 @@ using Models = std::map<GroupId, Model>;
 
 /// One call of the log, and what it does to a model.
 struct Operation {
-  enum class Kind { create, append, compact } kind = Kind::append;
+  enum class Kind { create, append, compact, erase } kind = Kind::append;
   GroupId group;
   Index index = 0;  // first entry, or the new base
   Term term = 0;
@@ -33,6 +33,10 @@ struct Operation {
   bool done = false;
 
   void apply(Models& models) const {
+    if (kind == Kind::erase) {
+      models.erase(group);
+      return;
+    }
     Model& model = models[group];
     if (kind == Kind::create) {
       model.base = index;
@@ -57,6 +61,8 @@ Task<> carry_out(Log& log, Operation& operation) {
           {operation.index + i, operation.term, EntryType::normal, as_view(operation.payloads[i]), nullptr});
     }
     result = co_await log.append(std::move(append));
+  } else if (operation.kind == Operation::Kind::erase) {
+    result = co_await log.erase(operation.group);
   } else {
     const SnapshotMeta meta{operation.index, operation.term, {.voters = {1}}};
     result = operation.kind == Operation::Kind::create ? co_await log.create(operation.group, meta)
@@ -152,13 +158,20 @@ class CrashRun {
     for (; settled_ < operations_.size() && operations_[settled_].done; ++settled_) {
       operations_[settled_].apply(durable_);
     }
-    // A group is used once its creation was answered.
-    if (!durable_.contains(group))
-      return create(planned_.contains(group) ? GroupId(100 + next_group_++) : group);
+    // A group is used from the answer to its creation until it is erased, and erased when nothing else of it
+    // is under way.
+    if (!durable_.contains(group) || !planned_.contains(group)) {
+      const bool is_free = durable_.contains(group) == planned_.contains(group);
+      return create(is_free ? group : GroupId(100 + next_group_++));
+    }
     const Model& planned = planned_.at(group);
     Index& commit = commit_[group];  // durable, and nothing under way replaces it
     commit = std::max(commit, planned.base);
     if (durable_.at(group) == planned && rng_.below(2) == 0) commit = planned.last();
+    if (rng_.below(12) == 0 && durable_.at(group) == planned) {
+      commit_.erase(group);
+      return {.kind = Operation::Kind::erase, .group = group, .index = 0, .term = 0, .payloads = {}};
+    }
     if (rng_.below(8) == 0 && commit > planned.base) {
       const Index through = planned.base + 1 + rng_.below(commit - planned.base);
       return {.kind = Operation::Kind::compact, .group = group, .index = through, .term = 1, .payloads = {}};

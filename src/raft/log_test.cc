@@ -44,6 +44,7 @@ class LogTest : public testing::Test {
     return loop_.get(
         log_->append({.group = group, .hard_state = std::nullopt, .entries = std::move(entries)}));
   }
+  Result<> erase(GroupId group) { return loop_.get(log_->erase(group)); }
   Result<> compact(GroupId group, Index index) { return loop_.get(log_->compact(group, base_at(index))); }
   /// Payloads of the recovered tail.
   std::vector<std::string> tail(GroupId group) {
@@ -197,6 +198,91 @@ TEST_F(LogTest, an_idle_group_pins_only_what_it_has_not_compacted) {
   EXPECT_EQ(read(two, 6, 7), Texts{"pinned"});
   ASSERT_TRUE(reopen());
   EXPECT_EQ(tail(two), Texts{"pinned"});
+}
+
+TEST_F(LogTest, an_erased_group_is_forgotten_and_its_number_may_come_again) {
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(create(one));
+  ASSERT_TRUE(create(two));
+  ASSERT_TRUE(append(one, 6, {"a", "b"}));
+  ASSERT_TRUE(append(two, 6, {"x"}));
+  ASSERT_TRUE(erase(one));
+  EXPECT_EQ(erase(one).error().code(), Errc::not_found);
+  EXPECT_EQ(append(one, 8, {"c"}).error().code(), Errc::not_found);
+  EXPECT_EQ(compact(one, 7).error().code(), Errc::not_found);
+  EXPECT_EQ(read(one, 6, 8).error().code(), Errc::not_found);
+  ASSERT_TRUE(reopen());
+  EXPECT_EQ(recovered_.size(), 1U);
+  EXPECT_EQ(tail(two), Texts{"x"});
+  ASSERT_TRUE(create(one));
+  EXPECT_EQ(append(one, 8, {"of another"}).error().code(), Errc::stale);
+  ASSERT_TRUE(append(one, 6, {"new"}));
+  ASSERT_TRUE(reopen());
+  EXPECT_EQ(tail(one), Texts{"new"});
+}
+
+TEST_F(LogTest, nothing_reaches_a_group_that_is_being_erased) {
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(create(one));
+  std::optional<Result<>> erased;
+  loop_.spawn([](Log& log, std::optional<Result<>>& result) -> Task<> { result = co_await log.erase(one); }(
+                                                                *log_, erased));
+  loop_.run_for(Duration::zero());
+  ASSERT_FALSE(erased);
+  const auto lazily = [&] {
+    return loop_.get(
+        log_->append({.group = one, .hard_state = HardState{3, 1, 5}, .entries = {}, .sync = false}));
+  };
+  EXPECT_EQ(lazily().error().code(), Errc::not_found);
+  EXPECT_EQ(create(one).error().code(), Errc::exists);
+  loop_.run_until([&] { return erased.has_value(); });
+  EXPECT_TRUE(*erased);
+  ASSERT_TRUE(reopen());
+  EXPECT_TRUE(recovered_.empty());
+}
+
+TEST_F(LogTest, a_lazy_hard_state_goes_with_its_group) {
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(create(one));
+  ASSERT_TRUE(loop_.get(
+      log_->append({.group = one, .hard_state = HardState{3, 1, 5}, .entries = {}, .sync = false})));
+  ASSERT_TRUE(erase(one));
+  ASSERT_TRUE(create(two));
+  ASSERT_TRUE(reopen());
+  EXPECT_EQ(recovered_.size(), 1U);
+  EXPECT_TRUE(recovered_.contains(two));
+}
+
+TEST_F(LogTest, an_erased_group_pins_nothing) {
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(create(one));
+  ASSERT_TRUE(create(two));
+  ASSERT_TRUE(append(two, 6, {"pinned"}));
+  Index next = 6;
+  fill_segments(5, next);
+  ASSERT_TRUE(compact(one, next - 1));
+  EXPECT_GT(log_->live_bytes(), 4 * segment_size);
+  ASSERT_TRUE(erase(two));
+  EXPECT_LE(log_->live_bytes(), segment_size);
+  fill_segments(10, next);
+  ASSERT_TRUE(compact(one, next - 1));
+  ASSERT_TRUE(reopen());
+  EXPECT_EQ(recovered_.size(), 1U);
+}
+
+TEST_F(LogTest, erasing_makes_room_on_a_full_disk) {
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(create(one));
+  ASSERT_TRUE(create(two));
+  loop_.run_for(std::chrono::seconds(1));
+  disk_.set_capacity(disk_.used());
+  Index next = 6;
+  while (append(one, next, {std::string(8_KiB, 'x')})) ++next;
+  EXPECT_TRUE(log_->is_full());
+  ASSERT_TRUE(erase(one));
+  loop_.run_for(std::chrono::seconds(2));
+  EXPECT_FALSE(log_->is_full());
+  EXPECT_TRUE(append(two, 6, {std::string(12_KiB, 'x')}));
 }
 
 TEST_F(LogTest, without_space_it_refuses_before_anything_is_torn) {

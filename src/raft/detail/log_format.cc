@@ -129,7 +129,7 @@ Result<std::optional<Record>> RecordReader::next() {
     return fail(Errc::corrupted, "log record fails its checksum");
   }
   if (type < static_cast<std::uint8_t>(RecordType::entry) ||
-      type > static_cast<std::uint8_t>(RecordType::base)) {
+      type > static_cast<std::uint8_t>(RecordType::erased)) {
     return fail(Errc::wrong_format, fmt::format("log record of unknown type {}", type));
   }
   rest_ = in.rest();
@@ -184,6 +184,11 @@ void BatchWriter::add(GroupId group, const SnapshotMeta& base, Fresh fresh) {
   out.enumerator(fresh);
   encode_meta(out, base);
   put_record(RecordType::base, group, {});
+}
+
+void BatchWriter::add_erased(GroupId group) {
+  fields_.clear();
+  put_record(RecordType::erased, group, {});
 }
 
 Buffer BatchWriter::finish(BatchHeader header) {

@@ -45,7 +45,7 @@ Result<std::optional<BatchHeader>> parse_batch_header(View block);
 /// `records` is what follows the header, `header.length` bytes.
 bool is_intact(const BatchHeader& header, View records);
 
-enum class RecordType : std::uint8_t { entry = 1, hard_state = 2, base = 3 };
+enum class RecordType : std::uint8_t { entry = 1, hard_state = 2, base = 3, erased = 4 };
 /// Whether the entries above a base stay.
 enum class Fresh : std::uint8_t { no, yes };
 
@@ -85,10 +85,12 @@ class BatchWriter {
   static Bytes size_of(const Entry& entry) { return record_size + entry_size + entry.data.size(); }
   static Bytes size_of(const HardState&) { return record_size + hard_state_size; }
   static Bytes size_of(const SnapshotMeta& meta);
+  static Bytes size_of_erased() { return record_size; }
 
   void add(GroupId group, const Entry& entry);
   void add(GroupId group, const HardState& state);
   void add(GroupId group, const SnapshotMeta& base, Fresh fresh);
+  void add_erased(GroupId group);
   /// Where the next record will stand, from the start of the batch.
   Bytes position() const { return position_; }
   /// `header` without what the writer knows itself. Once.

@@ -27,6 +27,8 @@ metrics::Histogram flush_time("kiseki_log_flush_seconds", "One write and flush o
 constexpr Bytes gather_limit = 4_MiB;
 constexpr Bytes reserve_limit = 1_MiB;
 
+Error no_group(GroupId group) { return Error(Errc::not_found, fmt::format("log: group {}", group.value())); }
+
 std::optional<Entry> next_entry(detail::RecordReader& reader, GroupId group) {
   auto record = reader.next();
   if (!record || !*record || (*record)->type != detail::RecordType::entry) return std::nullopt;
@@ -55,6 +57,7 @@ Bytes Log::Writer::Waiting::size() const {
   Bytes sum = 0;
   if (base) sum += BatchWriter::size_of(base->meta);
   if (hard_state) sum += BatchWriter::size_of(*hard_state);
+  if (erased) sum += BatchWriter::size_of_erased();
   for (const Entry& entry : entries) sum += BatchWriter::size_of(entry);
   return sum;
 }
@@ -75,6 +78,11 @@ Task<Result<>> Log::Writer::start(detail::RecoveredLog recovered) {
   co_return Result<>{};
 }
 
+Log::Writer::Group* Log::Writer::find(GroupId group) {
+  const auto found = groups_.find(group);
+  return found == groups_.end() || found->second.erasing ? nullptr : &found->second;
+}
+
 Task<Result<>> Log::Writer::enqueue(Waiting& waiting) {
   KISEKI_ASSERT(!stopping_);
   if (failed_) co_return fail(*failed_);
@@ -83,6 +91,7 @@ Task<Result<>> Log::Writer::enqueue(Waiting& waiting) {
                    fmt::format("an append of {} bytes; the log takes {}", waiting.size(), append_max_));
   }
   if (!waiting.entries.empty()) groups_.at(waiting.group).queued_last = waiting.entries.back().index;
+  if (waiting.erased) groups_.at(waiting.group).erasing = true;
   queue_.push_back(&waiting);
   work_.set();
   co_return co_await waiting.done.take();
@@ -96,15 +105,15 @@ Task<Result<>> Log::Writer::create(GroupId group, SnapshotMeta base) {
                   .base = detail::BaseRecord{detail::Fresh::yes, std::move(base)},
                   .hard_state = HardState{},
                   .entries = {},
+                  .erased = false,
                   .done = {}};
   co_return co_await enqueue(waiting);
 }
 
 Task<Result<>> Log::Writer::append(Append append) {
-  const auto found = groups_.find(append.group);
-  if (found == groups_.end())
-    co_return fail(Errc::not_found, fmt::format("log: group {}", append.group.value()));
-  Group& group = found->second;
+  Group* const found = find(append.group);
+  if (found == nullptr) co_return fail(no_group(append.group));
+  Group& group = *found;
   if (!append.sync && append.entries.empty()) {
     if (append.hard_state) {
       group.index.hard_state = *append.hard_state;
@@ -122,30 +131,44 @@ Task<Result<>> Log::Writer::append(Append append) {
                   .base = std::nullopt,
                   .hard_state = append.hard_state,
                   .entries = append.entries,
+                  .erased = false,
                   .done = {}};
   co_return co_await enqueue(waiting);
 }
 
 Task<Result<>> Log::Writer::compact(GroupId group, SnapshotMeta through) {
-  const auto found = groups_.find(group);
-  if (found == groups_.end()) co_return fail(Errc::not_found, fmt::format("log: group {}", group.value()));
-  const auto& index = found->second.index;
+  const Group* const found = find(group);
+  if (found == nullptr) co_return fail(no_group(group));
+  const auto& index = found->index;
   if (through.index <= index.base().index) co_return Result<>{};
   KISEKI_ASSERT(through.index <= index.last());
   Waiting waiting{.group = group,
                   .base = detail::BaseRecord{detail::Fresh::no, std::move(through)},
                   .hard_state = std::nullopt,
                   .entries = {},
+                  .erased = false,
                   .done = {}};
   co_return co_await enqueue(waiting);
 }
 
 Task<Result<>> Log::Writer::install(GroupId group, SnapshotMeta base, std::optional<HardState> hard_state) {
-  if (!groups_.contains(group)) co_return fail(Errc::not_found, fmt::format("log: group {}", group.value()));
+  if (find(group) == nullptr) co_return fail(no_group(group));
   Waiting waiting{.group = group,
                   .base = detail::BaseRecord{detail::Fresh::yes, std::move(base)},
                   .hard_state = hard_state,
                   .entries = {},
+                  .erased = false,
+                  .done = {}};
+  co_return co_await enqueue(waiting);
+}
+
+Task<Result<>> Log::Writer::erase(GroupId group) {
+  if (find(group) == nullptr) co_return fail(no_group(group));
+  Waiting waiting{.group = group,
+                  .base = std::nullopt,
+                  .hard_state = std::nullopt,
+                  .entries = {},
+                  .erased = true,
                   .done = {}};
   co_return co_await enqueue(waiting);
 }
@@ -228,6 +251,7 @@ std::vector<Run> Log::Writer::write_records(BatchWriter& writer, const Batch& ba
   for (const Waiting* waiting : batch) {
     if (waiting->base) writer.add(waiting->group, waiting->base->meta, waiting->base->fresh);
     if (waiting->hard_state) writer.add(waiting->group, *waiting->hard_state);
+    if (waiting->erased) writer.add_erased(waiting->group);
     Run run{.first = 0,
             .last = 0,
             .segment = segments_.active().sequence,
@@ -281,6 +305,12 @@ Task<Result<>> Log::Writer::flush(const Buffer& batch) {
 void Log::Writer::settle(const Batch& batch, const std::vector<Run>& runs) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Waiting& waiting = *batch[i];
+    if (waiting.erased) {
+      groups_.erase(waiting.group);
+      lazy_.erase(waiting.group);
+      waiting.done.set({});
+      continue;
+    }
     Group& group = groups_[waiting.group];
     creating_.erase(waiting.group);
     if (waiting.base) {
@@ -307,6 +337,7 @@ void Log::Writer::refuse(Batch batch, const Error& error) {
     }
     if (const auto group = groups_.find(waiting->group); group != groups_.end()) {
       group->second.queued_last = group->second.index.last();
+      group->second.erasing = false;
     }
     creating_.erase(waiting->group);
     waiting->done.set(fail(error));
@@ -333,9 +364,9 @@ Task<Result<std::vector<Entry>>> Log::Writer::read(GroupId group, Index from, In
   Bytes size = 0;
   for (Index next = from; next < to;) {
     // Nothing is held across the reads: the group may have been compacted or truncated meanwhile.
-    const auto found = groups_.find(group);
-    if (found == groups_.end()) co_return fail(Errc::not_found, fmt::format("log: group {}", group.value()));
-    const auto& index = found->second.index;
+    const Group* const found = find(group);
+    if (found == nullptr) co_return fail(no_group(group));
+    const auto& index = found->index;
     if (next <= index.base().index) co_return fail(Errc::stale, "log: entries were compacted away");
     if (next > index.last()) co_return fail(Errc::out_of_range, "log: no such entries");
     const std::size_t before = entries.size();

@@ -28,6 +28,7 @@ class Log::Writer {
   Task<Result<std::vector<Entry>>> read(GroupId group, Index from, Index to, Bytes limit);
   Task<Result<>> compact(GroupId group, SnapshotMeta through);
   Task<Result<>> install(GroupId group, SnapshotMeta base, std::optional<HardState> hard_state);
+  Task<Result<>> erase(GroupId group);
   Bytes live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
   bool is_full() const { return nearly_full_.load(std::memory_order_relaxed) && segments_.is_out_of_space(); }
   Task<> stop();
@@ -36,6 +37,7 @@ class Log::Writer {
   struct Group {
     detail::GroupIndex index;
     Index queued_last = 0;  // the last entry that is durable or waits
+    bool erasing = false;
   };
   /// What one call waits for; it lives in the caller's frame.
   struct Waiting {
@@ -43,14 +45,18 @@ class Log::Writer {
     std::optional<detail::BaseRecord> base;
     std::optional<HardState> hard_state;
     std::span<const Entry> entries;
+    bool erased = false;
     OneShot<Result<>> done;
 
-    /// Anything but compaction, creation and snapshots: those may use what a full disk left in reserve.
-    bool is_append() const { return !base; }
+    /// Anything but creation, compaction, snapshots and the end of a group: those may use what a full disk
+    /// left in reserve.
+    bool is_append() const { return !base && !erased; }
     Bytes size() const;
   };
   using Batch = std::vector<Waiting*>;
 
+  /// Nothing for a group that is not there, or about to go.
+  Group* find(GroupId group);
   Task<Result<>> enqueue(Waiting& waiting);
   Task<> flush_all();
   bool has_work() const;

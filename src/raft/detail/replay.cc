@@ -36,6 +36,11 @@ Result<> Replay::add(const Record& record, const Place& place) {
   if (group == groups_.end()) {
     return fail(Errc::corrupted, fmt::format("log record of unknown group {}", record.group.value()));
   }
+  if (record.type == RecordType::erased) {
+    if (!record.body.empty()) return fail(Errc::corrupted, "log record of an erased group with a body");
+    if (!KISEKI_PLANTED("erased group recovered")) groups_.erase(group);
+    return {};
+  }
   if (record.type == RecordType::hard_state) {
     auto state = parse_hard_state(record.body);
     if (!state) return fail(std::move(state).error());

@@ -7,7 +7,7 @@ namespace kiseki::raft {
 
 namespace {
 
-enum class Kind : std::uint8_t { messages = 1, piece = 2, answer = 3 };
+enum class Kind : std::uint8_t { messages = 1, piece = 2, answer = 3, other = 4 };
 
 constexpr Duration answer_limit = std::chrono::milliseconds(400);
 constexpr int attempts = 3;
@@ -34,6 +34,7 @@ struct SimulatedTransport::Incoming final : SnapshotSource {
   }
 
   Clock& clock;
+  GroupId group;
   Message message{.type = MessageType::snapshot};
   std::uint32_t expected = 1;
   std::deque<std::string> pieces;
@@ -52,13 +53,23 @@ SimulatedTransport::SimulatedTransport(sim::SimulatedNetwork& network, NodeId no
 }
 
 void SimulatedTransport::open(Replica& replica) {
-  replica_ = &replica;
+  open({.step = [&replica](GroupId, const std::vector<Message>& messages,
+                           FramePtr frame) { replica.step(messages, std::move(frame)); },
+        .receive_snapshot =
+            [&replica](GroupId, Message message, SnapshotSource& source) {
+              return replica.receive_snapshot(std::move(message), source);
+            }});
+}
+
+void SimulatedTransport::open(Receiver receiver) {
+  receiver_ = std::move(receiver);
+  is_open_ = true;
   network_.attach(node_, [this](NodeId from, const std::string& bytes) { receive(from, bytes); });
 }
 
 void SimulatedTransport::close() {
   network_.detach(node_);
-  replica_ = nullptr;
+  is_open_ = false;
   scope_.request_stop();
   for (const auto& [stream, outgoing] : outgoing_) {
     if (!outgoing->answer) outgoing->answer = fail(Errc::unavailable, "closed");
@@ -80,14 +91,19 @@ void SimulatedTransport::send(GroupId group, std::span<const Message> messages) 
   }
 }
 
+void SimulatedTransport::post(NodeId to, View bytes) {
+  if (scope_.stopping()) return;
+  network_.send(node_, to, static_cast<char>(Kind::other) + std::string(as_text(bytes)));
+}
+
 void SimulatedTransport::receive(NodeId from, const std::string& bytes) {
-  if (replica_ == nullptr || bytes.empty()) return;
+  if (!is_open_ || bytes.empty()) return;
   const View rest = as_view(bytes).subspan(1);
   switch (static_cast<Kind>(bytes[0])) {
     case Kind::messages: {
       const auto frame = std::make_shared<const Buffer>(Buffer::copy_of(rest));
-      const auto parsed = parse_messages(frame->view());
-      if (parsed) replica_->step(parsed->messages, frame);
+      auto parsed = parse_messages(frame->view());
+      if (parsed) receiver_.step(parsed->group, std::move(parsed->messages), frame);
       break;
     }
     case Kind::piece:
@@ -95,6 +111,9 @@ void SimulatedTransport::receive(NodeId from, const std::string& bytes) {
       break;
     case Kind::answer:
       take_answer(rest);
+      break;
+    case Kind::other:
+      receiver_.take(from, rest);
       break;
   }
 }
@@ -109,6 +128,7 @@ void SimulatedTransport::take_piece(NodeId from, View bytes) {
     const auto opening = number == 0 ? parse_messages(piece) : fail(Errc::not_found, "no such stream");
     if (!opening) return answer(from, stream, number, fail(opening.error()));
     const auto incoming = std::make_shared<Incoming>(clock_);
+    incoming->group = opening->group;
     incoming->message = opening->messages.at(0);
     found = incoming_.emplace(stream, incoming).first;
     scope_.spawn(take_snapshot(from, stream, incoming));
@@ -131,9 +151,9 @@ void SimulatedTransport::take_piece(NodeId from, View bytes) {
 
 Task<> SimulatedTransport::take_snapshot(NodeId from, std::uint64_t stream,
                                          std::shared_ptr<Incoming> incoming) {
-  if (replica_ == nullptr) co_return;
-  incoming->result = co_await replica_->receive_snapshot(incoming->message, *incoming);
-  if (replica_ != nullptr) answer(from, stream, last_piece, *incoming->result);
+  if (!is_open_) co_return;
+  incoming->result = co_await receiver_.receive_snapshot(incoming->group, incoming->message, *incoming);
+  if (is_open_) answer(from, stream, last_piece, *incoming->result);
 }
 
 void SimulatedTransport::answer(NodeId to, std::uint64_t stream, std::uint32_t number,

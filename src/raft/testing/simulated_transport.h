@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -10,17 +11,30 @@
 
 namespace kiseki::raft {
 
-/// The way between replicas over a simulated network, for one group a node: messages as bytes, snapshots in
-/// numbered pieces, each confirmed and sent again a few times.
+/// The way between the replicas of nodes over a simulated network: messages as bytes, snapshots in numbered
+/// pieces, each confirmed and sent again a few times.
 class SimulatedTransport final : public Transport {
  public:
-  /// `replica` while there is one. Both outlive the transport, which must be closed first.
+  /// Takes what arrives at a node.
+  struct Receiver {
+    std::function<void(GroupId group, std::vector<Message> messages, FramePtr frame)> step;
+    std::function<Task<Result<>>(GroupId group, Message message, SnapshotSource& source)> receive_snapshot;
+    /// What others than replicas sent by `post`.
+    std::function<void(NodeId from, View bytes)> take{};
+  };
+
+  /// The network and the clock outlive the transport, which must be closed first.
   SimulatedTransport(sim::SimulatedNetwork& network, NodeId node, Clock& clock, Executor executor);
 
   void send(GroupId group, std::span<const Message> messages) override;
   Task<Result<>> send_snapshot(GroupId group, const Message& message, SnapshotSource& source) override;
 
-  /// Begins to listen for `replica`.
+  /// For others than replicas, as it is.
+  void post(NodeId to, View bytes);
+
+  /// Begins to listen.
+  void open(Receiver receiver);
+  /// For the one replica of this node.
   void open(Replica& replica);
   /// Nothing comes or goes any more; what waits fails at once.
   void close();
@@ -46,7 +60,8 @@ class SimulatedTransport final : public Transport {
   NodeId node_;
   Clock& clock_;
   Scope scope_;
-  Replica* replica_ = nullptr;
+  Receiver receiver_;
+  bool is_open_ = false;
   std::uint64_t last_stream_ = 0;
   std::map<std::uint64_t, Outgoing*> outgoing_;
   /// Shared by the coroutine that takes the snapshot and the pieces that arrive for it.

@@ -56,24 +56,25 @@ TEST_P(Planted, is_noticed) {
   RecordProperty("seeds", std::to_string(seeds));
 }
 
-INSTANTIATE_TEST_SUITE_P(Consensus, Planted,
-                         testing::Values(PlantedFault{"persisted reported early", "elections"},
-                                         PlantedFault{"entry applied twice after a restart", "elections"},
-                                         PlantedFault{"local read without a lease", "partitions with reads",
-                                                      9},
-                                         PlantedFault{"configuration of the base at restart", "members"},
-                                         PlantedFault{"lost snapshot never reported", "snapshots", 6},
-                                         PlantedFault{"joint configuration never left", "members"},
-                                         PlantedFault{"log purged beyond what is durable", "snapshots"},
-                                         PlantedFault{"whole log taken as committed at restart", "elections"},
-                                         PlantedFault{"id of a lost replica used again", "losses"},
-                                         PlantedFault{"replaced suffix kept by recovery", "elections", 10},
-                                         PlantedFault{"failed flush tried again", "disks"}),
-                         [](const auto& each) {
-                           std::string name(each.param.fault);
-                           std::ranges::replace_if(name, [](char c) { return std::isalnum(c) == 0; }, '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Consensus, Planted,
+    testing::Values(PlantedFault{"persisted reported early", "elections"},
+                    PlantedFault{"entry applied twice after a restart", "elections"},
+                    PlantedFault{"local read without a lease", "partitions with reads", 9},
+                    PlantedFault{"configuration of the base at restart", "members"},
+                    PlantedFault{"a batch goes on behind a change of members", "members"},
+                    PlantedFault{"lost snapshot never reported", "snapshots", 6},
+                    PlantedFault{"joint configuration never left", "members"},
+                    PlantedFault{"log purged beyond what is durable", "snapshots"},
+                    PlantedFault{"whole log taken as committed at restart", "elections"},
+                    PlantedFault{"id of a lost replica used again", "losses"},
+                    PlantedFault{"replaced suffix kept by recovery", "elections", 10},
+                    PlantedFault{"failed flush tried again", "disks"}),
+    [](const auto& each) {
+      std::string name(each.param.fault);
+      std::ranges::replace_if(name, [](char c) { return std::isalnum(c) == 0; }, '_');
+      return name;
+    });
 
 }  // namespace
 }  // namespace kiseki::raft

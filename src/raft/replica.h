@@ -18,9 +18,10 @@ class StateMachine {
  public:
   virtual ~StateMachine() = default;
   /// Applies committed entries in order. Reads no clock and draws no random number; an empty `data` is a
-  /// leader's first entry of its term, a conf_change is nothing but an index. `conf`, unless null, is the
-  /// configuration as of the last of them and is stored in the same step as the applied index. A failure is
-  /// final for the node.
+  /// leader's first entry of its term, a conf_change is nothing but an index. A conf_change comes alone, with
+  /// `conf`, the configuration from then on (null for one that changes nothing), which is stored in the same
+  /// step as the applied index. So every entry meets the configuration as of the one before it, wherever a
+  /// replica began or its batches end. A failure is final for the node.
   virtual Result<> apply(std::span<const Entry> committed, const ConfState* conf) = 0;
   /// The last index applied, from the state machine's own store.
   virtual Index applied() const = 0;

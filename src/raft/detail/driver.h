@@ -72,7 +72,8 @@ class Replica::Driver {
   void settle(const Unpersisted& batch);
   void apply(std::span<const Entry> committed);
   void apply_entries(std::span<const Entry> run, const ConfState* conf);
-  void apply_conf(const Entry& entry);
+  /// The first of `run` is a change of members.
+  void apply_conf(std::span<const Entry> run);
   void trim();
 
   // Messages, members and reads (driver_messages.cc).

@@ -37,7 +37,7 @@ Result<> GroupNode::open_replica() {
     recovered.emplace(group, Recovered{base_, {}, {}});
   }
   machine_ = std::make_unique<RegisterMachine>(
-      *store_, clock_, base_.index,
+      *store_, clock_, base_,
       RegisterMachine::Observer{
           .applied = [this](const RegisterMachine::Applied& applied) { on_applied(applied); },
           .leadership =

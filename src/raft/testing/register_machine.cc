@@ -78,10 +78,11 @@ Command Command::decode(View bytes) {
   return command;
 }
 
-RegisterMachine::RegisterMachine(sim::CrashableKv& store, Clock& clock, Index first, Observer observer)
-    : store_(store), clock_(clock), observer_(std::move(observer)) {
+RegisterMachine::RegisterMachine(sim::CrashableKv& store, Clock& clock, SnapshotMeta base, Observer observer)
+    : store_(store), clock_(clock), observer_(std::move(observer)), first_conf_(std::move(base.conf)) {
   if (!*store_.get(family, as_view(progress_key), nullptr)) {
-    applied_ = term_ = first;
+    applied_ = base.index;
+    term_ = base.term;
     kv::Batch batch;
     put_progress(batch);
     KISEKI_ASSERT(store_.write(batch).has_value() && store_.flush().has_value());
@@ -103,11 +104,17 @@ void RegisterMachine::load() {
   digest_ = in.integer<std::uint64_t>();
   conf_.reset();
   if (const auto conf = *store_.get(family, as_view(conf_key), nullptr)) conf_ = decode_conf(as_view(*conf));
+  digest_conf();
   registers_.clear();
   for (std::uint8_t key = 0; key < 16; ++key) {
     const auto value = *store_.get(family, as_view(register_key(key)), nullptr);
     if (value) registers_[key] = Decoder(as_view(*value)).integer<std::uint64_t>();
   }
+}
+
+void RegisterMachine::digest_conf() {
+  const std::string bytes = encode_conf(conf_.value_or(first_conf_));
+  conf_digest_ = hash(as_view(bytes));
 }
 
 std::uint64_t RegisterMachine::read(std::uint8_t key) const {
@@ -127,7 +134,7 @@ Result<> RegisterMachine::apply(std::span<const Entry> committed, const ConfStat
   for (const Entry& entry : committed) {
     applied_ = entry.index;
     term_ = entry.term;
-    digest_ = mix(mix(digest_, entry.term), hash(entry.data));
+    digest_ = mix(mix(mix(digest_, entry.term), hash(entry.data)), conf_digest_);
     bool is_done = true;
     if (entry.type == EntryType::normal && !entry.data.empty()) {
       const Command command = Command::decode(entry.data);
@@ -140,6 +147,7 @@ Result<> RegisterMachine::apply(std::span<const Entry> committed, const ConfStat
   }
   if (conf != nullptr) {
     conf_ = *conf;
+    digest_conf();
     batch.put(family, std::string(conf_key), encode_conf(*conf));
   }
   put_progress(batch);

@@ -29,7 +29,7 @@ class RegisterMachine final : public StateMachine, public Snapshots {
   /// What a machine tells of itself, to be compared with what others tell.
   struct Applied {
     const Entry& entry;
-    std::uint64_t digest;  ///< Of everything applied so far.
+    std::uint64_t digest;  ///< Of everything applied so far, each with the configuration it met.
     bool is_refused_swap;
   };
   struct Observer {
@@ -38,8 +38,8 @@ class RegisterMachine final : public StateMachine, public Snapshots {
     std::function<void()> removed = [] {};
   };
 
-  /// An empty store becomes that of a machine that has applied `first`.
-  RegisterMachine(sim::CrashableKv& store, Clock& clock, Index first, Observer observer);
+  /// An empty store becomes that of a machine that has applied `base`.
+  RegisterMachine(sim::CrashableKv& store, Clock& clock, SnapshotMeta base, Observer observer);
 
   Result<> apply(std::span<const Entry> committed, const ConfState* conf) override;
   Index applied() const override { return applied_; }
@@ -60,6 +60,7 @@ class RegisterMachine final : public StateMachine, public Snapshots {
   void load();
   bool apply_command(const Command& command);
   void put_progress(kv::Batch& batch) const;
+  void digest_conf();
 
   sim::CrashableKv& store_;
   Clock& clock_;
@@ -68,6 +69,8 @@ class RegisterMachine final : public StateMachine, public Snapshots {
   Term term_ = 0;
   std::uint64_t digest_ = 0;
   std::optional<ConfState> conf_;
+  ConfState first_conf_;           // until there is another
+  std::uint64_t conf_digest_ = 0;  // of the configuration now
   std::map<std::uint8_t, std::uint64_t> registers_;
 };
 

@@ -86,7 +86,7 @@ class Bench {
                   "log");
     const std::vector<shard::CoreServices> services{{cores_[0].executor(), &cores_[0].clock()},
                                                     {cores_[1].executor(), &cores_[1].clock()}};
-    node_ = expect(run(shard::Node::open({}, *store_, *log_, services, pool_)), "node");
+    node_ = expect(run(shard::Node::open({}, {*store_, *log_, services, pool_})), "node");
     for (std::size_t i = 0; i < cores_.size(); ++i) {
       clients_[i] = expect(run(node_->connect(services[i], i)), "client");
     }

@@ -244,7 +244,7 @@ Task<admin_api::NodeReport> Node::State::report() {
   report.s3 = s3->endpoint();
   report.cores = storage.cores().size();
   for (const auto& shard : co_await storage.shards().status()) {
-    report.shards.push_back({shard.id.value(), shard.first, shard.last, shard.applied, shard.leader});
+    report.shards.push_back({shard.id.value(), shard.first, shard.last, shard.applied, shard.leader()});
   }
   const auto usage = co_await on(storage.device().executor(), usage_of(storage.device()));
   report.device_capacity = usage.capacity;

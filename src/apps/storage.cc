@@ -78,7 +78,7 @@ Task<Result<>> Storage::open_shards() {
   options.cluster = marker_.cluster;
   std::vector<shard::CoreServices> places;
   for (auto& core : cores_) places.push_back({core->executor(), &core->clock()});
-  auto opened = co_await shard::Node::open(options, *shard_store_, *log_, std::move(places), pool_);
+  auto opened = co_await shard::Node::open(options, {*shard_store_, *log_, std::move(places), pool_});
   if (!opened) co_return fail(std::move(opened).error().in("shards"));
   shards_ = std::move(*opened);
   co_return Result<>{};

@@ -42,7 +42,7 @@ Task<> Checkpoint::run(Scope& scope) {
 Task<Result<>> Checkpoint::flush() {
   kv::KvStore& store = store_;
   KISEKI_CO_TRY(co_await pool_.run([&store] { return store.flush(); }));
-  for (std::size_t i = 0; i < places_.size(); ++i) KISEKI_CO_TRY(co_await places_[i]->compact());
+  for (Place* const place : places_.all()) KISEKI_CO_TRY(co_await place->compact());
   // A log that cannot get below the limit is not flushed for it without end.
   next_ = log_.live_bytes() + log_limit_ / 4;
   co_return Result<>{};
@@ -58,12 +58,12 @@ Task<> Checkpoint::watch_room() {
   } else {
     log::warning("shard", "no new rows are taken: {}", room ? "the log is full" : room.error().to_string());
   }
-  for (std::size_t i = 0; i < places_.size(); ++i) co_await places_[i]->set_room(has_room);
+  for (Place* const place : places_.all()) co_await place->set_room(has_room);
 }
 
 Task<> Checkpoint::watch_replicas() {
-  for (std::size_t i = 0; i < places_.size(); ++i) {
-    if (auto failed = co_await places_[i]->failure()) set_failure(std::move(*failed));
+  for (Place* const place : places_.all()) {
+    if (auto failed = co_await place->failure()) set_failure(std::move(*failed));
   }
 }
 

@@ -7,9 +7,11 @@
 #include "base/scope.h"
 #include "shard/detail/checkpoint.h"
 #include "shard/detail/families.h"
+#include "shard/detail/group_port.h"
 #include "shard/detail/heartbeats.h"
 #include "shard/detail/hop.h"
 #include "shard/detail/node_row.h"
+#include "shard/detail/places.h"
 #include "shard/detail/registry.h"
 #include "shard/detail/session_client.h"
 #include "shard/detail/sweeper.h"
@@ -19,6 +21,11 @@ namespace kiseki::shard {
 using namespace detail;
 
 namespace {
+
+constexpr Duration look_interval = std::chrono::seconds(1);
+/// Between two looks around, however much changes.
+constexpr Duration look_pause = std::chrono::milliseconds(50);
+constexpr Duration connect_limit = std::chrono::seconds(30);
 
 Task<std::unordered_map<raft::GroupId, raft::Recovered>> recovered_of(raft::Log& log) {
   co_return log.take_recovered();
@@ -35,16 +42,19 @@ Task<Result<NodeRow>> establish(const Node::Options& options, kv::KvStore& store
     if (row->cluster != options.cluster) {
       co_return fail(Errc::wrong_format, "the metadata store belongs to another cluster");
     }
+    if (row->node != options.id)
+      co_return fail(Errc::wrong_format, "the metadata store belongs to another node");
     co_return row;
   }
   if (has_groups)
     co_return fail(Errc::corrupted, "the log has entries of shards, the metadata store is empty");
-  const NodeRow row{.cluster = options.cluster, .data_shards = options.data_shards};
+  const NodeRow row{.cluster = options.cluster, .node = options.id, .data_shards = options.data_shards};
   kv::Batch batch;
   batch.put(family_state, NodeRow::key(), row.encode());
-  const auto ranges = ranges_of(row.data_shards);
+  const bool is_founder = std::ranges::find(options.founders, options.id) != options.founders.end();
+  const auto ranges = is_founder ? ranges_of(row.data_shards) : std::vector<SlotRange>{};
   for (std::uint32_t i = 0; i < ranges.size(); ++i) {
-    Machine::create(batch, ShardId(i), ranges[i], first_base());
+    Machine::create(batch, ShardId(i), ranges[i], first_base(options.founders));
   }
   KISEKI_CO_TRY(store.write(batch));
   KISEKI_CO_TRY(co_await pool.run([&store] { return store.flush(); }));
@@ -55,15 +65,22 @@ Task<Result<NodeRow>> establish(const Node::Options& options, kv::KvStore& store
 
 class Node::State {
  public:
-  State(Options options, kv::KvStore& store, raft::Log& log, std::vector<CoreServices> cores,
-        BlockingPool& pool)
-      : cores_(std::move(cores)),
-        store_(store),
-        log_(log),
-        pool_(pool),
-        background_(cores_.front().executor),
-        checkpoint_(options.log_limit, store, log, places_, *cores_.front().clock, pool),
-        options_(options) {}
+  State(Options options, Services services)
+      : options_(std::move(options)),
+        services_(std::move(services)),
+        background_(home().executor),
+        places_({.store = services_.store,
+                 .log = services_.log,
+                 .pool = services_.pool,
+                 .cores = services_.cores,
+                 .transport = services_.peers == nullptr ? nullptr : &services_.peers->transport(),
+                 .node = options_.id,
+                 .on_change =
+                     [changed = changed_, executor = home().executor] {
+                       asio::post(executor, [changed] { changed->set(); });
+                     }}),
+        checkpoint_(options_.log_limit, services_.store, services_.log, places_, *home().clock,
+                    services_.pool) {}
 
   Task<Result<>> open();
   Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process);
@@ -71,117 +88,95 @@ class Node::State {
   Task<std::vector<ShardStatus>> status();
   std::optional<Error> failure() const { return checkpoint_.failure(); }
   Task<Result<ShardId>> split(ShardId shard, Slot first);
+  Places& places() noexcept { return places_; }
   Task<> stop();
   /// Lets go of what a failed start has opened.
   Task<> abandon();
 
  private:
-  /// The map as it was read; of version 0 when there is none.
-  struct KnownMap {
-    ShardMap map;
-    Stamp version;
-  };
-  bool is_open(ShardId shard) const;
-  Task<Result<>> open_place(ShardId shard);
-  Task<Result<>> open_places();
-  Task<Result<>> take_routes();
+  const CoreServices& home() const { return services_.cores.front(); }
+  bool is_alone() const { return services_.peers == nullptr; }
+  /// The key space as it is known here, to this node's own shards or to those of all nodes.
+  void take_routes();
   /// Tells the system shard that the sessions of this node are alive.
   Task<> beat();
   Task<Result<>> beat_once();
-  /// Opens what splits have made.
-  Task<> follow_splits();
-  Task<Result<KnownMap>> read_map();
-  Task<Result<>> write_map(KnownMap known, ShardMap next);
-  Task<Result<>> record_map();
-  /// An id that no shard had and no other will get.
-  Task<Result<ShardId>> allocate_shard();
+  /// Opens what splits have made, and begins what the node was made a member of.
+  Task<> look_around();
+  Task<Result<>> look_once();
+  Task<Result<>> look_at_peers();
 
-  std::vector<CoreServices> cores_;
-  kv::KvStore& store_;
-  raft::Log& log_;
-  BlockingPool& pool_;
-  std::vector<std::unique_ptr<Place>> places_;
-  std::unordered_map<raft::GroupId, raft::Recovered> recovered_;  // of shards not opened yet
+  const Options options_;
+  const Services services_;
   // Shared with posted turns of the loop, which may come after the node has gone.
   std::shared_ptr<::kiseki::Event> changed_ = std::make_shared<::kiseki::Event>();
+  Scope background_;
+  Places places_;
+  ShardMap map_;
+  std::map<ShardId, std::unique_ptr<GroupPort>> ports_;  // in a cluster
   std::unique_ptr<Routes> routes_;
   struct Connected {
     std::uint64_t process;
     std::unique_ptr<Session> session;
   };
   std::vector<Connected> connected_;
-  Scope background_;
   Checkpoint checkpoint_;
   std::unique_ptr<Sweeper> sweeper_;
-  Options options_;
 };
 
-bool Node::State::is_open(ShardId shard) const {
-  return std::ranges::any_of(places_, [shard](const auto& place) { return place->id() == shard; });
-}
-
-Task<Result<>> Node::State::open_place(ShardId shard) {
-  std::optional<raft::Recovered> mine;
-  if (auto found = recovered_.extract(shard); !found.empty()) mine = std::move(found.mapped());
-  const CoreServices core = cores_[shard.value() % cores_.size()];
-  const auto on_change = [changed = changed_, home = background_.executor()] {
-    asio::post(home, [changed] { changed->set(); });
-  };
-  auto place = co_await Place::open(
-      shard, std::move(mine),
-      {.store = store_, .log = log_, .pool = pool_, .core = core, .on_change = on_change});
-  if (!place) co_return fail(std::move(place).error());
-  places_.push_back(std::move(*place));
-  co_return Result<>{};
-}
-
-/// Opening a shard applies what its log holds, and that may be a split.
-Task<Result<>> Node::State::open_places() {
-  for (bool opened = true; std::exchange(opened, false);) {
-    const auto shards = Machine::all(store_);
-    if (!shards) co_return fail(shards.error());
-    for (const ShardId shard : *shards) {
-      if (is_open(shard)) continue;
-      KISEKI_CO_TRY(co_await open_place(shard));
-      opened = true;
-    }
-  }
-  co_return co_await take_routes();
-}
-
-Task<Result<>> Node::State::take_routes() {
+void Node::State::take_routes() {
   std::vector<Route> routes;
-  Coverage coverage;
-  for (const auto& place : places_) {
-    routes.push_back(co_await place->route());
-    coverage.add(routes.back().range);
+  for (const auto& [id, range] : map_.shards) {
+    auto& group = ports_[id];
+    if (!is_alone() && group == nullptr) group = std::make_unique<GroupPort>(id, places_, *services_.peers);
+    routes.push_back({.id = id, .range = range, .port = is_alone() ? places_.port(id) : group.get()});
   }
-  // A split in between: its child is opened next.
-  if (coverage.missing() && routes_) co_return Result<>{};
-  if (coverage.missing()) co_return fail(Errc::corrupted, "the shards here do not have all slots");
-  std::ranges::sort(routes, {}, [](const Route& route) { return route.range.first; });
   if (routes_) {
     routes_->replace(std::move(routes));
   } else {
     routes_ = std::make_unique<Routes>(std::move(routes));
   }
+}
+
+Task<Result<>> Node::State::look_once() {
+  KISEKI_CO_TRY(co_await places_.follow());
+  co_await places_.survey(map_);
+  take_routes();
+  if (!is_alone()) KISEKI_CO_TRY(co_await look_at_peers());
   co_return Result<>{};
 }
 
-Task<> Node::State::follow_splits() {
+Task<Result<>> Node::State::look_at_peers() {
+  auto joined = co_await SystemMap(*routes_).join(map_);
+  if (!joined) co_return fail(std::move(joined).error());
+  map_ = std::move(*joined);
+  take_routes();
+  KISEKI_CO_TRY(co_await places_.begin_wanted(map_));
+  // Shards that lie only elsewhere are learnt from the system shard alone.
+  const auto coverage = co_await places_.coverage();
+  if (coverage.missing()) co_return fail(Errc::not_found, "not every shard has a replica here");
+  co_return Result<>{};
+}
+
+Task<> Node::State::look_around() {
+  bool is_done = is_alone();
   while (true) {
-    co_await changed_->wait();
+    if (is_done) {
+      co_await changed_->wait();
+    } else {
+      co_await changed_->wait_for(*home().clock, look_interval);
+    }
     if (background_.stopping()) co_return;
     changed_->reset();
-    const auto opened = co_await open_places();
-    if (opened) continue;
-    log::warning("shard", "a shard that a split made cannot be opened yet: {}", opened.error().to_string());
-    if (co_await background_.sleep(*cores_.front().clock, std::chrono::seconds(1))) changed_->set();
+    const auto looked = co_await look_once();
+    is_done = looked.has_value();
+    if (!looked) log::debug("shard", "shards of this node: {}", looked.error().to_string());
+    if (!co_await background_.sleep(*home().clock, look_pause)) co_return;
   }
 }
 
 Task<> Node::State::beat() {
-  while (co_await background_.sleep(*cores_.front().clock, Heartbeats::interval)) {
+  while (co_await background_.sleep(*home().clock, Heartbeats::interval)) {
     const auto beaten = co_await beat_once();
     if (!beaten) log::debug("shard", "heartbeat: {}", beaten.error().to_string());
   }
@@ -203,85 +198,46 @@ Task<Result<>> Node::State::beat_once() {
   co_return Result<>{};
 }
 
-Task<Result<Node::State::KnownMap>> Node::State::read_map() {
-  PartRequest request;
-  request.gets.push_back({system_key(Kind::map, {}), false});
-  auto reply = co_await routes_->system().port->read(std::move(request));
-  if (!reply) co_return fail(std::move(reply).error());
-  const auto& record = reply->gets.front().record;
-  if (!record) co_return KnownMap{};
-  auto map = ShardMap::decode(*record);
-  if (!map) co_return fail(std::move(map).error());
-  co_return KnownMap{.map = std::move(*map), .version = record->version};
-}
-
-Task<Result<>> Node::State::write_map(KnownMap known, ShardMap next) {
-  const Key row = system_key(Kind::map, {});
-  Transaction transaction;
-  transaction.require(known.version.is_none() ? Assert::Type::absent : Assert::Type::version, row,
-                      known.version);
-  transaction.put(row, next.record());
-  co_return co_await Registry(*routes_).commit(std::move(transaction));
-}
-
-/// Others learn the map from the system shard; this node takes it from its own shards.
-Task<Result<>> Node::State::record_map() {
-  const auto known = co_await read_map();
-  if (!known) co_return fail(known.error());
-  ShardMap here{.next = known->map.next, .shards = {}};
-  for (const auto& route : routes_->all()) {
-    here.shards.push_back({.id = route.id, .range = route.range});
-    here.next = std::max(here.next, ShardId(route.id.value() + 1));
-  }
-  if (here == known->map) co_return Result<>{};
-  const auto written = co_await write_map(*known, std::move(here));
-  // Another one was first; it had the same to write.
-  if (!written && written.error().code() != Errc::conflict) co_return written;
-  co_return Result<>{};
-}
-
-Task<Result<ShardId>> Node::State::allocate_shard() {
-  auto known = co_await read_map();
-  if (!known) co_return fail(std::move(known).error());
-  ShardMap taken = known->map;
-  const ShardId id = taken.next;
-  taken.next = ShardId(id.value() + 1);
-  KISEKI_CO_TRY(co_await write_map(std::move(*known), std::move(taken)));
-  co_return id;
-}
-
 Task<Result<ShardId>> Node::State::split(ShardId shard, Slot first) {
   const auto route = routes_->find(shard);
   if (!route) co_return fail(Errc::not_found, "split: no such shard");
   if (!route->range.contains(first) || first == route->range.first) {
     co_return fail(Errc::invalid_argument, "split: not between two slots of the shard");
   }
-  const auto child = co_await allocate_shard();
+  const auto child = co_await SystemMap(*routes_).allocate(map_);
   if (!child) co_return child;
   const auto answer = co_await route->port->propose(
       {.stamp = {}, .body = Split{.child = *child, .first = first}}, Attempt::first);
   if (!answer) co_return fail(answer.error());
   if (answer->type == Answer::Type::wrong_shard) co_return fail(Errc::conflict, "split: another was first");
   if (answer->type != Answer::Type::decided) co_return fail(Errc::busy, "split: the replicas are changing");
-  while (!routes_->find(*child)) {
-    if (!co_await background_.sleep(*cores_.front().clock, std::chrono::milliseconds(1))) {
+  while (is_alone() && places_.find(*child) == nullptr) {
+    if (!co_await background_.sleep(*home().clock, std::chrono::milliseconds(1))) {
       co_return fail(Errc::cancelled, "split: the node is stopping");
     }
   }
-  KISEKI_CO_TRY(co_await record_map());
+  map_.add(*child, first);
+  take_routes();
+  const auto recorded = co_await SystemMap(*routes_).join(map_);
+  // Whoever was first will be followed by others who join what they know; the split stands.
+  if (!recorded) changed_->set();
   co_return *child;
 }
 
 Task<Result<>> Node::State::open() {
-  recovered_ = co_await hop(log_.executor(), recovered_of(log_));
-  const auto row = co_await establish(options_, store_, !recovered_.empty(), pool_);
+  auto recovered = co_await hop(services_.log.executor(), recovered_of(services_.log));
+  const auto row = co_await establish(options_, services_.store, !recovered.empty(), services_.pool);
   if (!row) co_return fail(row.error());
-  KISEKI_CO_TRY(co_await open_places());
-  if (!recovered_.empty())
-    co_return fail(Errc::corrupted, "the log has entries of shards that are not there");
-  KISEKI_CO_TRY(co_await record_map());
-  sweeper_ = std::make_unique<Sweeper>(*routes_, *cores_.front().clock, Sweeper::Options{});
-  background_.spawn(follow_splits());
+  KISEKI_CO_TRY(co_await places_.open(std::move(recovered)));
+  const auto coverage = co_await places_.coverage();
+  if (is_alone() && coverage.missing()) {
+    co_return fail(Errc::corrupted, "the shards here do not have all slots");
+  }
+  co_await places_.survey(map_);
+  take_routes();
+  if (is_alone()) KISEKI_CO_TRY(co_await SystemMap(*routes_).join(map_));
+  sweeper_ = std::make_unique<Sweeper>(*routes_, *home().clock, Sweeper::Options{});
+  background_.spawn(look_around());
   background_.spawn(checkpoint_.run(background_));
   background_.spawn(sweeper_->run(background_));
   background_.spawn(beat());
@@ -289,7 +245,13 @@ Task<Result<>> Node::State::open() {
 }
 
 Task<Result<std::unique_ptr<Client>>> Node::State::connect(CoreServices core, std::uint64_t process) {
-  const auto opened = co_await Registry(*routes_).open(process);
+  const BootTime deadline = home().clock->now() + connect_limit;
+  auto opened = co_await Registry(*routes_).open(process);
+  // A majority may not be there yet. A session that was made without an answer is never heard of, and goes.
+  while (!opened && may_retry(opened.error()) && home().clock->now() < deadline) {
+    if (!co_await background_.sleep(*home().clock, std::chrono::milliseconds(100))) break;
+    opened = co_await Registry(*routes_).open(process);
+  }
   if (!opened) co_return fail(opened.error());
   Session::Options options;
   options.id = *opened;
@@ -302,27 +264,29 @@ Task<Result<std::unique_ptr<Client>>> Node::State::connect(CoreServices core, st
 
 Task<std::vector<Node::ShardStatus>> Node::State::status() {
   std::vector<ShardStatus> all;
-  for (std::size_t i = 0; i < places_.size(); ++i) all.push_back(co_await places_[i]->status());
+  for (Place* const place : places_.all()) all.push_back(co_await place->status());
   co_return all;
 }
 
 Task<> Node::State::stop() {
   background_.request_stop();
+  places_.close();
   changed_->set();
   for (const auto& each : connected_) co_await hop(each.session->executor(), each.session->stop());
   co_await background_.stop();
-  for (const auto& place : places_) co_await place->quiet();
+  for (Place* const place : places_.all()) co_await place->quiet();
   if (!failure()) {
     if (const auto flushed = co_await checkpoint_.flush(); !flushed) {
       log::warning("shard", "the last flush failed; the log holds what it lacks: {}",
                    flushed.error().to_string());
     }
   }
-  for (const auto& place : places_) co_await place->stop();
+  for (Place* const place : places_.all()) co_await place->stop();
 }
 
 Task<> Node::State::abandon() {
-  for (const auto& place : places_) {
+  places_.close();
+  for (Place* const place : places_.all()) {
     co_await place->quiet();
     co_await place->stop();
   }
@@ -333,10 +297,9 @@ Node::~Node() = default;
 
 std::vector<std::string> Node::families() { return {"rows", "feeds", "references", "state"}; }
 
-Task<Result<std::unique_ptr<Node>>> Node::open(Options options, kv::KvStore& store, raft::Log& log,
-                                               std::vector<CoreServices> cores, BlockingPool& pool) {
-  KISEKI_ASSERT(!cores.empty());
-  std::unique_ptr<Node> node(new Node(std::make_unique<State>(options, store, log, std::move(cores), pool)));
+Task<Result<std::unique_ptr<Node>>> Node::open(Options options, Services services) {
+  KISEKI_ASSERT(!services.cores.empty());
+  std::unique_ptr<Node> node(new Node(std::make_unique<State>(std::move(options), std::move(services))));
   if (auto opened = co_await node->state_->open(); !opened) {
     co_await node->state_->abandon();
     co_return fail(std::move(opened).error());
@@ -354,6 +317,31 @@ std::optional<Error> Node::failure() const { return state_->failure(); }
 Task<Result<ShardId>> Node::split(ShardId shard, Slot first) {
   co_return co_await state_->split(shard, first);
 }
+
+Task<Result<>> Node::change_members(ShardId shard, std::vector<raft::ConfChange> changes) {
+  Place* const place = state_->places().find(shard);
+  if (place == nullptr) co_return fail(Errc::not_leader, "no replica of the shard is here");
+  co_return co_await place->change_members(std::move(changes));
+}
+
+Task<Result<>> Node::transfer_leader(ShardId shard, raft::NodeId to) {
+  Place* const place = state_->places().find(shard);
+  if (place == nullptr) co_return fail(Errc::not_leader, "no replica of the shard is here");
+  co_return co_await place->transfer_leader(to);
+}
+
+void Node::receive(ShardId shard, std::vector<raft::Message> messages, FramePtr frame) {
+  state_->places().receive(shard, std::move(messages), std::move(frame));
+}
+
+Task<Result<>> Node::receive_snapshot(ShardId shard, raft::Message message, raft::SnapshotSource& source) {
+  Place* const place = state_->places().find(shard);
+  if (place == nullptr) co_return fail(Errc::not_found, "no replica of the shard is here");
+  co_return co_await place->receive_snapshot(std::move(message), source);
+}
+
+detail::ShardPort* Node::port(ShardId shard) const { return state_->places().port(shard); }
+
 Task<> Node::stop() { co_await state_->stop(); }
 
 }  // namespace kiseki::shard

@@ -29,7 +29,7 @@ class NodeTest : public ::testing::Test {
     auto log = loop_.get(raft::Log::open(*disk_, loop_.executor(), clock_, log_options));
     if (!log) return fail(std::move(log).error());
     log_ = std::move(*log);
-    auto node = loop_.get(Node::open(options, store_, *log_, {{loop_.executor(), &clock_}}, pool_));
+    auto node = loop_.get(Node::open(options, {store_, *log_, {{loop_.executor(), &clock_}}, pool_}));
     if (!node) {
       loop_.get(log_->stop());
       log_.reset();
@@ -97,7 +97,7 @@ TEST_F(NodeTest, makes_the_system_shard_and_equal_data_shards) {
   EXPECT_EQ(status[1].first, 1);
   EXPECT_EQ(status[4].last, 65535);
   for (std::size_t i = 1; i < status.size(); ++i) {
-    EXPECT_TRUE(status[i].leader);
+    EXPECT_TRUE(status[i].leader());
     EXPECT_EQ(status[i].first, status[i - 1].last + 1);
   }
 }

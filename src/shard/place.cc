@@ -8,8 +8,6 @@ namespace kiseki::shard::detail {
 
 namespace {
 
-constexpr raft::NodeId this_node = 1;
-
 /// The log must reach from what the store has to at least where it got.
 Result<> check_fit(const Machine& machine, const raft::Recovered& recovered) {
   const raft::Index last = recovered.tail.empty() ? recovered.base.index : recovered.tail.back().index;
@@ -21,12 +19,8 @@ Result<> check_fit(const Machine& machine, const raft::Recovered& recovered) {
 
 }  // namespace
 
-raft::SnapshotMeta first_base() {
-  raft::SnapshotMeta base;
-  base.index = first_index;
-  base.term = first_term;
-  base.conf.voters = {this_node};
-  return base;
+raft::SnapshotMeta first_base(std::vector<raft::NodeId> voters) {
+  return {.index = first_index, .term = first_term, .conf = {.voters = std::move(voters)}};
 }
 
 Place::Place(std::unique_ptr<Shard> shard, Services services)
@@ -47,12 +41,15 @@ Task<Result<std::unique_ptr<Place>>> Place::open(ShardId shard, std::optional<ra
   auto machine = Machine::open(services.store, shard);
   if (!machine) co_return fail(std::move(machine).error());
   if (!recovered) {
-    // The first start ended before the log knew the shard; a replica without state waits for a snapshot.
+    // Its first start. A replica without state waits for a snapshot.
     raft::Recovered fresh;
     if (const auto& members = (*machine)->configuration()) {
       fresh.base = {.index = first_index, .term = first_term, .conf = *members};
       KISEKI_CO_TRY(check_fit(**machine, fresh));
     }
+    // What a log has promised to others it must find a state for, also when its parent's split is forgotten.
+    kv::KvStore& store = services.store;
+    KISEKI_CO_TRY(co_await services.pool.run([&store] { return store.flush(); }));
     KISEKI_CO_TRY(co_await hop(services.log.executor(), services.log.create(shard, fresh.base)));
     recovered = std::move(fresh);
   }
@@ -78,24 +75,52 @@ Task<Result<std::unique_ptr<Place>>> Place::open(ShardId shard, std::optional<ra
   co_return place;
 }
 
-Task<Route> Place::route_here() {
-  co_return Route{.id = shard_->machine().id(), .range = shard_->machine().range(), .port = &port_};
-}
-
 Task<Node::ShardStatus> Place::status_here() {
   const auto& machine = shard_->machine();
   co_return Node::ShardStatus{.id = machine.id(),
                               .first = machine.range().first,
                               .last = machine.range().last,
                               .applied = machine.applied(),
-                              .leader = replica_->role() == raft::Role::leader};
+                              .replica = replica_->status()};
 }
 
 Task<std::optional<Error>> Place::failure_here() { co_return replica_->failure(); }
+Task<bool> Place::is_removed_here() { co_return !is_stopped_ && replica_->is_removed(); }
 
 Task<> Place::set_room_here(bool has_room) {
   shard_->set_room(has_room);
   co_return;
+}
+
+Task<Result<>> Place::compact_here() {
+  if (is_stopped_) co_return Result<>{};
+  co_return co_await replica_->compact();
+}
+
+Task<Result<>> Place::change_members_here(std::vector<raft::ConfChange> changes) {
+  if (is_stopped_) co_return fail(Errc::not_leader, "the replica is stopped");
+  const auto proposed = replica_->propose_conf(changes);
+  if (!proposed) co_return fail(proposed.error());
+  co_return Result<>{};
+}
+
+Task<Result<>> Place::transfer_leader_here(raft::NodeId to) {
+  if (is_stopped_) co_return fail(Errc::not_leader, "the replica is stopped");
+  co_return replica_->transfer_leader(to);
+}
+
+void Place::receive(std::vector<raft::Message> messages, FramePtr frame) {
+  asio::post(core_.executor, [this, messages = std::move(messages), frame = std::move(frame)] {
+    if (!is_stopped_) replica_->step(messages, frame);
+  });
+}
+
+Task<Result<>> Place::receive_snapshot_here(raft::Message message, raft::SnapshotSource& source) {
+  if (is_stopped_) co_return fail(Errc::unavailable, "the replica is stopped");
+  ++streams_;
+  auto received = co_await replica_->receive_snapshot(std::move(message), source);
+  if (--streams_ == 0) streams_ended_.set();
+  co_return received;
 }
 
 Task<> Place::quiet_here() {
@@ -103,11 +128,32 @@ Task<> Place::quiet_here() {
   co_await shard_->quiet();
 }
 
+Task<> Place::stop_here() {
+  if (std::exchange(is_stopped_, true)) co_return;
+  // What was posted before this comes to its turn.
+  co_await asio::post(asio::bind_executor(core_.executor, use_task));
+  while (streams_ > 0) {
+    streams_ended_.reset();
+    co_await streams_ended_.wait();
+  }
+  co_await replica_->stop();
+}
+
 Task<Node::ShardStatus> Place::status() { co_return co_await hop(core_.executor, status_here()); }
 Task<std::optional<Error>> Place::failure() { co_return co_await hop(core_.executor, failure_here()); }
+Task<bool> Place::is_removed() { co_return co_await hop(core_.executor, is_removed_here()); }
 Task<> Place::set_room(bool has_room) { co_await hop(core_.executor, set_room_here(has_room)); }
-Task<Result<>> Place::compact() { co_return co_await hop(core_.executor, replica_->compact()); }
+Task<Result<>> Place::compact() { co_return co_await hop(core_.executor, compact_here()); }
+Task<Result<>> Place::change_members(std::vector<raft::ConfChange> changes) {
+  co_return co_await hop(core_.executor, change_members_here(std::move(changes)));
+}
+Task<Result<>> Place::transfer_leader(raft::NodeId to) {
+  co_return co_await hop(core_.executor, transfer_leader_here(to));
+}
+Task<Result<>> Place::receive_snapshot(raft::Message message, raft::SnapshotSource& source) {
+  co_return co_await hop(core_.executor, receive_snapshot_here(std::move(message), source));
+}
 Task<> Place::quiet() { co_await hop(core_.executor, quiet_here()); }
-Task<> Place::stop() { co_await hop(core_.executor, replica_->stop()); }
+Task<> Place::stop() { co_await hop(core_.executor, stop_here()); }
 
 }  // namespace kiseki::shard::detail

@@ -148,6 +148,7 @@ Result<> PieceReader::check_state(const SnapshotRow& row) {
     case StateType::rebuilt:
     case StateType::staged:
     case StateType::install:
+    case StateType::removed:
       break;
   }
   return damaged("type of a state row");

@@ -7,6 +7,7 @@
 #include "base/planted.h"
 #include "shard/detail/families.h"
 #include "shard/detail/reference_rows.h"
+#include "shard/detail/removal.h"
 #include "shard/detail/row_codec.h"
 
 namespace kiseki::shard::detail {
@@ -132,6 +133,24 @@ class Source final : public raft::SnapshotSource {
   PieceWriter writer_;
 };
 
+std::string staged_key(ShardId shard, kv::Family family, const std::string& key) {
+  std::string place = state_key(shard, StateType::staged);
+  Encoder(place).integer(family);
+  return place + key;
+}
+
+/// Of the row at `key` of the state family.
+Result<SlotRange> read_range(kv::KvStore& store, const std::string& key) {
+  const auto bytes = store.get(family_state, as_view(key));
+  if (!bytes) return fail(bytes.error());
+  return *bytes ? SlotRange::decode(as_view(**bytes)) : Result<SlotRange>(no_slots);
+}
+
+Result<SlotRange> staged_range(kv::KvStore& store, ShardId shard) {
+  return read_range(store,
+                    staged_key(shard, family_state, std::string(1, static_cast<char>(StateType::range))));
+}
+
 /// Puts what is staged in place of the state, in writes of bounded size.
 class Installation {
  public:
@@ -143,15 +162,12 @@ class Installation {
     mark.put(family_state, state_key(shard_, StateType::install),
              Staged{.state = Staged::State::installing, .index = index_}.encode());
     if (!KISEKI_PLANTED("1.8 an installation is not marked")) KISEKI_TRY(store_.write(mark));
-    const auto present = read_range(state_key(shard_, StateType::range));
+    const auto present = read_range(store_, state_key(shard_, StateType::range));
     if (!present) return fail(present.error());
-    const auto coming =
-        read_range(staged_key(family_state, std::string(1, static_cast<char>(StateType::range))));
+    const auto coming = staged_range(store_, shard_);
     if (!coming) return fail(coming.error());
     for (const auto& range : {*present, *coming}) {
-      if (range == no_slots) continue;
-      KISEKI_TRY(erase_rows(family_rows, range));
-      KISEKI_TRY(erase_rows(family_feeds, range));
+      if (range != no_slots) KISEKI_TRY(erase_rows(store_, range));
     }
     KISEKI_TRY(put_rows(family_rows));
     KISEKI_TRY(put_rows(family_feeds));
@@ -159,39 +175,8 @@ class Installation {
   }
 
  private:
-  std::string staged_key(kv::Family family, const std::string& key) const {
-    std::string place = state_key(shard_, StateType::staged);
-    Encoder(place).integer(family);
-    return place + key;
-  }
-
-  Result<SlotRange> read_range(const std::string& key) {
-    const auto bytes = store_.get(family_state, as_view(key));
-    if (!bytes) return fail(bytes.error());
-    return *bytes ? SlotRange::decode(as_view(**bytes)) : Result<SlotRange>(no_slots);
-  }
-
-  Result<> erase_rows(kv::Family family, SlotRange slots) {
-    const auto range = slots_of(slots);
-    const auto rows = store_.iterate(family, range);
-    Draft draft(store_);
-    std::size_t pending = 0;
-    for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
-      std::string key(as_text(rows->key()));
-      const auto name = Key::decode(as_view(key));
-      if (!name) return fail(name.error());
-      const auto references = references_in(name->kind, rows->value());
-      if (!references) return fail(references.error());
-      unrefer(draft, key, *references);
-      draft.erase(family, std::move(key));
-      if (++pending % 1024 == 0) KISEKI_TRY(draft.write());
-    }
-    KISEKI_TRY(rows->status());
-    return draft.write();
-  }
-
   Result<> put_rows(kv::Family family) {
-    const auto range = range_of(staged_key(family, {}));
+    const auto range = range_of(staged_key(shard_, family, {}));
     const auto rows = store_.iterate(family_state, range);
     kv::Batch batch;
     Bytes size = 0;
@@ -220,7 +205,7 @@ class Installation {
     Encoder(shard).id(shard_);
     const auto all = range_of(shard);
     batch.erase_range(family_state, all);
-    const auto range = range_of(staged_key(family_state, {}));
+    const auto range = range_of(staged_key(shard_, family_state, {}));
     const auto rows = store_.iterate(family_state, range);
     GcEpoch epoch;
     for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
@@ -248,6 +233,28 @@ void drop_staged(kv::Batch& batch, ShardId shard) {
 
 }  // namespace
 
+Result<> erase_rows(kv::KvStore& store, SlotRange slots) {
+  for (const kv::Family family : {family_rows, family_feeds}) {
+    const auto range = slots_of(slots);
+    const auto rows = store.iterate(family, range);
+    Draft draft(store);
+    std::size_t pending = 0;
+    for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
+      std::string key(as_text(rows->key()));
+      const auto name = Key::decode(as_view(key));
+      if (!name) return fail(name.error());
+      const auto references = references_in(name->kind, rows->value());
+      if (!references) return fail(references.error());
+      unrefer(draft, key, *references);
+      draft.erase(family, std::move(key));
+      if (++pending % 1024 == 0) KISEKI_TRY(draft.write());
+    }
+    KISEKI_TRY(rows->status());
+    KISEKI_TRY(draft.write());
+  }
+  return {};
+}
+
 Task<Result<>> ShardSnapshots::flush() {
   kv::KvStore& store = store_;
   co_return co_await pool_.run([&store] { return store.flush(); });
@@ -272,13 +279,18 @@ Task<Result<>> ShardSnapshots::stage(raft::SnapshotSource& source) {
     if (!rows) co_return fail(std::move(rows).error());
     batch.clear();
     for (auto& row : *rows) {
-      std::string key = state_key(shard_, StateType::staged);
-      Encoder(key).integer(row.family);
-      batch.put(family_state, key + row.key, std::move(row.value));
+      batch.put(family_state, staged_key(shard_, row.family, row.key), std::move(row.value));
     }
     if (!batch.empty()) KISEKI_CO_TRY(store_.write(batch));
   }
   KISEKI_CO_TRY(reader.finish());
+  const auto coming = staged_range(store_, shard_);
+  if (!coming) co_return fail(coming.error());
+  const auto taken = is_taken(store_, *coming, shard_);
+  if (!taken) co_return fail(taken.error());
+  if (*taken && !KISEKI_PLANTED("1.8 a snapshot takes the slots of another shard")) {
+    co_return fail(Errc::unavailable, "snapshot: older than a split whose child is here");
+  }
   batch.clear();
   batch.put(family_state, state_key(shard_, StateType::install),
             Staged{.index = source.meta().index}.encode());

@@ -1,6 +1,7 @@
 #include "shard/detail/state_rows.h"
 
 #include "base/codec.h"
+#include "shard/detail/families.h"
 #include "shard/detail/row_codec.h"
 
 namespace kiseki::shard::detail {
@@ -9,6 +10,8 @@ namespace {
 
 constexpr std::uint8_t format = 1;
 constexpr std::uint8_t progress_format = 2;
+/// The node's own rows stand under it (node_row.h).
+constexpr ShardId no_shard{~std::uint32_t{0}};
 
 void write_nodes(Encoder& out, const std::vector<raft::NodeId>& nodes) {
   out.integer(static_cast<std::uint8_t>(nodes.size()));
@@ -121,6 +124,24 @@ std::string state_key(ShardId shard, StateType type, TransactionId id) {
   std::string key = state_key(shard, type, id.session.value());
   Encoder(key).integer(id.sequence);
   return key;
+}
+
+Result<std::vector<ShardId>> shards_with(kv::KvStore& store, StateType type) {
+  std::vector<ShardId> shards;
+  const auto rows = store.iterate(family_state, {});
+  ShardId next{0};
+  while (next != no_shard) {
+    rows->seek(as_view(state_key(next, type)));
+    if (!rows->valid()) break;
+    Decoder in(rows->key());
+    const auto shard = in.id<ShardId>();
+    const auto found = static_cast<StateType>(in.integer<std::uint8_t>());
+    if (shard == next && found == type) shards.push_back(shard);
+    // Of a later shard the type looked for may still come.
+    next = shard == next ? ShardId(shard.value() + 1) : shard;
+  }
+  KISEKI_TRY(rows->status());
+  return shards;
 }
 
 std::string pending_index_key(ShardId shard, const Key& row) {

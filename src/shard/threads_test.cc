@@ -50,7 +50,7 @@ class ThreadsTest : public ::testing::Test {
     auto log = run(cores_[0], raft::Log::open(*disk_, cores_[0].executor(), cores_[0].clock(), options));
     ASSERT_TRUE(log) << log.error().to_string();
     log_ = std::move(*log);
-    auto node = run(cores_[0], Node::open({}, *store_, *log_, {services(0), services(1)}, pool_));
+    auto node = run(cores_[0], Node::open({}, {*store_, *log_, {services(0), services(1)}, pool_}));
     ASSERT_TRUE(node) << node.error().to_string();
     node_ = std::move(*node);
     for (std::size_t i = 0; i < cores_.size(); ++i) {

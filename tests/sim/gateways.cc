@@ -99,7 +99,7 @@ Task<Result<>> Gateways::open(Running& running) {
   if (!log) co_return fail(std::move(log).error());
   running.log = std::move(*log);
   const shard::CoreServices core{loop_.executor(), &clock_};
-  auto shards = co_await shard::Node::open({.log_limit = 4_MiB}, rows_, *running.log, {core}, pool_);
+  auto shards = co_await shard::Node::open({.log_limit = 4_MiB}, {rows_, *running.log, {core}, pool_});
   if (!shards) co_return fail(std::move(shards).error());
   running.shards = std::move(*shards);
   while (running.gateways.size() < count_) KISEKI_CO_TRY(co_await add_gateway(running));

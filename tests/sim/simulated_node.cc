@@ -107,8 +107,8 @@ Task<Result<>> SimulatedNode::open(Running& running) {
 
 Task<Result<>> SimulatedNode::open_shards(Running& running) {
   const shard::CoreServices core{loop_.executor(), &clock_};
-  auto shards = co_await shard::Node::open({.log_limit = 4_MiB, .cluster = key_file_.fingerprint()}, rows_,
-                                           *running.log, {core}, pool_);
+  auto shards = co_await shard::Node::open({.log_limit = 4_MiB, .cluster = key_file_.fingerprint()},
+                                           {rows_, *running.log, {core}, pool_});
   if (!shards) co_return fail(std::move(shards).error());
   running.shards = std::move(*shards);
   for (const auto& [process, client] :

@@ -7,7 +7,7 @@
 
 #include "base/core.h"
 #include "base/scope.h"
-#include "shard/detail/place.h"
+#include "shard/detail/places.h"
 
 namespace kiseki::shard::detail {
 
@@ -15,7 +15,6 @@ namespace kiseki::shard::detail {
 /// on the disks and the health of the replicas meanwhile.
 class Checkpoint {
  public:
-  using Places = std::vector<std::unique_ptr<Place>>;
   Checkpoint(Bytes log_limit, kv::KvStore& store, raft::Log& log, Places& places, Clock& clock,
              BlockingPool& pool)
       : log_limit_(log_limit), store_(store), log_(log), places_(places), clock_(clock), pool_(pool) {}
@@ -34,7 +33,7 @@ class Checkpoint {
   const Bytes log_limit_;
   kv::KvStore& store_;
   raft::Log& log_;
-  Places& places_;  // grows meanwhile
+  Places& places_;
   Clock& clock_;
   BlockingPool& pool_;
   Bytes next_ = 0;  // live bytes at which the next flush is due; 0: the limit

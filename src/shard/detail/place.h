@@ -31,17 +31,22 @@ class Place {
   static Task<Result<std::unique_ptr<Place>>> open(ShardId shard, std::optional<raft::Recovered> recovered,
                                                    Services services);
 
-  Task<Route> route() { return hop(core_.executor, route_here()); }
   ShardId id() const noexcept { return id_; }
   ShardPort& port() noexcept { return port_; }
-  /// On the place's core.
-  raft::Replica& replica() noexcept { return *replica_; }
-  const Shard& shard() const noexcept { return *shard_; }
   Task<Node::ShardStatus> status();
   Task<std::optional<Error>> failure();
+  /// Its group goes on without this replica.
+  Task<bool> is_removed();
   Task<> set_room(bool has_room);
   /// Lets the log forget what the store holds durably.
   Task<Result<>> compact();
+  Task<Result<>> change_members(std::vector<raft::ConfChange> changes);
+  Task<Result<>> transfer_leader(raft::NodeId to);
+
+  /// Posts what other replicas sent. Not called any more once `stop` is.
+  void receive(std::vector<raft::Message> messages, FramePtr frame);
+  Task<Result<>> receive_snapshot(raft::Message message, raft::SnapshotSource& source);
+
   /// Refuses new calls, and returns when none is under way.
   Task<> quiet();
   Task<> stop();
@@ -49,11 +54,16 @@ class Place {
  private:
   Place(std::unique_ptr<Shard> shard, Services services);
 
-  Task<Route> route_here();
   Task<Node::ShardStatus> status_here();
   Task<std::optional<Error>> failure_here();
+  Task<bool> is_removed_here();
   Task<> set_room_here(bool has_room);
+  Task<Result<>> compact_here();
+  Task<Result<>> change_members_here(std::vector<raft::ConfChange> changes);
+  Task<Result<>> transfer_leader_here(raft::NodeId to);
+  Task<Result<>> receive_snapshot_here(raft::Message message, raft::SnapshotSource& source);
   Task<> quiet_here();
+  Task<> stop_here();
 
   const ShardId id_;
   CoreServices core_;
@@ -62,9 +72,12 @@ class Place {
   ShardSnapshots snapshots_;
   std::unique_ptr<raft::Replica> replica_;
   std::unique_ptr<ReplicaJournal> journal_;
+  std::size_t streams_ = 0;  // snapshots on their way in
+  ::kiseki::Event streams_ended_;
+  bool is_stopped_ = false;
 };
 
-/// Every shard's log begins so: one entry in the past, one voter.
-raft::SnapshotMeta first_base();
+/// The log of a shard of the first boot begins so: one entry in the past.
+raft::SnapshotMeta first_base(std::vector<raft::NodeId> voters = {1});
 
 }  // namespace kiseki::shard::detail

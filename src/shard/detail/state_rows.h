@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "kv/kv_store.h"
 #include "raft/types.h"
@@ -10,7 +11,7 @@
 
 namespace kiseki::shard::detail {
 
-/// A split copies or divides every type but the last two (split.cc).
+/// A split copies or divides every type but the last three (split.cc).
 enum class StateType : std::uint8_t {
   progress = 1,
   space = 2,     ///< item: namespace
@@ -24,6 +25,7 @@ enum class StateType : std::uint8_t {
   configuration = 8,  ///< The replicas of the group.
   staged = 9,         ///< item: family, key; a row of a snapshot that waits to be installed
   install = 10,       ///< The staged snapshot that is being installed, or waits for it.
+  removed = 12,       ///< The group goes on without the replica here; all that is left of it (removal.h).
 };
 
 /// What every applied batch rewrites.
@@ -70,6 +72,9 @@ std::string state_key(ShardId shard, StateType type, std::uint64_t number);
 std::string state_key(ShardId shard, StateType type, TransactionId id);
 /// Index of pending rows: found by session, without a walk over all rows.
 std::string pending_index_key(ShardId shard, const Key& row);
+
+/// The shards that have a row of this type.
+Result<std::vector<ShardId>> shards_with(kv::KvStore& store, StateType type);
 
 /// Ordinary rows of one leaf and kind.
 kv::Range rows_of(const LeafAddress& leaf, Kind kind);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "base/clock.h"
 #include "shard/record.h"
 
 namespace kiseki::fs {
@@ -14,6 +15,8 @@ struct TreeLimits {
   Bytes move_bytes_max = 2_MiB;    ///< At once; below `Transaction::size_max`.
   Bytes index_page_max = 32_KiB;   ///< Below `Record::size_max`.
   std::size_t cached_max = 16384;  ///< Directories, and names of directories.
+  std::size_t leaves_exact = 16;   ///< Attributes of a directory of more leaves may be a little old:
+  Duration leaf_age = std::chrono::microseconds(100);  ///< so much for each leaf.
 };
 
 }  // namespace kiseki::fs

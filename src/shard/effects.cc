@@ -52,14 +52,18 @@ void Effects::count(const Key& key, const Record& record, int sign) {
   change.entries += sign;
   if (record.type == EntryType::directory) change.subdirectories += sign;
   change.entry_bytes += sign * static_cast<std::int64_t>(record.encode().size());
-  change.logical += sign * static_cast<std::int64_t>(record.logical);
+  change.logical += sign > 0 ? record.logical : 0 - record.logical;
 }
 
 void Effects::changed(const Key& key, std::uint64_t modified_ms) {
   if (key.kind != Kind::entry) return;
-  auto& change = leaves_[key.leaf];
-  ++change.changes;
-  change.modified_ms = std::max(change.modified_ms, modified_ms);
+  ++leaves_[key.leaf].changes;
+  raise_time(key.leaf, modified_ms);
+}
+
+void Effects::raise_time(const LeafAddress& leaf, std::uint64_t modified_ms) {
+  auto& latest = leaves_[leaf].modified_ms;
+  latest = std::max(latest, modified_ms);
 }
 
 /// Dead rows are written also when the same transaction keeps the chunk elsewhere: one too many only makes a
@@ -90,6 +94,7 @@ Result<> Effects::put(const Operation& operation) {
   write(operation.key, record);
   count(operation.key, record, 1);
   changed(operation.key, when_.time_ms);
+  if (operation.key.kind == Kind::guard) raise_time(operation.key.leaf, when_.time_ms);
   return {};
 }
 
@@ -162,7 +167,7 @@ Result<> Effects::finish_leaf(const LeafAddress& leaf, const Change& change) {
   add(counters->entries, change.entries);
   add(counters->subdirectories, change.subdirectories);
   add(counters->entry_bytes, change.entry_bytes);
-  add(counters->logical, change.logical);
+  counters->logical += change.logical;
   counters->change += change.changes;
   counters->modified_ms = std::max(counters->modified_ms, change.modified_ms);
   const std::string row = key(leaf, Kind::counters).encode();

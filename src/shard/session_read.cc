@@ -92,12 +92,18 @@ Task<Result<ReadReply>> Session::read_once(const ReadRequest& request) {
     portion.request.scans.push_back(request.scans[i]);
     portion.scans.push_back(i);
   }
+  for (std::size_t i = 0; i < request.counters.size(); ++i) {
+    auto& portion = portions.of(request.counters[i]);
+    portion.request.counters.push_back(request.counters[i]);
+    portion.counters.push_back(i);
+  }
   std::vector<Task<Result<PartReply>>> reads;
   for (auto& portion : portions.all()) reads.push_back(read_part(portion.route, std::move(portion.request)));
   auto replies = co_await gather(core_.executor, std::move(reads));
   ReadReply whole;
   whole.gets.resize(request.gets.size());
   whole.scans.resize(request.scans.size());
+  whole.counters.resize(request.counters.size());
   for (std::size_t p = 0; p < replies.size(); ++p) {
     if (!replies[p]) co_return fail(std::move(replies[p]).error());
     const auto& portion = portions.all()[p];
@@ -107,38 +113,17 @@ Task<Result<ReadReply>> Session::read_once(const ReadRequest& request) {
     for (std::size_t i = 0; i < portion.scans.size(); ++i) {
       whole.scans[portion.scans[i]] = std::move(replies[p]->scans[i]);
     }
+    for (std::size_t i = 0; i < portion.counters.size(); ++i) {
+      whole.counters[portion.counters[i]] = replies[p]->counters[i];
+    }
   }
   co_return whole;
 }
 
 Task<Result<std::vector<Counters>>> Session::counters(std::vector<LeafAddress> leaves) {
-  const BootTime until = deadline();
-  Duration length = pause_first;
-  for (;;) {
-    auto reply = co_await counters_once(leaves);
-    if (reply || reply.error().code() != Errc::stale) co_return reply;
-    if (clock().now() >= until) co_return fail(Errc::unavailable, "a shard is being split");
-    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
-  }
-}
-
-Task<Result<std::vector<Counters>>> Session::counters_once(const std::vector<LeafAddress>& leaves) {
-  Portions portions(routes_);
-  for (std::size_t i = 0; i < leaves.size(); ++i) {
-    auto& portion = portions.of(leaves[i]);
-    portion.request.counters.push_back(leaves[i]);
-    portion.counters.push_back(i);
-  }
-  std::vector<Task<Result<PartReply>>> reads;
-  for (auto& portion : portions.all()) reads.push_back(read_part(portion.route, std::move(portion.request)));
-  auto replies = co_await gather(core_.executor, std::move(reads));
-  std::vector<Counters> whole(leaves.size());
-  for (std::size_t p = 0; p < replies.size(); ++p) {
-    if (!replies[p]) co_return fail(std::move(replies[p]).error());
-    const auto& places = portions.all()[p].counters;
-    for (std::size_t i = 0; i < places.size(); ++i) whole[places[i]] = replies[p]->counters[i];
-  }
-  co_return whole;
+  auto reply = co_await read({.gets = {}, .scans = {}, .counters = std::move(leaves)});
+  if (!reply) co_return fail(std::move(reply).error());
+  co_return std::move(reply->counters);
 }
 
 /// The answer leaves with the routes as they were when it was given, so that who asks every shard knows that

@@ -72,6 +72,10 @@ struct Transaction {
 
   /// `invalid_argument`, `too_large`: the rules above and those of docs/formats/transaction.md.
   Result<> validate() const;
+  /// What holds besides when its rows lie in several shards.
+  Result<> validate_spread() const;
+  /// What holds of one shard's part of it, with halves of moves.
+  Result<> validate_part() const;
 
   Transaction& require(Assert::Type type, Key row, Stamp stamp = {});
   Transaction& put(Key row, Record record);
@@ -127,6 +131,7 @@ struct Scan {
 struct ReadRequest {
   std::vector<Get> gets;
   std::vector<Scan> scans;
+  std::vector<LeafAddress> counters{};
 };
 
 struct Row {
@@ -143,8 +148,9 @@ struct ReadReply {
     std::vector<Row> rows;
     bool more = false;  ///< Stopped at `rows_max`.
   };
-  std::vector<Got> gets;       ///< As asked.
-  std::vector<Scanned> scans;  ///< As asked.
+  std::vector<Got> gets;             ///< As asked.
+  std::vector<Scanned> scans;        ///< As asked.
+  std::vector<Counters> counters{};  ///< As asked; zero for leaves that are not there.
 };
 
 }  // namespace kiseki::shard

@@ -1,6 +1,7 @@
 #include "fs/detail/chain.h"
 
 #include "base/planted.h"
+#include "fs/detail/measure.h"
 
 namespace kiseki::fs::detail {
 
@@ -121,6 +122,7 @@ Task<Result<shard::Outcome>> ChainMaker::link(std::shared_ptr<const Chain> chain
     if (!alone || !*alone) co_return lost();
     const Bytes size = chain->entry.value.view().size();
     const auto outcome = co_await core_.client().commit(std::move(transaction));
+    note_changed(place);
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) {
       splitter_.note_created(place.directory, place.key.leaf.leaf, size);

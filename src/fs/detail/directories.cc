@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/planted.h"
-
 namespace kiseki::fs::detail {
 
 namespace {
@@ -57,22 +55,6 @@ Task<Error> explain_missing(Tree& tree, NamespaceId space, std::vector<std::stri
     key += '/';
   }
   co_return Error(Errc::stale, "it has come meanwhile");
-}
-
-/// Over all of its leaves, each as it is when it is read.
-Task<Result<shard::Counters>> sum_counters(Tree& tree, Directory directory) {
-  shard::Counters sum;
-  std::optional<std::string> from = std::string();
-  while (from) {
-    auto leaf = co_await tree.measure_leaf(directory, std::move(*from));
-    if (!leaf) co_return fail(leaf.error());
-    sum.entries += leaf->counters.entries;
-    sum.subdirectories += leaf->counters.subdirectories;
-    sum.logical += leaf->counters.logical;
-    sum.modified_ms = std::max(sum.modified_ms, leaf->counters.modified_ms);
-    from = KISEKI_PLANTED("2.10 only the first leaf is counted") ? std::nullopt : std::move(leaf->high);
-  }
-  co_return sum;
 }
 
 }  // namespace
@@ -214,7 +196,7 @@ Task<Result<DirectoryAttributes>> Directories::try_stat(Spot spot) {
   const auto header = co_await tree_.header(space, entry->record->id);
   if (!header) co_return fail(header.error());
   if (!directory || !*header) co_return fail(Errc::stale, "it has gone");
-  const auto sum = co_await sum_counters(tree_, std::move(*directory));
+  const auto sum = co_await tree_.measure(std::move(*directory));
   if (!sum && sum.error().code() == Errc::not_found) co_return fail(Errc::stale, "it has gone");
   if (!sum) co_return fail(sum.error());
   co_return DirectoryAttributes{.entries = sum->entries,

@@ -18,17 +18,6 @@ Task<Result<ListedLeaf>> Lister::read_leaf(Directory directory, std::string from
   co_return ListedLeaf{.entries = std::move(*entries), .high = std::move(answer->guard->high)};
 }
 
-Task<Result<MeasuredLeaf>> Lister::measure_leaf(Directory directory, std::string from) {
-  auto answer = co_await Walk(core_, directory).cover(std::move(from), {});
-  if (!answer && answer.error().code() == Errc::stale) {
-    co_return fail(Errc::not_found, "the directory has gone");
-  }
-  if (!answer) co_return fail(std::move(answer).error());
-  const auto counters = co_await core_.client().counters({directory.leaf(answer->leaf)});
-  if (!counters) co_return fail(counters.error());
-  co_return MeasuredLeaf{.counters = counters->front(), .high = std::move(answer->guard->high)};
-}
-
 Task<> Lister::finish_split(Directory directory, LeafId leaf) {
   (void)co_await splitter_.settle(std::move(directory), leaf);
 }

@@ -10,7 +10,6 @@ class Lister {
   Lister(TreeCore& core, Splitter& splitter, Tree& tree) : core_(core), splitter_(splitter), tree_(tree) {}
 
   Task<Result<ListedLeaf>> read_leaf(Directory directory, std::string from);
-  Task<Result<MeasuredLeaf>> measure_leaf(Directory directory, std::string from);
   Task<Result<std::vector<bool>>> visible(SpacePtr space, std::vector<InodeId> directories);
 
  private:

@@ -1,6 +1,7 @@
 #include "fs/detail/remover.h"
 
 #include "base/planted.h"
+#include "fs/detail/measure.h"
 
 namespace kiseki::fs::detail {
 
@@ -23,13 +24,11 @@ Task<Result<Remover::Removal>> Remover::drop_leaf(Directory directory, LeafId le
 
 Task<Result<Remover::Try>> Remover::try_drop(Directory directory, LeafId leaf) {
   const auto address = directory.leaf(leaf);
-  const auto answer = co_await read_leaf_rows(core_, directory, leaf, {});
+  const auto answer = co_await read_leaf_rows(core_, directory, leaf, {.entry = {}, .counted = true});
   if (!answer) co_return fail(answer.error());
   if (!answer->guard) co_return Try::gone;
   const Guard guard = *answer->guard;
-  const auto counters = co_await core_.client().counters({address});
-  if (!counters) co_return fail(counters.error());
-  if (counters->front().entries > 0) co_return Try::kept;
+  if (answer->counters.entries > 0) co_return Try::kept;
   const auto left = co_await Walk(core_, directory).left_of(leaf, guard.low);
   if (!left && left.error().code() == Errc::stale) co_return Try::again;
   if (!left) co_return fail(left.error());
@@ -44,6 +43,9 @@ Task<Result<Remover::Try>> Remover::try_drop(Directory directory, LeafId leaf) {
   merged.high = guard.high;
   merged.right = guard.right;
   auto transaction = core_.begin(directory.space);
+  // Its latest time goes to the left leaf, whose guard is put (docs/formats/guard.md).
+  const bool forgets = KISEKI_PLANTED("2.10 a dropped leaf takes its latest time along");
+  transaction.time_ms = forgets ? 0 : answer->counters.modified_ms;
   if (!KISEKI_PLANTED("2.4 a leaf is dropped that is not empty")) {
     transaction.require(prefix_empty, guard_key(address));
   }
@@ -160,6 +162,7 @@ Task<Result<Remover::Try>> Remover::try_remove(Directory directory) {
   transaction.require(version, entry->key, entry->record->version).erase(entry->key);
 
   const auto tried = co_await commit(std::move(transaction));
+  note_changed(*entry);
   if (tried && *tried == Try::gone) {
     core_.names.erase({directory.space->id, link.parent, name});
     core_.directories.erase({directory.space->id, directory.id});

@@ -5,6 +5,7 @@
 #include "base/planted.h"
 #include "fs/detail/directories.h"
 #include "fs/detail/garbage.h"
+#include "fs/detail/measure.h"
 
 namespace kiseki::fs::detail {
 
@@ -47,8 +48,9 @@ shard::Transaction begin_rename(Tree& tree, const Place& source, const Place& ta
   return transaction;
 }
 
-Task<Result<>> finish(Tree& tree, Place target, shard::Transaction transaction) {
+Task<Result<>> finish(Tree& tree, const Place& source, Place target, shard::Transaction transaction) {
   const auto outcome = co_await tree.commit(target, std::move(transaction));
+  note_changed(source);
   if (!outcome) co_return fail(outcome.error());
   if (outcome->committed()) co_return Result<>{};
   co_return co_await start_again(tree, std::move(target), *outcome);
@@ -82,7 +84,7 @@ Task<Result<>> rename_object(Tree& tree, Place source, Spot to) {
   }
   auto transaction = begin_rename(tree, source, *target, *other);
   KISEKI_CO_TRY(co_await free_replaced(tree, transaction, source, *target));
-  co_return co_await finish(tree, *target, std::move(transaction));
+  co_return co_await finish(tree, source, *target, std::move(transaction));
 }
 
 /// Asserts every directory from `id` up to the root as it stands, so that nothing is moved below itself,
@@ -137,7 +139,7 @@ Task<Result<>> rename_directory(Tree& tree, Place source, Spot from, Spot to) {
   }
   if (target->record) KISEKI_CO_TRY(co_await add_empty_removal(tree, transaction, *target));
   KISEKI_CO_TRY(co_await put_header(tree, source, *target, transaction));
-  KISEKI_CO_TRY(co_await finish(tree, *target, std::move(transaction)));
+  KISEKI_CO_TRY(co_await finish(tree, source, *target, std::move(transaction)));
   tree.remember(space, {to.parent.id, to.name, InodeId{}});
   tree.remember(space, {to.parent.id, to.name, id});
   tree.remember(space, {from.parent.id, from.name, InodeId{}});

@@ -79,6 +79,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Fault{"2.9 ancestors are not locked", Kind::pairs_of_names},
                     Fault{"2.9 the header of the renamed directory is not written", Kind::model},
                     Fault{"2.10 only the first leaf is counted", Kind::model},
+                    Fault{"2.10 own changes are not read again", Kind::model},
+                    Fault{"2.10 what is remembered does not age", Kind::model},
                     Fault{"3.1 a rename changes the home", Kind::model},
                     Fault{"3.1 ids are given twice", Kind::model}, Fault{"3.2 no garbage row", Kind::model},
                     Fault{"3.2 a missing inline row is not read again", Kind::pairs_of_names},

@@ -50,17 +50,16 @@ Task<Result<>> Splitter::settle_now(Directory directory, LeafId leaf) {
 }
 
 Task<Result<Splitter::Step>> Splitter::step(Directory directory, LeafId leaf, std::uint32_t refusals) {
-  auto answer = co_await read_leaf_rows(core_, directory, leaf, {});
+  auto answer = co_await read_leaf_rows(core_, directory, leaf, {.entry = {}, .counted = true});
   if (!answer) co_return fail(std::move(answer).error());
   if (!answer->guard) co_return Step::done;
-  const auto large = co_await is_large(directory, leaf);
-  if (!large) co_return fail(large.error());
+  const bool large = is_large(answer->counters);
   const bool open = !answer->guard->frozen;
-  if (open && !*large) co_return Step::done;
+  if (open && !large) co_return Step::done;
   if (open && !KISEKI_PLANTED("2.3 a leaf is split without being frozen")) {
     co_return co_await freeze(std::move(directory), leaf, std::move(*answer->guard));
   }
-  if (!*large) co_return co_await thaw(std::move(directory), leaf, std::move(*answer->guard));
+  if (!large) co_return co_await thaw(std::move(directory), leaf, std::move(*answer->guard));
   auto whole = co_await read_leaf_rows(core_, directory, leaf, {.entry = {}, .whole = true});
   if (!whole) co_return fail(std::move(whole).error());
   if (!whole->guard || (!whole->guard->frozen && !open)) co_return Step::refused;
@@ -70,18 +69,22 @@ Task<Result<Splitter::Step>> Splitter::step(Directory directory, LeafId leaf, st
   co_return co_await move(std::move(directory), leaf, std::move(**planned));
 }
 
-Task<Result<bool>> Splitter::is_large(Directory directory, LeafId leaf) {
-  const auto counters = co_await core_.client().counters({directory.leaf(leaf)});
-  if (!counters) co_return fail(counters.error());
+bool Splitter::is_large(const shard::Counters& found) const {
   const auto& limits = core_.limits;
-  const auto& found = counters->front();
-  co_return found.entries > 1 &&
-      (found.entries >= limits.entries_split || found.entry_bytes >= limits.bytes_split);
+  return found.entries > 1 &&
+         (found.entries >= limits.entries_split || found.entry_bytes >= limits.bytes_split);
+}
+
+/// At no time: the directory's latest stays what it is.
+shard::Transaction Splitter::begin(const Directory& directory) const {
+  auto transaction = core_.begin(directory.space);
+  transaction.time_ms = 0;
+  return transaction;
 }
 
 Task<Result<shard::Outcome>> Splitter::put_guard(Directory directory, LeafId leaf, Guard guard) {
   const auto address = directory.leaf(leaf);
-  auto transaction = core_.begin(directory.space);
+  auto transaction = begin(directory);
   transaction.require(version, guard_key(address), guard.generation);
   transaction.put(guard_key(address), make_guard(core_.rng(), *directory.space, address, guard));
   co_return co_await core_.client().commit(std::move(transaction));
@@ -133,7 +136,7 @@ Task<Result<Splitter::Step>> Splitter::move(Directory directory, LeafId leaf, Pl
   lower.right = plan.to;
   upper.origin = leaf;
 
-  auto transaction = core_.begin(directory.space);
+  auto transaction = begin(directory);
   transaction.require(version, guard_key(from), plan.guard.generation);
   transaction.put(guard_key(from), make_guard(core_.rng(), *directory.space, from, lower));
   transaction.require(absent, tombstone_key(to)).require(absent, guard_key(to));

@@ -35,7 +35,8 @@ class Splitter {
   Task<Result<Step>> thaw(Directory directory, LeafId leaf, Guard guard);
   Task<Result<Step>> move(Directory directory, LeafId leaf, Plan plan);
   Result<std::optional<Plan>> plan(const Directory& directory, LeafAnswer answer, std::uint32_t refusals);
-  Task<Result<bool>> is_large(Directory directory, LeafId leaf);
+  bool is_large(const shard::Counters& found) const;
+  shard::Transaction begin(const Directory& directory) const;
   Task<Result<shard::Outcome>> put_guard(Directory directory, LeafId leaf, Guard guard);
   Task<> look(Directory directory, LeafId leaf);
 

@@ -3,6 +3,7 @@
 #include "base/planted.h"
 #include "fs/detail/finder.h"
 #include "fs/detail/lister.h"
+#include "fs/detail/measure.h"
 #include "fs/detail/remover.h"
 
 namespace kiseki::fs::detail {
@@ -193,6 +194,7 @@ Task<Result<shard::Outcome>> Tree::commit(Place place, shard::Transaction transa
     if (operation.key == place.key) size = operation.record.value.view().size();
   }
   const auto outcome = co_await parts.core.client().commit(std::move(transaction));
+  note_changed(place);
   if (outcome && outcome->committed() && !place.record) {
     parts.splitter.note_created(place.directory, place.key.leaf.leaf, size);
   }
@@ -230,8 +232,8 @@ Task<Result<ListedLeaf>> Tree::read_leaf(Directory directory, std::string from) 
   return parts_->lister.read_leaf(std::move(directory), std::move(from));
 }
 
-Task<Result<MeasuredLeaf>> Tree::measure_leaf(Directory directory, std::string from) {
-  return parts_->lister.measure_leaf(std::move(directory), std::move(from));
+Task<Result<shard::Counters>> Tree::measure(Directory directory) {
+  return detail::measure(parts_->core, std::move(directory));
 }
 
 Task<Result<std::vector<bool>>> Tree::visible(SpacePtr space, std::vector<InodeId> directories) {

@@ -106,12 +106,6 @@ struct ListedLeaf {
   std::optional<std::string> high;  ///< Sort key where the next leaf begins; none: the directory ends here.
 };
 
-/// How much a leaf holds.
-struct MeasuredLeaf {
-  shard::Counters counters;
-  std::optional<std::string> high;  ///< As in `ListedLeaf`.
-};
-
 class Tree {
  public:
   explicit Tree(Services services, TreeLimits limits = {});
@@ -153,8 +147,8 @@ class Tree {
 
   /// The leaf that covers `from`, for lists and walks. `not_found` when the directory has gone.
   Task<Result<ListedLeaf>> read_leaf(Directory directory, std::string from);
-  /// The same without the entries.
-  Task<Result<MeasuredLeaf>> measure_leaf(Directory directory, std::string from);
+  /// As measure.h says.
+  Task<Result<shard::Counters>> measure(Directory directory);
   /// For each directory whether its subtree holds more than implicit directories (PROTOCOLS 2.8).
   Task<Result<std::vector<bool>>> visible(SpacePtr space, std::vector<InodeId> directories);
 

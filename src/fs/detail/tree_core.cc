@@ -7,6 +7,17 @@ LeafId DirectoryState::route(std::string_view sort) const {
   return after == routes.begin() ? LeafId{} : std::prev(after)->second;
 }
 
+std::vector<LeafId> DirectoryState::routes_between(std::string_view low,
+                                                   const std::optional<std::string>& until,
+                                                   std::size_t leaves_max) const {
+  std::vector<LeafId> leaves{route(low)};
+  for (auto next = routes.upper_bound(low); next != routes.end() && leaves.size() < leaves_max; ++next) {
+    if (until && next->first >= *until) break;
+    leaves.push_back(next->second);
+  }
+  return leaves;
+}
+
 void DirectoryState::learn(std::string low, LeafId leaf) {
   if (routes.size() >= routes_max) routes.clear();
   routes.insert_or_assign(std::move(low), leaf);

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "fs/detail/directory_rows.h"
+#include "fs/detail/leaf_tally.h"
 #include "fs/detail/least_recent.h"
 #include "fs/detail/tree.h"
 
@@ -27,6 +28,9 @@ struct DirectoryState {
 
   /// The leaf that the hints say covers `sort`.
   LeafId route(std::string_view sort) const;
+  /// The leaf of `low` and those that the hints say follow it, as far as they begin before `until`.
+  std::vector<LeafId> routes_between(std::string_view low, const std::optional<std::string>& until,
+                                     std::size_t leaves_max) const;
   void learn(std::string low, LeafId leaf);
   /// The separators that led to a leaf that is not there.
   std::vector<std::string> forget(LeafId leaf);
@@ -34,6 +38,7 @@ struct DirectoryState {
   crypto::Key256 name_key;
   std::map<std::string, LeafId, std::less<>> routes;  // low fence, leaf; the first leaf is not among them
   std::unordered_map<LeafId, Allowance> allowances;
+  LeafTally tally;
   bool mending = false;  ///< One at a time brings the index up to date.
 };
 

@@ -16,10 +16,13 @@ Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, Lea
   for (const auto& row : query.beside) request.gets.push_back({.key = row});
   constexpr auto rows_max = static_cast<std::uint32_t>(4 * shard::leaf_entries_max);
   if (query.whole) request.scans.push_back({.leaf = address, .from = {}, .rows_max = rows_max});
+  if (query.counted) request.counters.push_back(address);
   auto reply = co_await core.client().read(std::move(request));
   if (!reply) co_return fail(std::move(reply).error());
 
-  LeafAnswer answer{.leaf = leaf, .guard = {}, .entry = {}, .body = {}, .rows = {}, .beside = {}};
+  LeafAnswer answer{
+      .leaf = leaf, .guard = {}, .entry = {}, .body = {}, .rows = {}, .counters = {}, .beside = {}};
+  if (query.counted) answer.counters = reply->counters.front();
   if (const auto& record = reply->gets[0].record) {
     auto guard = open_guard(*directory.space, address, *record);
     if (!guard) co_return fail(std::move(guard).error());

@@ -9,6 +9,7 @@ struct LeafQuery {
   std::optional<shard::Token> entry;
   bool with_body = false;            ///< Also the entry's inline row.
   bool whole = false;                ///< Every entry.
+  bool counted = false;              ///< The leaf's counters.
   std::vector<shard::Key> beside{};  ///< Rows of other leaves, asked for at the same time.
 };
 
@@ -19,6 +20,7 @@ struct LeafAnswer {
   std::optional<shard::Record> entry;
   std::optional<shard::Record> body;
   std::vector<shard::Row> rows;
+  shard::Counters counters;
   std::vector<std::optional<shard::Record>> beside;  ///< As asked.
 };
 

@@ -167,6 +167,7 @@ shard::ReadReply MemoryShards::read(const shard::ReadRequest& request) const {
     const Row* body = find(shard::key(home, Kind::inline_data, shard::item_of(row->record.id.value())));
     if (body != nullptr) got.body = body->record;
   }
+  for (const auto& leaf : request.counters) reply.counters.push_back(counters(leaf));
   for (const auto& scan : request.scans) {
     auto& scanned = reply.scans.emplace_back();
     std::vector<Row> all;
@@ -311,6 +312,10 @@ void MemoryShards::put(Row row, std::uint64_t time_ms) {
     row.record.guard->birth = row.record.version;
   }
   count_entry(row, 1, time_ms);
+  if (row.key.kind == Kind::guard) {
+    auto& latest = counters_[row.key.leaf].modified_ms;
+    latest = std::max(latest, time_ms);
+  }
   const auto name = row.key.encode();
   rows_[name] = std::move(row);
 }
@@ -320,6 +325,7 @@ void MemoryShards::erase(const shard::Key& key, std::uint64_t time_ms) {
   if (row == nullptr) return;
   count_entry(*row, -1, time_ms);
   if (key.kind == Kind::entry && !holds_entry(key.leaf)) emptied_.insert(key.leaf);
+  if (key.kind == Kind::guard && !holds_entry(key.leaf)) counters_.erase(key.leaf);
   rows_.erase(key.encode());
 }
 

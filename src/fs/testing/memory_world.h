@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstring>
+#include <functional>
 #include <gtest/gtest.h>
 
 #include "fs/detail/listing.h"
@@ -129,6 +130,40 @@ class ForwardingClient : public shard::Client {
 
  private:
   std::unique_ptr<shard::Client> inner_;
+};
+
+/// Calls somebody before one of its own calls.
+class Interrupted final : public ForwardingClient {
+ public:
+  using ForwardingClient::ForwardingClient;
+
+  void before(std::uint64_t call, std::function<Task<>()> other) {
+    left_ = call;
+    other_ = std::move(other);
+  }
+  bool happened() const noexcept { return !other_; }
+  /// Of its own, so far.
+  std::uint64_t calls() const noexcept { return calls_; }
+
+  Task<Result<shard::ReadReply>> read(shard::ReadRequest request) override {
+    co_await tick();
+    co_return co_await ForwardingClient::read(std::move(request));
+  }
+  Task<Result<shard::Outcome>> commit(shard::Transaction transaction) override {
+    co_await tick();
+    co_return co_await ForwardingClient::commit(std::move(transaction));
+  }
+
+ private:
+  Task<> tick() {
+    ++calls_;
+    if (!other_ || left_-- > 0) co_return;
+    const auto other = std::exchange(other_, nullptr);
+    co_await other();
+  }
+
+  std::uint64_t left_ = 0, calls_ = 0;
+  std::function<Task<>()> other_;
 };
 
 /// Bytes that can be told apart by place and seed, in reads of up to `step`.

@@ -1,5 +1,6 @@
 #include "fs/testing/model_simulation.h"
 
+#include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -15,14 +16,18 @@ namespace {
 
 constexpr std::uint64_t steps = 90;
 constexpr std::size_t gateways = 3;
-constexpr TreeLimits tiny_leaves{.entries_split = 5, .index_page_max = 200, .cached_max = 64};
+constexpr Duration leaf_age = std::chrono::milliseconds(20);
+/// Of attributes: no directory has more than 25 leaves.
+constexpr Duration age_max = 25 * leaf_age;
+constexpr TreeLimits tiny_leaves{
+    .entries_split = 5, .index_page_max = 200, .cached_max = 64, .leaves_exact = 1, .leaf_age = leaf_age};
 
 struct Job {
   std::string_view name;
   std::uint64_t weight;
 };
 constexpr Job jobs[] = {{"put", 26},     {"remove", 14},         {"get", 8},          {"mkdir", 8},
-                        {"rmdir", 6},    {"rename", 16},         {"list", 5},         {"stat", 3},
+                        {"rmdir", 6},    {"rename", 16},         {"list", 5},         {"stat", 6},
                         {"sweep", 3},    {"crash", 7},           {"shrink", 3},       {"create upload", 4},
                         {"put part", 5}, {"complete upload", 4}, {"abort upload", 2}, {"list uploads", 2}};
 
@@ -77,6 +82,7 @@ class Run {
     before_ = model_;
     if (crash_ != 0) arm(rng.below(2) == 0);
     std::string words = perform(step.what);
+    changed_at_[on_] = world_.clock.now();
     if (std::exchange(crash_, 0) != 0) words = bury(std::move(words));
     trace_.note(world_.loop.now(), [&] { return fmt::format("gateway {}: {} {}", on_, did_, words); });
     return words.empty() ? words : fmt::format("{}: {}", did_, words);
@@ -209,7 +215,7 @@ class Run {
   }
 
   std::string perform(const std::string& what) {
-    if (what == "put") return put();
+    if (what == "put") return put(draw_path());
     if (what == "remove") return remove(draw_path());
     if (what == "get") return get(draw_path());
     if (what == "mkdir") return make_directory();
@@ -227,8 +233,7 @@ class Run {
     return a == b ? "" : fmt::format("answered {} for {}", a, b);
   }
 
-  std::string put() {
-    const std::string key = draw_path();
+  std::string put(const std::string& key) {
     PatternSource source(rng_->below(1'000'000), draw_size());
     did_ = fmt::format("put {} {}", key, source.properties.etag);
     const auto done = on().get(on().objects.put(space_, key, source, {}));
@@ -281,7 +286,19 @@ class Run {
 
   std::string stat() {
     std::string path = draw_source();
+    const auto& directories = model_.tree.directories();
+    if (rng_->below(2) == 0 && !directories.empty()) path = *pick(directories);
+    if (rng_->below(2) == 0) world_.loop.run_for(age_max);
+    auto words = compare_attributes(path);
+    if (path.ends_with('/')) path.pop_back();
+    if (!words.empty() || rng_->below(2) == 0 || !model_.tree.has_directory(path)) return words;
+    words = put(path + "/" + draw_name());
+    return words.empty() ? compare_attributes(path) : words;
+  }
+
+  std::string compare_attributes(std::string path) {
     did_ = "stat " + path;
+    const bool is_exact = others_rest();
     const auto found = on().get(detail::Directories(on().tree).stat(space_, path));
     if (path.ends_with('/')) path.pop_back();
     if (!model_.tree.has_directory(path)) return found ? "found what is not there" : "";
@@ -292,7 +309,16 @@ class Run {
       if (is_in) logical += std::stoull(etag.substr(etag.rfind('-') + 1));
     }
     if (found->is_explicit != model_.tree.directories().contains(path)) return "explicit or not";
-    return found->logical == logical ? "" : fmt::format("{} bytes of {}", found->logical, logical);
+    const bool is_right = found->logical == logical || !is_exact;
+    return is_right ? "" : fmt::format("{} bytes of {}", found->logical, logical);
+  }
+
+  /// No other has changed anything for so long that attributes are what they are.
+  bool others_rest() const {
+    for (std::size_t other = 0; other < gateways; ++other) {
+      if (other != on_ && changed_at_[other] + age_max >= world_.clock.now()) return false;
+    }
+    return true;
   }
 
   std::string list() {
@@ -408,6 +434,7 @@ class Run {
   NamespaceId space_;
   detail::SpacePtr context_;
   Model model_, before_;
+  std::array<BootTime, gateways> changed_at_{};
   SeededRng* rng_ = nullptr;  // of the step
   std::size_t on_ = 0;
   std::uint64_t crash_ = 0;  // after so many commits of the next step

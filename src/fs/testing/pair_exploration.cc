@@ -1,7 +1,6 @@
 #include "fs/testing/pair_exploration.h"
 
 #include <fmt/format.h>
-#include <functional>
 
 #include "fs/testing/racer.h"
 #include "fs/testing/tree_check.h"
@@ -60,37 +59,6 @@ const Script scripts[] = {
       {"mkdir", "x"},
       {"put", "x/y"},
       {"sweep", ""}}},
-};
-
-/// Calls somebody before one of its own calls.
-class Interrupted final : public ForwardingClient {
- public:
-  using ForwardingClient::ForwardingClient;
-
-  void before(std::uint64_t call, std::function<Task<>()> other) {
-    left_ = call;
-    other_ = std::move(other);
-  }
-  bool happened() const noexcept { return !other_; }
-
-  Task<Result<shard::ReadReply>> read(shard::ReadRequest request) override {
-    co_await tick();
-    co_return co_await ForwardingClient::read(std::move(request));
-  }
-  Task<Result<shard::Outcome>> commit(shard::Transaction transaction) override {
-    co_await tick();
-    co_return co_await ForwardingClient::commit(std::move(transaction));
-  }
-
- private:
-  Task<> tick() {
-    if (!other_ || left_-- > 0) co_return;
-    const auto other = std::exchange(other_, nullptr);
-    co_await other();
-  }
-
-  std::uint64_t left_ = 0;
-  std::function<Task<>()> other_;
 };
 
 class Run {

@@ -26,7 +26,8 @@ class Effects {
 
  private:
   struct Change {
-    std::int64_t entries = 0, subdirectories = 0, entry_bytes = 0, logical = 0;
+    std::int64_t entries = 0, subdirectories = 0, entry_bytes = 0;
+    std::uint64_t logical = 0;  ///< Added and taken away modulo 2^64: sizes are the writers' own.
     std::uint64_t changes = 0;
     std::uint64_t modified_ms = 0;
   };
@@ -42,6 +43,7 @@ class Effects {
   /// Counts an entry that came (`sign` 1) or went (-1).
   void count(const Key& key, const Record& record, int sign);
   void changed(const Key& key, std::uint64_t modified_ms);
+  void raise_time(const LeafAddress& leaf, std::uint64_t modified_ms);
   void bury(const Key& key, const Record& old, const Record* next);
   Result<> finish_leaf(const LeafAddress& leaf, const Change& change);
 

@@ -55,7 +55,6 @@ class Session {
   Task<Result<Answer>> commit_one(Route route, Transaction transaction, BootTime until);
   Task<Result<Outcome>> commit_many(Transaction transaction, Semaphore::Permit permit);
   Task<Result<ReadReply>> read_once(const ReadRequest& request);
-  Task<Result<std::vector<Counters>>> counters_once(const std::vector<LeafAddress>& leaves);
   /// `stale` when the rows lie in another shard.
   Task<Result<PartReply>> read_part(Route route, PartRequest request);
   Task<Result<bool>> carry_out_all(Route route, const std::vector<Holder>& undecided);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "shard/detail/removal.h"
 #include "shard/testing/shard_world.h"
 
 namespace kiseki::shard::detail {
@@ -149,6 +150,22 @@ TEST_F(SnapshotsTest, rows_of_other_shards_are_refused) {
   EXPECT_FALSE(stage(meta, {piece_with({family_rows, ours.encode(), "?"})}));
   EXPECT_FALSE(stage(meta, {piece_with({family_state, std::string(1, '\x0a'), value})}));
   EXPECT_FALSE(stage(meta, {piece_with({kv::Family{9}, ours.encode(), value})}));
+}
+
+/// The child of a later split is here already; what the parent had before it is not the parent's any more.
+TEST_F(SnapshotsTest, slots_of_another_shard_here_are_refused) {
+  fill(3, 100);
+  auto snapshots = from();
+  auto source = snapshots.take().value();
+  const auto pieces = pieces_of(*source);
+  const SlotRange whole = world_.shard(1).machine().range();
+  kv::Batch batch;
+  Machine::create(batch, ShardId(7), {whole.last, whole.last}, first_base());
+  ASSERT_TRUE(target_.write(batch));
+  EXPECT_EQ(stage(source->meta(), pieces).error().code(), Errc::unavailable);
+  EXPECT_EQ(world_.loop().get(into().install(source->meta().index)).error().code(), Errc::not_found);
+  ASSERT_TRUE(remove_replica(target_, ShardId(7)));
+  EXPECT_TRUE(stage(source->meta(), pieces));
 }
 
 TEST_F(SnapshotsTest, what_a_crash_cut_off_is_dropped_or_finished) {

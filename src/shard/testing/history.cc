@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <set>
 
 namespace kiseki::shard::detail {
 
@@ -17,7 +16,8 @@ class Order {
  public:
   explicit Order(std::size_t acts) : after_(acts), before_(acts, 0) {}
   void require(std::size_t first, std::size_t second) {
-    if (first == second || !after_[first].insert(second).second) return;
+    if (first == second) return;
+    after_[first].push_back(second);
     ++before_[second];
   }
   bool is_possible() {
@@ -38,7 +38,7 @@ class Order {
   }
 
  private:
-  std::vector<std::set<std::size_t>> after_;
+  std::vector<std::vector<std::size_t>> after_;
   std::vector<std::size_t> before_;
 };
 
@@ -85,7 +85,10 @@ std::string History::judge_order(const std::vector<List>& lists) const {
     if (!act.appended.empty()) places.emplace(act.number, acts.size());
     acts.push_back(&act);
   }
-  Order order(acts.size());
+  // Every tick is a place too, after the one before: what ended before something began comes before it.
+  const auto place_of = [&acts](std::uint64_t tick) { return acts.size() + tick; };
+  Order order(place_of(now_ + 1));
+  for (std::uint64_t tick = 0; tick < now_; ++tick) order.require(place_of(tick), place_of(tick + 1));
   for (const auto& list : lists) {
     for (std::size_t i = 1; i < list.size(); ++i) order.require(places.at(list[i - 1]), places.at(list[i]));
   }
@@ -94,9 +97,8 @@ std::string History::judge_order(const std::vector<List>& lists) const {
       if (!seen.empty()) order.require(places.at(seen.back()), place);
       if (seen.size() < lists[row].size()) order.require(place, places.at(lists[row][seen.size()]));
     }
-    for (std::size_t later = 0; later < acts.size(); ++later) {
-      if (acts[place]->ended < acts[later]->began) order.require(place, later);
-    }
+    order.require(place_of(acts[place]->began), place);
+    if (acts[place]->ended <= now_) order.require(place, place_of(acts[place]->ended));
   }
   return order.is_possible() ? std::string() : "no order of the transactions explains what was seen";
 }

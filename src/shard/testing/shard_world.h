@@ -12,6 +12,7 @@
 #include "shard/detail/session_client.h"
 #include "shard/detail/shard.h"
 #include "shard/detail/sweeper.h"
+#include "shard/testing/test_rows.h"
 #include "sim/crashable_kv.h"
 #include "sim/simulated_clock.h"
 
@@ -172,12 +173,5 @@ class ShardWorld {
   std::unique_ptr<Routes> routes_;
   std::vector<std::unique_ptr<MortalSession>> sessions_;
 };
-
-inline constexpr NamespaceId test_space{9};
-
-/// A transaction of the tests' namespace.
-Transaction transaction_of_test();
-Record record_of_test(std::string value);
-std::string value_of(const Record& record);
 
 }  // namespace kiseki::shard::detail

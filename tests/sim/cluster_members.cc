@@ -1,0 +1,120 @@
+#include "sim/cluster_members.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace kiseki::sim {
+
+namespace {
+
+using Change = raft::ConfChange;
+using std::chrono::milliseconds;
+
+constexpr std::size_t nodes_max = 9;
+
+bool holds(const std::vector<raft::NodeId>& ids, raft::NodeId id) {
+  return std::ranges::find(ids, id) != ids.end();
+}
+
+bool is_steady(const raft::GroupStatus& status) {
+  return status.conf.voters_outgoing.empty() && status.conf.learners_next.empty() && !status.conf_pending;
+}
+
+}  // namespace
+
+ClusterMembers::ClusterMembers(SimulatedCluster& cluster, std::size_t founders, std::uint64_t seed)
+    : cluster_(cluster), rng_(seed ^ 0x3e3be25), scope_(cluster.loop().executor()) {
+  for (raft::NodeId id = 1; id <= founders; ++id) wanted_.insert(id);
+}
+
+void ClusterMembers::stop() {
+  scope_.request_stop();
+  cluster_.loop().get(scope_.stop());
+}
+
+void ClusterMembers::join() {
+  if (cluster_.nodes().size() >= nodes_max || !is_done()) return;
+  wanted_.insert(cluster_.add().id());
+}
+
+void ClusterMembers::leave(std::uint64_t argument) {
+  if (wanted_.size() <= 3 || !is_done()) return;
+  const auto going = std::next(wanted_.begin(), static_cast<std::ptrdiff_t>(argument % wanted_.size()));
+  cluster_.trace().note(cluster_.loop().now(), [&] { return fmt::format("node {} is to leave", *going); });
+  wanted_.erase(going);
+}
+
+void ClusterMembers::replace(std::uint64_t argument) {
+  if (cluster_.nodes().size() >= nodes_max || !is_done()) return;
+  const auto is_up = [this](raft::NodeId id) { return cluster_.node(id).is_up(); };
+  if (!std::ranges::all_of(wanted_, is_up)) return;
+  const raft::NodeId lost =
+      *std::next(wanted_.begin(), static_cast<std::ptrdiff_t>(argument % wanted_.size()));
+  cluster_.node(lost).destroy();
+  wanted_.erase(lost);
+  wanted_.insert(cluster_.add().id());
+}
+
+void ClusterMembers::work() {
+  if (cluster_.loop().now() < next_ || scope_.stopping()) return;
+  next_ = cluster_.loop().now() + milliseconds(700);
+  for (const auto& [shard, leader] : cluster_.leaders()) {
+    const auto& status = leader.second.replica;
+    if (is_steady(status)) take_step(shard, *leader.first, status);
+  }
+}
+
+void ClusterMembers::take_step(ShardId shard, ClusterNode& at, const raft::GroupStatus& status) {
+  std::vector<Change> changes;
+  for (const raft::NodeId id : status.conf.voters) {
+    if (!wanted_.contains(id)) changes.push_back({Change::Type::remove, id});
+  }
+  for (const raft::NodeId id : status.conf.learners) {
+    if (!wanted_.contains(id)) changes.push_back({Change::Type::remove, id});
+  }
+  const bool is_joint = !changes.empty();
+  for (const raft::NodeId id : wanted_) {
+    if (holds(status.conf.voters, id)) continue;
+    const bool is_learner = holds(status.conf.learners, id);
+    changes.push_back({is_joint || is_learner ? Change::Type::add_voter : Change::Type::add_learner, id});
+  }
+  if (changes.empty()) return;
+  const bool is_own_end = std::ranges::any_of(changes, [&at](const Change& change) {
+    return change.type == Change::Type::remove && change.node == at.id();
+  });
+  // A leader may be told to remove itself, or leave to another first.
+  if (is_own_end && rng_.below(2) == 0) {
+    const auto& voters = status.conf.voters;
+    return scope_.spawn(transfer(at, shard, voters[rng_.below(voters.size())]));
+  }
+  scope_.spawn(change(at, shard, std::move(changes)));
+}
+
+Task<> ClusterMembers::change(ClusterNode& at, ShardId shard, std::vector<Change> changes) {
+  if (!at.is_up()) co_return;
+  const ClusterNode::Visit visit(at);
+  const auto changed = co_await at.shards().change_members(shard, changes);
+  cluster_.trace().note(cluster_.loop().now(), [&] {
+    std::string words = fmt::format("members of shard {}:", shard.value());
+    for (const auto& one : changes) words += fmt::format(" {}/{}", static_cast<int>(one.type), one.node);
+    return words + (changed ? "" : " " + changed.error().to_string());
+  });
+}
+
+Task<> ClusterMembers::transfer(ClusterNode& at, ShardId shard, raft::NodeId to) {
+  if (!at.is_up()) co_return;
+  const ClusterNode::Visit visit(at);
+  std::ignore = co_await at.shards().transfer_leader(shard, to);
+}
+
+bool ClusterMembers::is_done() {
+  const auto leaders = cluster_.leaders();
+  return !leaders.empty() && std::ranges::all_of(leaders, [this](const auto& one) {
+    const auto& status = one.second.second.replica;
+    auto voters = status.conf.voters;
+    std::ranges::sort(voters);
+    return is_steady(status) && status.conf.learners.empty() && std::ranges::equal(voters, wanted_);
+  });
+}
+
+}  // namespace kiseki::sim

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "raft/testing/simulated_transport.h"
+#include "shard/detail/shard_port.h"
+#include "shard/node.h"
+
+namespace kiseki::sim {
+
+/// A call on its way from one node to another: the objects stay in this process, the network carries its
+/// number.
+class Exchange {
+ public:
+  explicit Exchange(ShardId to) : shard(to) {}
+  virtual ~Exchange() = default;
+  /// Null: the node has no such shard.
+  virtual Task<> carry_out(shard::detail::ShardPort* port) = 0;
+
+  const ShardId shard;
+};
+
+/// Every call that has not arrived yet, of all nodes of a cluster.
+class Exchanges {
+ public:
+  using Number = std::uint64_t;
+
+  Number add(std::shared_ptr<Exchange> exchange) {
+    calls_.emplace(++last_, std::move(exchange));
+    return last_;
+  }
+  /// Null when it has arrived before.
+  std::shared_ptr<Exchange> take(Number number) {
+    auto found = calls_.extract(number);
+    return found ? std::move(found.mapped()) : nullptr;
+  }
+
+ private:
+  Number last_ = 0;
+  std::map<Number, std::shared_ptr<Exchange>> calls_;  // shared by who asks and who answers
+};
+
+/// The other nodes of a cluster over a simulated network, with its delays, losses and cuts. A call arrives at
+/// most once, as over TCP, maybe long after its caller has given up.
+class ClusterPeers final : public shard::Peers {
+ public:
+  struct Services {
+    SimulatedNetwork& network;
+    Exchanges& exchanges;
+    Clock& clock;
+    Executor executor;
+  };
+  ClusterPeers(Services services, raft::NodeId node);
+  ~ClusterPeers() override;
+
+  std::vector<raft::NodeId> nodes() const override { return nodes_; }
+  raft::Transport& transport() override { return transport_; }
+  shard::detail::ShardPort& port(raft::NodeId node, ShardId shard) override;
+
+  void set_nodes(std::vector<raft::NodeId> nodes) { nodes_ = std::move(nodes); }
+  /// Begins to listen; what arrives before there is a node is lost.
+  void open();
+  /// Null: there is none.
+  void set_node(shard::Node* node) { here_ = node; }
+  /// Nothing comes or goes any more; calls under way end at once.
+  void close();
+  /// Returns when nothing is under way.
+  Task<> stop();
+
+  /// `timed_out` when nothing was heard in time.
+  Task<Result<>> ask(raft::NodeId to, std::shared_ptr<Exchange> exchange, Duration limit);
+
+ private:
+  class RemotePort;
+  struct Asking {
+    bool is_answered = false;
+    Event over;
+  };
+
+  void take(raft::NodeId from, View bytes);
+  Task<Result<>> receive_snapshot(raft::GroupId group, raft::Message message, raft::SnapshotSource& source);
+  Task<> serve(raft::NodeId from, Exchanges::Number number, std::shared_ptr<Exchange> exchange);
+  void post(raft::NodeId to, std::uint8_t kind, Exchanges::Number number);
+
+  Services services_;
+  std::vector<raft::NodeId> nodes_;
+  raft::SimulatedTransport transport_;
+  Scope scope_;
+  shard::Node* here_ = nullptr;
+  std::map<Exchanges::Number, Asking*> asking_;
+  std::map<std::pair<raft::NodeId, ShardId>, std::unique_ptr<RemotePort>> ports_;
+};
+
+}  // namespace kiseki::sim

@@ -4,8 +4,10 @@
 
 #include "base/assert.h"
 #include "base/logging.h"
+#include "base/planted.h"
 #include "base/scope.h"
 #include "shard/detail/checkpoint.h"
+#include "shard/detail/clock_watch.h"
 #include "shard/detail/families.h"
 #include "shard/detail/group_port.h"
 #include "shard/detail/heartbeats.h"
@@ -25,7 +27,15 @@ namespace {
 constexpr Duration look_interval = std::chrono::seconds(1);
 /// Between two looks around, however much changes.
 constexpr Duration look_pause = std::chrono::milliseconds(50);
+constexpr Duration clock_interval = std::chrono::seconds(1);
 constexpr Duration connect_limit = std::chrono::seconds(30);
+
+/// Among all processes of the cluster.
+std::uint64_t process_of(raft::NodeId node, std::uint64_t process) {
+  constexpr unsigned process_bits = 32;
+  KISEKI_ASSERT(process >> process_bits == 0);
+  return node << process_bits | process;
+}
 
 Task<std::unordered_map<raft::GroupId, raft::Recovered>> recovered_of(raft::Log& log) {
   co_return log.take_recovered();
@@ -105,6 +115,9 @@ class Node::State {
   Task<> look_around();
   Task<Result<>> look_once();
   Task<Result<>> look_at_peers();
+  /// Stamps are times: while the clock here is off, others are to lead (rule 1.7).
+  Task<> watch_clock();
+  Task<> hand_over(Place& place, const ClockWatch& watch);
 
   const Options options_;
   const Services services_;
@@ -175,6 +188,29 @@ Task<> Node::State::look_around() {
   }
 }
 
+Task<> Node::State::watch_clock() {
+  ClockWatch watch(*services_.peers, options_.id, *home().clock);
+  bool was_right = true;
+  while (co_await background_.sleep(*home().clock, clock_interval)) {
+    co_await watch.look();
+    if (std::exchange(was_right, watch.is_right()) && !was_right) {
+      log::warning("shard",
+                   "the wall clock of this node is off by more than half a second: it leads no shard");
+    }
+    if (was_right || KISEKI_PLANTED("1.7 a leader whose clock is off goes on")) continue;
+    for (Place* const place : places_.all()) co_await hand_over(*place, watch);
+  }
+}
+
+Task<> Node::State::hand_over(Place& place, const ClockWatch& watch) {
+  const auto status = co_await place.status();
+  if (!status.leader()) co_return;
+  for (const raft::NodeId voter : status.replica.conf.voters) {
+    if (voter == options_.id || !watch.is_near(voter)) continue;
+    if (co_await place.transfer_leader(voter)) co_return;
+  }
+}
+
 Task<> Node::State::beat() {
   while (co_await background_.sleep(*home().clock, Heartbeats::interval)) {
     const auto beaten = co_await beat_once();
@@ -191,6 +227,8 @@ Task<Result<>> Node::State::beat_once() {
   const auto fenced = co_await Registry(*routes_).beat(std::move(living));
   if (!fenced) co_return fail(fenced.error());
   for (const auto& each : connected_) {
+    // Those that a later session of their process took the place of meanwhile are known to be.
+    if (each.session->is_fenced()) continue;
     if (std::ranges::find(*fenced, each.session->id()) == fenced->end()) continue;
     each.session->fence();
     checkpoint_.set_failure(Error(Errc::fenced, "this node was not heard in time, or its place was taken"));
@@ -241,23 +279,24 @@ Task<Result<>> Node::State::open() {
   background_.spawn(checkpoint_.run(background_));
   background_.spawn(sweeper_->run(background_));
   background_.spawn(beat());
+  if (!is_alone()) background_.spawn(watch_clock());
   co_return Result<>{};
 }
 
 Task<Result<std::unique_ptr<Client>>> Node::State::connect(CoreServices core, std::uint64_t process) {
+  for (const auto& each : connected_) {
+    if (each.process == process) each.session->fence();
+  }
   const BootTime deadline = home().clock->now() + connect_limit;
-  auto opened = co_await Registry(*routes_).open(process);
+  auto opened = co_await Registry(*routes_).open(process_of(options_.id, process));
   // A majority may not be there yet. A session that was made without an answer is never heard of, and goes.
   while (!opened && may_retry(opened.error()) && home().clock->now() < deadline) {
     if (!co_await background_.sleep(*home().clock, std::chrono::milliseconds(100))) break;
-    opened = co_await Registry(*routes_).open(process);
+    opened = co_await Registry(*routes_).open(process_of(options_.id, process));
   }
   if (!opened) co_return fail(opened.error());
   Session::Options options;
   options.id = *opened;
-  for (const auto& each : connected_) {
-    if (each.process == process) each.session->fence();
-  }
   connected_.push_back({process, std::make_unique<Session>(options, *routes_, core)});
   co_return std::make_unique<SessionClient>(*connected_.back().session);
 }

@@ -59,7 +59,7 @@ class Node {
   ~Node();
 
   /// A client for a core, with a new session that fences the earlier ones of `process` (stable over restarts,
-  /// different for every user of one node).
+  /// different for every user of one node, below 2^32). One call at a time for each.
   Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process);
 
   /// For garbage collection; as long as the node.

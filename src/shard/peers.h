@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "base/clock.h"
 #include "raft/transport.h"
 #include "shard/key.h"
 
@@ -24,6 +25,8 @@ class Peers {
   /// most once and ends in bounded time: `timed_out` or `unavailable` when there is no answer, `not_leader`
   /// where the node has no such shard.
   virtual detail::ShardPort& port(raft::NodeId node, ShardId shard) = 0;
+  /// The wall clock of that node, read between the call and its return.
+  virtual Task<Result<WallTime>> wall(raft::NodeId node) = 0;
 };
 
 }  // namespace kiseki::shard

@@ -19,7 +19,7 @@ class ExchangeOf final : public Exchange {
  public:
   ExchangeOf(ShardId shard, Call<T> call) : Exchange(shard), call_(std::move(call)) {}
 
-  Task<> carry_out(ShardPort* port) override {
+  Task<> carry_out(ShardPort* port, Clock&) override {
     if (port == nullptr) {
       answer_ = fail(Errc::not_leader, "no replica here");
       co_return;
@@ -35,6 +35,17 @@ class ExchangeOf final : public Exchange {
  private:
   Call<T> call_;
   std::optional<Result<T>> answer_;
+};
+
+class WallExchange final : public Exchange {
+ public:
+  WallExchange() : Exchange(ShardId(0)) {}
+  Task<> carry_out(ShardPort*, Clock& clock) override {
+    wall = clock.wall();
+    co_return;
+  }
+
+  WallTime wall;
 };
 
 }  // namespace
@@ -118,6 +129,12 @@ ShardPort& ClusterPeers::port(raft::NodeId node, ShardId shard) {
   return *port;
 }
 
+Task<Result<WallTime>> ClusterPeers::wall(raft::NodeId node) {
+  const auto exchange = std::make_shared<WallExchange>();
+  KISEKI_CO_TRY(co_await ask(node, exchange, patience));
+  co_return exchange->wall;
+}
+
 void ClusterPeers::open() {
   transport_.open({.step =
                        [this](raft::GroupId group, std::vector<raft::Message> messages, FramePtr frame) {
@@ -185,7 +202,7 @@ void ClusterPeers::take(raft::NodeId from, View bytes) {
 
 Task<> ClusterPeers::serve(raft::NodeId from, Exchanges::Number number, std::shared_ptr<Exchange> exchange) {
   if (here_ == nullptr) co_return;
-  co_await exchange->carry_out(here_->port(exchange->shard));
+  co_await exchange->carry_out(here_->port(exchange->shard), services_.clock);
   post(from, answer, number);
 }
 

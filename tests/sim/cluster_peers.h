@@ -15,8 +15,8 @@ class Exchange {
  public:
   explicit Exchange(ShardId to) : shard(to) {}
   virtual ~Exchange() = default;
-  /// Null: the node has no such shard.
-  virtual Task<> carry_out(shard::detail::ShardPort* port) = 0;
+  /// On the node that is asked, whose clock this is. Null: it has no such shard.
+  virtual Task<> carry_out(shard::detail::ShardPort* port, Clock& clock) = 0;
 
   const ShardId shard;
 };
@@ -57,6 +57,7 @@ class ClusterPeers final : public shard::Peers {
   std::vector<raft::NodeId> nodes() const override { return nodes_; }
   raft::Transport& transport() override { return transport_; }
   shard::detail::ShardPort& port(raft::NodeId node, ShardId shard) override;
+  Task<Result<WallTime>> wall(raft::NodeId node) override;
 
   void set_nodes(std::vector<raft::NodeId> nodes) { nodes_ = std::move(nodes); }
   /// Begins to listen; what arrives before there is a node is lost.

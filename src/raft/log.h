@@ -31,8 +31,8 @@ struct Recovered {
 /// The write-ahead log of a node, shared by all its groups (docs/formats/log.md). Lives on one core; other
 /// cores post to it.
 ///
-/// Appends that arrive while a flush is under way are written together by the next one: one fdatasync for
-/// all. Segments are zero-filled and synced before their first use and recycled afterwards; a record's
+/// Appends that arrive while the flushes under way are as many as may be are written together by the next one:
+/// one fdatasync for all. Flushes overlap, and are answered in the order in which they began. Segments are zero-filled and synced before their first use and recycled afterwards; a record's
 /// checksum is seeded with its segment's sequence number, so that what an earlier use left behind never
 /// validates.
 class Log {

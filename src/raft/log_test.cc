@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/planted.h"
 #include "sim/simulated_clock.h"
 #include "sim/simulated_disk.h"
 
@@ -353,6 +354,80 @@ TEST_F(DamageTest, a_torn_last_batch_is_dropped_and_written_over) {
   ASSERT_TRUE(append(one, 8, {"again"}));
   ASSERT_TRUE(reopen());
   EXPECT_EQ(tail(one), (Texts{"first", "second", "again"}));
+}
+
+/// Two batches on their way at once, and the first is torn: what the log holds after it was written anew.
+class OverlapTest : public DamageTest {
+ protected:
+  void start_append(const Entry& entry, std::size_t& done) {
+    loop_.spawn([](Log& log, Entry one, std::size_t& count) -> Task<> {
+      Append append{.group = one_group, .hard_state = std::nullopt, .entries = {one}};
+      EXPECT_TRUE(co_await log.append(std::move(append)));
+      ++count;
+    }(*log_, entry, done));
+  }
+  /// Both at least begun when the second is written, so that it proves nothing of the first.
+  void write_two() {
+    std::size_t done = 0;
+    const std::string first = "first";
+    const std::string second = "second";
+    const auto writes = disk_.counters().writes;
+    start_append({6, 1, EntryType::normal, as_view(first), nullptr}, done);
+    loop_.run_until([&] { return disk_.counters().writes == writes + 1; });
+    start_append({7, 1, EntryType::normal, as_view(second), nullptr}, done);
+    loop_.run_until([&] { return disk_.counters().writes == writes + 2; });
+    EXPECT_EQ(done, 0U);
+    loop_.run_until([&] { return done == 2; });
+  }
+  Texts after_a_torn_batch_was_written_again() {
+    EXPECT_TRUE(open());
+    EXPECT_TRUE(create(one));
+    write_two();
+    close();
+    disk_.flip_bit(file_, 2 * batch_ + 70, 3);
+    EXPECT_TRUE(open());
+    EXPECT_EQ(tail(one), Texts{});
+    EXPECT_TRUE(append(one, 6, {"again"}));
+    EXPECT_TRUE(reopen());
+    return tail(one);
+  }
+  static constexpr GroupId one_group = one;
+};
+
+TEST_F(OverlapTest, flushes_overlap_and_are_answered_in_order) {
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(create(one));
+  write_two();
+  ASSERT_TRUE(reopen());
+  EXPECT_EQ(tail(one), (Texts{"first", "second"}));
+}
+
+TEST_F(OverlapTest, what_followed_a_torn_batch_does_not_come_back) {
+  EXPECT_EQ(after_a_torn_batch_was_written_again(), Texts{"again"});
+}
+
+TEST_F(OverlapTest, what_followed_a_torn_batch_would_come_back) {
+  const planted::Fault fault("batches after a torn one stay");
+  EXPECT_EQ(after_a_torn_batch_was_written_again(), (Texts{"again", "second"}));
+  EXPECT_GT(fault.met(), 0U);
+}
+
+TEST_F(OverlapTest, a_torn_first_batch_proves_nothing) {
+  ASSERT_TRUE(open());
+  std::size_t done = 0;
+  const auto writes = disk_.counters().writes;
+  for (const GroupId group : {one, two}) {
+    loop_.spawn([](Log& log, GroupId id, std::size_t& count) -> Task<> {
+      EXPECT_TRUE(co_await log.create(id, base_at(5)));
+      ++count;
+    }(*log_, group, done));
+    loop_.run_until([&] { return disk_.counters().writes > writes + (group == one ? 0 : 1); });
+  }
+  loop_.run_until([&] { return done == 2; });
+  close();
+  disk_.flip_bit(file_, batch_ + 70, 3);
+  ASSERT_TRUE(open());
+  EXPECT_TRUE(recovered_.empty());
 }
 
 TEST_F(DamageTest, before_a_later_flush_it_refuses_and_says_where) {

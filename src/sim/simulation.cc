@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <random>
 
+#include "base/planted.h"
+
 namespace kiseki::sim {
 
 namespace {
@@ -88,5 +90,28 @@ std::optional<std::uint64_t> seeds_until_violation(const Simulation& simulation,
   }
   return std::nullopt;
 }
+
+#ifdef KISEKI_PLANTED_FAULTS
+
+std::string unnoticed(std::string_view fault, Seeds seeds,
+                      const std::function<std::string(std::uint64_t)>& words_of) {
+  const planted::Fault planted(fault);
+  for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
+    const std::string words = words_of(seed);
+    if (words.empty()) continue;
+    if (planted.met() == 0) return fmt::format("seed {} went wrong without the fault: {}", seed, words);
+    fmt::print("{}: seed {}, {} tried: {}\n", fault, seed, seed - seeds.first + 1, words);
+    return {};
+  }
+  return fmt::format("not noticed in {} seeds, met {} times", seeds.count, planted.met());
+}
+
+std::string unnoticed(std::string_view fault, Seeds seeds, const Simulation& simulation) {
+  return unnoticed(fault, seeds, [&simulation](std::uint64_t seed) {
+    return run_quietly(simulation, simulation.plan(seed));
+  });
+}
+
+#endif
 
 }  // namespace kiseki::sim

@@ -75,6 +75,13 @@ std::optional<Finding> find_violation(const Simulation& simulation, Seeds seeds)
 /// planted faults.
 std::optional<std::uint64_t> seeds_until_violation(const Simulation& simulation, std::uint64_t seeds_max);
 
+/// Plants `fault`, runs seeds until one goes wrong, and prints which and how. Why the fault was not noticed;
+/// empty when it was. Only in builds that have planted faults.
+std::string unnoticed(std::string_view fault, Seeds seeds, const Simulation& simulation);
+/// `words_of` makes the run of a seed and says what went wrong in it.
+std::string unnoticed(std::string_view fault, Seeds seeds,
+                      const std::function<std::string(std::uint64_t seed)>& words_of);
+
 /// As few steps as still go wrong, by leaving out ever smaller parts, within `runs_max` runs.
 Schedule minimise(const Simulation& simulation, Schedule schedule, std::size_t runs_max);
 

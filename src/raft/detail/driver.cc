@@ -249,6 +249,7 @@ Task<> Replica::Driver::tick() {
     renew_lease();
     leave_joint();
     tell_departed();
+    ask_for_end();
     work_.set();
   }
 }

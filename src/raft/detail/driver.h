@@ -82,6 +82,7 @@ class Replica::Driver {
   bool accepts(const Message& message);
   void take_own(const Message& message);
   void tell_departed();
+  void ask_for_end();
   void leave_joint();
   void removed_here();
   void quiesce();
@@ -125,6 +126,8 @@ class Replica::Driver {
   bool out_of_space_ = false;
   bool removed_ = false;
   bool quiet_ = false;
+  NodeId heard_from_ = 0;           // the last that led
+  std::uint32_t silent_ticks_ = 0;  // since then
   std::uint32_t idle_ticks_ = 0;
   BootTime votes_from_{};  // before that a promise of the last life may hold
   detail::Followers followers_;

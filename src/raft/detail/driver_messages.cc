@@ -184,6 +184,12 @@ bool Replica::Driver::accepts(const Message& message) {
     case MessageType::snapshot:
       // Comes by `receive_snapshot`, with its data.
       return false;
+    case MessageType::append:
+    case MessageType::heartbeat:
+      if (message.term < term_) return true;
+      heard_from_ = message.from;
+      silent_ticks_ = 0;
+      return true;
     case MessageType::append_response:
     case MessageType::heartbeat_response:
       if (message.term == term_ && role_ == Role::leader) followers_.note(message, services_.clock.now());
@@ -230,6 +236,22 @@ void Replica::Driver::tell_departed() {
   }
   std::erase_if(departed_,
                 [this](const auto& one) { return one.second.told > told_max * options_.election_ticks; });
+}
+
+/// Who has no vote never stands for election, and would not learn that its group goes on without it: left
+/// alone, it asks as if it stood.
+void Replica::Driver::ask_for_end() {
+  const auto holds_this = [this](const std::vector<NodeId>& nodes) {
+    return std::ranges::find(nodes, options_.node) != nodes.end();
+  };
+  if (holds_this(conf().voters) || holds_this(conf().voters_outgoing)) return;
+  if (++silent_ticks_ < options_.election_ticks_max) return;
+  silent_ticks_ = 0;
+  auto asked = detail::members_of(conf());
+  if (heard_from_ != 0 && std::ranges::find(asked, heard_from_) == asked.end()) asked.push_back(heard_from_);
+  for (const NodeId node : asked) {
+    if (node != options_.node) send_own(MessageType::request_pre_vote, node, 0);
+  }
 }
 
 /// A group without other members needs no ticks while it has nothing to do. Among several the leader decides,

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <map>
 
 #include "base/logging.h"
+#include "base/planted.h"
 
 namespace kiseki::raft::detail {
 
@@ -55,6 +57,7 @@ class Recovery {
   Task<Result<>> judge_headless();
   Task<Result<>> warn_of_torn_batch();
   Task<Result<bool>> looks_torn(Place place);
+  Task<Result<>> clear_tail();
   std::string describe(Place place) const;
 
   disk::Disk& disk_;
@@ -62,9 +65,10 @@ class Recovery {
   RecoveredLog log_;
   Replay replay_;
   std::vector<std::unique_ptr<Segment>> headless_;
-  std::optional<BatchHeader> last_;  // the last whole batch
-  std::optional<Place> end_;         // where no batch was found and one was expected
-  std::optional<Place> damage_;      // the last place with a later batch behind it
+  std::optional<BatchHeader> last_;       // the last whole batch
+  std::optional<Place> end_;              // where no batch was found and one was expected
+  std::optional<Place> damage_;           // the last place with a later batch behind it
+  std::map<std::size_t, Bytes> dropped_;  // by segment: where the last whole batch that was not taken ends
 };
 
 std::string Recovery::describe(Place place) const {
@@ -167,12 +171,13 @@ Task<Result<>> Recovery::scan(std::size_t position) {
     const bool ours = *batch && (*batch)->header.sequence == segment.sequence;
     if (ours && !damaged && is_expected(offset, (*batch)->header)) {
       KISEKI_CO_TRY(accept(position, offset, **batch));
-    } else if (ours && (!last_ || (*batch)->header.flushed > last_->number)) {
+    } else if (ours && (*batch)->header.flushed > (last_ ? last_->number : 0)) {
       note_damage(position, offset, (*batch)->header);
       damaged = true;
     } else if (!end_ && !damaged) {
       end_ = Place{position, offset};
     }
+    if (end_ && ours) dropped_[position] = offset + (*batch)->header.stored();
     offset += ours ? (*batch)->header.stored() : log_block;
   }
   co_return Result<>{};
@@ -238,6 +243,21 @@ Task<Result<>> Recovery::warn_of_torn_batch() {
   co_return Result<>{};
 }
 
+/// Batches that left together with one that was torn: none of them may be taken for the successor of what is
+/// written in its place.
+Task<Result<>> Recovery::clear_tail() {
+  for (const auto& [position, end] : dropped_) {
+    if (position < log_.active || KISEKI_PLANTED("batches after a torn one stay")) continue;
+    const Segment& segment = *log_.segments[position];
+    const Bytes start = position == log_.active ? log_.offset : log_block;
+    if (end <= start) continue;
+    log::warning("raft", "{}: dropped batches after a torn one that were never acknowledged",
+                 describe({position, start}));
+    KISEKI_CO_TRY(co_await write_zeros(*segment.file, start, end - start));
+  }
+  co_return Result<>{};
+}
+
 Task<Result<RecoveredLog>> Recovery::run() {
   KISEKI_CO_TRY(co_await open_files());
   KISEKI_CO_TRY(keep_unbroken_row());
@@ -252,6 +272,7 @@ Task<Result<RecoveredLog>> Recovery::run() {
   KISEKI_CO_TRY(co_await judge_headless());
   if (!log_.segments.empty()) {
     KISEKI_CO_TRY(co_await warn_of_torn_batch());
+    KISEKI_CO_TRY(co_await clear_tail());
     // What was written and not flushed when the process died must not be lost after it was acted upon.
     KISEKI_CO_TRY(co_await log_.segments[log_.active]->file->sync());
   }

@@ -54,24 +54,40 @@ class Log::Writer {
     Bytes size() const;
   };
   using Batch = std::vector<Waiting*>;
+  /// A batch on its way to the disk.
+  struct Flight {
+    Batch batch;
+    std::vector<detail::Run> runs;  // of each that waits
+    std::uint64_t number = 0;
+    std::uint64_t first_live = 0;
+    Bytes offset = 0;  // in the active segment
+    Buffer bytes;
+    bool has_ended = false;
+  };
 
   /// Nothing for a group that is not there, or about to go.
   Group* find(GroupId group);
   Task<Result<>> enqueue(Waiting& waiting);
+
+  // log_flushing.cc
   Task<> flush_all();
   bool has_work() const;
+  Task<> next_work();
   Batch gather();
-  Task<Result<>> write(const Batch& batch);
   Task<Result<>> make_room(const Batch& batch);
   /// Of the records, with the checkpoint if the batch is the first of its segment.
   Bytes size_of(const Batch& batch) const;
   void write_checkpoint(detail::BatchWriter& writer) const;
   std::vector<detail::Run> write_records(detail::BatchWriter& writer, const Batch& batch);
-  Task<Result<>> flush(const Buffer& batch);
-  void settle(const Batch& batch, const std::vector<detail::Run>& runs);
+  Task<Result<>> begin(const Batch& batch);
+  Task<> carry(Flight& flight);
+  std::unique_ptr<Flight> take_ended();
+  Task<Result<>> flush(const Flight& flight);
+  void settle(const Flight& flight);
   void refuse(Batch batch, const Error& error);
   std::uint64_t first_live();
   void publish();
+
   struct Wanted {
     GroupId group;
     Index from;
@@ -95,7 +111,8 @@ class Log::Writer {
   std::unordered_set<GroupId> lazy_;  // their hard state is newer in memory than on disk
   std::unordered_map<GroupId, Recovered> recovered_;
   std::deque<Waiting*> queue_;
-  Event work_;
+  std::deque<std::unique_ptr<Flight>> flights_;  // by number
+  Event work_;                                   // something waits, or a flight has ended
   bool stopping_ = false;
   std::optional<Error> failed_;
   std::atomic<Bytes> live_bytes_ = 0;

@@ -15,18 +15,17 @@ constexpr std::size_t digits = 8;
 constexpr Bytes fill_slice = 1_MiB;
 constexpr Bytes fill_sync = 8_MiB;
 
-Task<Result<>> fill_with_zeros(disk::File& file, Bytes size) {
-  KISEKI_CO_TRY(co_await file.allocate(0, size));
+}  // namespace
+
+Task<Result<>> write_zeros(disk::File& file, Bytes offset, Bytes size) {
   Buffer zeros(std::min(fill_slice, size));
   std::memset(zeros.data(), 0, zeros.size());
-  for (Bytes offset = 0; offset < size; offset += fill_slice) {
-    KISEKI_CO_TRY(co_await file.write(offset, zeros.view().first(std::min(fill_slice, size - offset))));
-    if ((offset + fill_slice) % fill_sync == 0) KISEKI_CO_TRY(co_await file.sync());
+  for (Bytes done = 0; done < size; done += fill_slice) {
+    KISEKI_CO_TRY(co_await file.write(offset + done, zeros.view().first(std::min(fill_slice, size - done))));
+    if ((done + fill_slice) % fill_sync == 0) KISEKI_CO_TRY(co_await file.sync());
   }
   co_return co_await file.sync();
 }
-
-}  // namespace
 
 std::string segment_file_name(std::uint32_t number) { return fmt::format("{:08x}{}", number, suffix); }
 
@@ -48,7 +47,8 @@ Task<Result<std::unique_ptr<Segment>>> create_segment(disk::Disk& disk, std::fil
   segment->path = path;
   segment->file = std::move(*file);
   segment->size = size;
-  auto filled = co_await fill_with_zeros(*segment->file, size);
+  auto filled = co_await segment->file->allocate(0, size);
+  if (filled) filled = co_await write_zeros(*segment->file, 0, size);
   if (filled) filled = co_await disk.sync_directory(path.parent_path());
   if (!filled) {
     KISEKI_CO_TRY(co_await remove_segment(disk, std::move(segment)));

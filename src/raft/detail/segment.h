@@ -24,6 +24,8 @@ std::string segment_file_name(std::uint32_t number);
 /// Nothing for files that are not ours.
 std::optional<std::uint32_t> parse_segment_file_name(std::string_view name);
 
+/// Durable on return.
+Task<Result<>> write_zeros(disk::File& file, Bytes offset, Bytes size);
 /// A file of zeros, durable in its directory. `no_space` leaves nothing behind.
 Task<Result<std::unique_ptr<Segment>>> create_segment(disk::Disk& disk, std::filesystem::path path,
                                                       Bytes size);

@@ -63,6 +63,8 @@ INSTANTIATE_TEST_SUITE_P(
                     PlantedFault{"local read without a lease", "partitions with reads", 9},
                     PlantedFault{"configuration of the base at restart", "members"},
                     PlantedFault{"a batch goes on behind a change of members", "members"},
+                    PlantedFault{"a quiet group goes on ticking", "idle"},
+                    PlantedFault{"a lost node wakes nobody", "idle"},
                     PlantedFault{"lost snapshot never reported", "snapshots", 6},
                     PlantedFault{"joint configuration never left", "members"},
                     PlantedFault{"log purged beyond what is durable", "snapshots"},

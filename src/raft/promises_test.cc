@@ -249,6 +249,22 @@ std::string has_no_lease_after_a_vain_transfer(std::uint64_t seed) {
   return has_no_lease_after_a_transfer(seed, true);
 }
 
+/// A follower is told that its quiet leader is lost; what that leader sent before arrives afterwards.
+std::string stays_awake_when_a_node_is_lost(std::uint64_t seed) {
+  LoneReplica world(seed, {1, 1, {.voters = {1, 2, 3}}}, Replica::Quiesce::yes);
+  world.give({.type = MessageType::heartbeat, .to = 1, .from = 2, .term = term, .commit = 1});
+  const Message order{.type = MessageType::quiesce, .to = 1, .from = 2, .term = term, .index = 1};
+  world.run_for(milliseconds(200));
+  world.give(order);
+  world.run_for(seconds(3));
+  if (!world.take(MessageType::request_pre_vote).empty()) return "a quiet replica stands for election";
+  world.replica().wake();
+  world.run_for(milliseconds(100));
+  world.give(order);
+  world.run_for(seconds(3));
+  return world.take(MessageType::request_pre_vote).empty() ? "the loss of the leader goes unnoticed" : "";
+}
+
 struct Promise {
   std::string_view fault;
   std::string (*broken)(std::uint64_t seed);  ///< How, or nothing.
@@ -291,6 +307,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Promise{"votes right after a restart", keeps_to_a_leader_over_a_restart},
                     Promise{"lease kept through a transfer", has_no_lease_during_a_transfer},
                     Promise{"lease granted again after a transfer", has_no_lease_after_a_vain_transfer},
+                    Promise{"sleeps again on an order from before it was woken",
+                            stays_awake_when_a_node_is_lost},
                     Promise{"state replaced before the log's base", recovers_an_installation}),
     [](const auto& each) {
       std::string name(each.param.fault);

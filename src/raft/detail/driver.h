@@ -34,7 +34,7 @@ class Replica::Driver {
   void step(std::span<const Message> messages, const FramePtr& frame);
   Task<Result<>> receive_snapshot(Message message, SnapshotSource& source);
   void unreachable(NodeId node);
-  void wake() { quiet_ = false; }
+  void wake();
   bool is_removed() const { return removed_; }
 
   Task<Result<>> compact();
@@ -129,7 +129,8 @@ class Replica::Driver {
   NodeId heard_from_ = 0;           // the last that led
   std::uint32_t silent_ticks_ = 0;  // since then
   std::uint32_t idle_ticks_ = 0;
-  BootTime votes_from_{};  // before that a promise of the last life may hold
+  std::uint32_t awake_ticks_ = 0;  // so long it does not go quiet
+  BootTime votes_from_{};          // before that a promise of the last life may hold
   detail::Followers followers_;
   std::map<NodeId, Departed> departed_;
   Index conf_known_above_ = 0;  // an entry committed above it carried the last change of members along

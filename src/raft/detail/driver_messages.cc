@@ -217,7 +217,17 @@ void Replica::Driver::take_own(const Message& message) {
     return;
   }
   const bool is_settled = message.term == term_ && message.from == leader_ && message.index == applied_;
-  if (is_settled && options_.quiesce == Quiesce::yes && group_->can_quiesce()) quiet_ = true;
+  const bool may_sleep =
+      awake_ticks_ == 0 || KISEKI_PLANTED("sleeps again on an order from before it was woken");
+  if (may_sleep && is_settled && options_.quiesce == Quiesce::yes && group_->can_quiesce()) quiet_ = true;
+}
+
+/// Until it would have stood for election: an order to go quiet may still be on its way from a leader that is
+/// lost.
+void Replica::Driver::wake() {
+  if (KISEKI_PLANTED("a lost node wakes nobody")) return;
+  quiet_ = false;
+  awake_ticks_ = options_.election_ticks_max;
 }
 
 void Replica::Driver::removed_here() {
@@ -263,9 +273,10 @@ void Replica::Driver::quiesce() {
     quiet_ = is_idle;
     return;
   }
+  if (awake_ticks_ > 0) --awake_ticks_;
   if (quiet_ && !group_->can_quiesce()) quiet_ = false;
   if (quiet_ || options_.quiesce == Quiesce::no || role_ != Role::leader) return;
-  idle_ticks_ = is_idle ? idle_ticks_ + 1 : 0;
+  idle_ticks_ = is_idle && awake_ticks_ == 0 ? idle_ticks_ + 1 : 0;
   if (idle_ticks_ < options_.election_ticks || lease_.holds(term_, services_.clock.now())) return;
   idle_ticks_ = 0;
   quiet_ = true;

@@ -69,6 +69,15 @@ const std::vector<GroupProfile>& GroupSimulation::profiles() {
        .steps = 40,
        .mix = {"transfer", "transfer", "isolate leader", "weather"},
        .weather = {.delay_max = milliseconds(20), .late = 200'000, .late_max = milliseconds(600)}},
+      {.name = "idle",
+       .learners = 1,
+       .clients = 2,
+       .habits = {.think = seconds(4)},
+       .length = seconds(25),
+       .steps = 10,
+       .mix = {"crash", "crash leader", "crash leader", "isolate leader", "isolate", "split", "weather",
+               "compact", "transfer"},
+       .quiesce = Replica::Quiesce::yes},
       {.name = "restarts with reads", .habits = readers, .steps = 6, .mix = {"clocks", "promise"}},
   };
   return all;

@@ -17,6 +17,7 @@ struct GroupProfile {
   /// What is drawn, each as often as it stands here.
   std::vector<std::string_view> mix{};
   sim::SimulatedNetwork::Weather weather{};
+  Replica::Quiesce quiesce = Replica::Quiesce::no;
   Duration disk_latency = std::chrono::microseconds(200);  ///< At most; what is not flushed yet is at stake.
 };
 

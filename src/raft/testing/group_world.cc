@@ -12,7 +12,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-Replica::Options replica_options() {
+constexpr Duration watch_delay = milliseconds(400);
+
+Replica::Options replica_options(Replica::Quiesce quiesce) {
   Replica::Options options;
   options.tick = milliseconds(50);
   options.heartbeat_ticks = 2;
@@ -20,6 +22,7 @@ Replica::Options replica_options() {
   options.election_ticks_max = 20;
   options.clock_drift_max = 50;
   options.retained_max = 50;
+  options.quiesce = quiesce;
   return options;
 }
 
@@ -30,14 +33,15 @@ Duration up_to(std::uint64_t argument, Duration most) {
 }  // namespace
 
 GroupWorld::GroupWorld(const GroupProfile& profile, std::uint64_t seed, sim::Trace& trace)
-    : rng_(seed ^ 0x5eed),
+    : profile_(profile),
+      rng_(seed ^ 0x5eed),
       network_(loop_, seed),
       trace_(trace),
       around_{.loop = loop_,
               .network = network_,
               .history = history_,
               .trace = trace_,
-              .options = replica_options(),
+              .options = replica_options(profile.quiesce),
               .disk_latency = profile.disk_latency},
       began_(loop_.now()),
       users_(loop_.executor()) {
@@ -136,7 +140,17 @@ void GroupWorld::take(const sim::Step& step) {
 
 void GroupWorld::crash(GroupNode& node, Duration down) {
   node.crash();
+  tell_of_loss();
   later(down, [&node] { node.start(); });
+}
+
+void GroupWorld::tell_of_loss() {
+  if (profile_.quiesce == Replica::Quiesce::no) return;
+  later(watch_delay, [this] {
+    for (const auto& [id, node] : nodes_) {
+      if (node->is_up()) node->replica().wake();
+    }
+  });
 }
 
 /// Of all nodes at once.
@@ -174,6 +188,7 @@ void GroupWorld::isolate(NodeId node, Argument argument) {
       if (argument % 4 != 2) network_.cut(other, node);
     }
   }
+  tell_of_loss();
   later(milliseconds(200) + up_to(argument >> 2, seconds(2)), [this] { network_.heal_all(); });
 }
 
@@ -181,6 +196,7 @@ void GroupWorld::split(Argument argument) {
   std::vector<std::set<NodeId>> parts(2);
   for (const auto& [id, node] : nodes_) parts[(argument >> (id % 16)) & 1].insert(id);
   network_.part(parts);
+  tell_of_loss();
   later(milliseconds(200) + up_to(argument >> 16, seconds(3)), [this] { network_.heal_all(); });
 }
 
@@ -343,11 +359,27 @@ std::string GroupWorld::describe() {
   return words;
 }
 
+/// Whom nobody asks for anything sends nothing; when its leader is lost and the others are told, they have
+/// another one.
+void GroupWorld::judge_quiet() {
+  advance(passed() + seconds(5));
+  const std::uint64_t sent = network_.counters().sent;
+  advance(passed() + seconds(5));
+  if (network_.counters().sent != sent) return history_.violate("an idle group is not silent" + describe());
+  GroupNode* old = leader();
+  if (old == nullptr) return history_.violate("a quiet group has no leader" + describe());
+  old->crash();
+  tell_of_loss();
+  const Duration limit = passed() + seconds(10);
+  while (violation().empty() && passed() < limit && leader() == nullptr)
+    advance(passed() + milliseconds(200));
+  if (leader() == nullptr) history_.violate("the loss of a quiet group's leader goes unnoticed" + describe());
+}
+
 void GroupWorld::conclude() {
   heal();
   later_.clear();
   if (wiped_ != 0) repair();
-  const auto passed = [this] { return loop_.now() - began_; };
   // Users go on for a while, so that what is wrong by now shows in an answer.
   advance(passed() + seconds(4));
   users_.request_stop();
@@ -360,6 +392,7 @@ void GroupWorld::conclude() {
   if (violation().empty() && !is_settled()) {
     history_.violate("no progress after the trouble ended" + describe());
   }
+  if (violation().empty() && profile_.quiesce == Replica::Quiesce::yes) judge_quiet();
   history_.judge_calls(loop_.now());
 }
 

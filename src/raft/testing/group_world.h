@@ -48,10 +48,16 @@ class GroupWorld {
   void compact(GroupNode& node, Argument argument);
   void repair();
 
+  /// Nodes watch each other: who sees another one lost wakes its groups.
+  void tell_of_loss();
+
   void heal();
   bool is_settled();
+  void judge_quiet();
+  Duration passed() const { return loop_.now() - began_; }
   std::string describe();
 
+  const GroupProfile& profile_;
   SeededRng rng_;
   sim::SimulatedLoop loop_;
   sim::SimulatedNetwork network_;

@@ -11,23 +11,25 @@ using std::chrono::milliseconds;
 
 constexpr GroupId group{7};
 
-Replica::Options options_of_test() {
+Replica::Options options_of_test(Replica::Quiesce quiesce) {
   Replica::Options options;
   options.tick = milliseconds(50);
   options.election_ticks = 10;
   options.election_ticks_max = 20;
   options.clock_drift_max = 50;
+  options.quiesce = quiesce;
   return options;
 }
 
 }  // namespace
 
-LoneReplica::LoneReplica(std::uint64_t seed, SnapshotMeta base) : network_(loop_, seed) {
+LoneReplica::LoneReplica(std::uint64_t seed, SnapshotMeta base, Replica::Quiesce quiesce)
+    : network_(loop_, seed) {
   const GroupSurroundings around{.loop = loop_,
                                  .network = network_,
                                  .history = history_,
                                  .trace = trace_,
-                                 .options = options_of_test(),
+                                 .options = options_of_test(quiesce),
                                  .disk_latency = milliseconds(40)};
   node_ = std::make_unique<GroupNode>(around, 1, seed, std::move(base));
   node_->start();

@@ -8,7 +8,8 @@ namespace kiseki::raft {
 /// to happen here.
 class LoneReplica {
  public:
-  explicit LoneReplica(std::uint64_t seed, SnapshotMeta base = {1, 1, {.voters = {1, 2, 3}}});
+  explicit LoneReplica(std::uint64_t seed, SnapshotMeta base = {1, 1, {.voters = {1, 2, 3}}},
+                       Replica::Quiesce quiesce = Replica::Quiesce::no);
   ~LoneReplica();
 
   GroupNode& node() { return *node_; }

@@ -81,10 +81,14 @@ Result<bool> Check::assertion(std::size_t place) {
   KISEKI_ASSERT(false);
 }
 
-bool Check::adds_entries(const LeafAddress& leaf) const {
-  return std::ranges::any_of(transaction_.asserts, [&leaf](const Assert& one) {
-    return one.type == Assert::Type::absent && one.key.kind == Kind::entry && one.key.leaf == leaf;
-  });
+bool Check::adds_entries(const LeafAddress& leaf) {
+  if (!growing_) {
+    growing_.emplace();
+    for (const auto& one : transaction_.asserts) {
+      if (one.type == Assert::Type::absent && one.key.kind == Kind::entry) growing_->insert(one.key.leaf);
+    }
+  }
+  return growing_->contains(leaf);
 }
 
 Result<bool> Check::generation(const Assert& assertion, std::size_t place) {
@@ -117,7 +121,11 @@ Result<bool> Check::operation(const Operation& operation) {
     case Operation::Type::put_stamped:
       return true;
     case Operation::Type::touch:
-      block(shard_.locks.writer_of(operation.key));
+      if (purpose_ != Purpose::prepare || KISEKI_PLANTED("4.1 a prepared touch locks a row others rely on")) {
+        block(shard_.locks.writer_of(operation.key));
+      } else {
+        block(shard_.locks.user_of(operation.key));
+      }
       return true;
     case Operation::Type::put:
     case Operation::Type::erase:

@@ -65,6 +65,7 @@ bool Coordinator::take(std::size_t place, Result<Answer> answer) {
     case Answer::Type::full:
     case Answer::Type::forgotten:
     case Answer::Type::wrong_shard:
+    case Answer::Type::invalid:
       return false;
   }
   KISEKI_ASSERT(false);

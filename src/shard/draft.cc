@@ -19,6 +19,10 @@ void Draft::erase(kv::Family family, std::string key) {
   rows_.at(family).insert_or_assign(std::move(key), Row{.value = std::nullopt, .changed = true});
 }
 
+void Draft::take_back(kv::Family family, std::string_view prefix) {
+  std::erase_if(rows_.at(family), [prefix](const auto& row) { return row.first.starts_with(prefix); });
+}
+
 Result<std::optional<Record>> Draft::record(const Key& key) {
   const auto bytes = get(family_of(key.kind), key.encode());
   if (!bytes) return fail(bytes.error());

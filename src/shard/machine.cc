@@ -37,6 +37,18 @@ Outcome outcome_of(Verdict verdict, Stamp stamp) {
   return {.refusal = Refusal::aborted, .assertion = 0, .stamp = {}};
 }
 
+/// These look at the store, where what the entries before have left has to be.
+bool reads_store(const Proposal& proposal) {
+  const bool trims = std::holds_alternative<Trim>(proposal.body) &&
+                     !KISEKI_PLANTED("1.8 what is applied together is not seen");
+  return trims || std::holds_alternative<Split>(proposal.body);
+}
+
+bool names(const Transaction& part, const Key& row) {
+  const auto is_it = [&row](const auto& one) { return one.key == row; };
+  return std::ranges::any_of(part.operations, is_it) || std::ranges::any_of(part.asserts, is_it);
+}
+
 /// Whether every row lies in these slots.
 bool holds(SlotRange range, const Transaction& transaction) {
   const LeafAddress* last = nullptr;
@@ -68,18 +80,7 @@ void Machine::create_empty(kv::Batch& batch, ShardId shard) {
 }
 
 Result<std::vector<ShardId>> Machine::all(kv::KvStore& store) {
-  std::vector<ShardId> shards;
-  const auto rows = store.iterate(family_state, {});
-  for (ShardId next{0};; next = ShardId(next.value() + 1)) {
-    rows->seek(as_view(state_key(next, StateType::progress)));
-    if (!rows->valid()) break;
-    Decoder in(rows->key());
-    next = in.id<ShardId>();
-    if (next == no_shard) break;
-    shards.push_back(next);
-  }
-  KISEKI_TRY(rows->status());
-  return shards;
+  return shards_with(store, StateType::progress);
 }
 
 Result<std::unique_ptr<Machine>> Machine::open(kv::KvStore& store, ShardId shard) {
@@ -151,17 +152,17 @@ Result<std::vector<Answer>> Machine::apply(std::span<const raft::Entry> entries,
 }
 
 Result<Answer> Machine::apply_entry(Draft& draft, const raft::Entry& entry) {
-  std::optional<Proposal> proposal;
-  if (entry.type == raft::EntryType::normal && !entry.data.empty()) {
-    auto decoded = Proposal::decode(entry.data);
-    if (!decoded) return fail(std::move(decoded).error());
-    proposal = std::move(*decoded);
-    // A split reads from the store what the entries before it left.
-    if (std::holds_alternative<Split>(proposal->body)) KISEKI_TRY(write(draft));
-  }
+  const bool is_ours = entry.type == raft::EntryType::normal && !entry.data.empty();
+  const auto proposal = is_ours ? Proposal::decode(entry.data) : Proposal{};
+  // What other versions carry out cannot be passed over.
+  if (!proposal && proposal.error().code() == Errc::wrong_format) return fail(proposal.error());
+  if (proposal && reads_store(*proposal)) KISEKI_TRY(write(draft));
   progress_.applied = entry.index;
   progress_.term = entry.term;
-  if (!proposal) return Answer{};
+  if (!is_ours) return Answer{};
+  const bool is_valid =
+      proposal && (proposal->validate() || KISEKI_PLANTED("1.5 a shard believes what it is sent"));
+  if (!is_valid) return of_type(Answer::Type::invalid);
   return std::visit([&](const auto& body) { return apply_body(draft, proposal->stamp, body); },
                     proposal->body);
 }
@@ -169,6 +170,7 @@ Result<Answer> Machine::apply_entry(Draft& draft, const raft::Entry& entry) {
 Stamp Machine::next_stamp(Stamp at_least) {
   const Stamp next(progress_.last.value() + 1);
   progress_.last = KISEKI_PLANTED("1.7 stamps do not rise") ? at_least : std::max(at_least, next);
+  at_least = std::min(at_least, stamp_end);
   return progress_.last;
 }
 
@@ -191,16 +193,16 @@ std::optional<Answer> Machine::answered(TransactionId id, const Transaction& tra
   return std::nullopt;
 }
 
-Result<Checked> Machine::check(Draft& draft, const Transaction& transaction) const {
-  return Check({.id = shard_, .locks = locks_, .epoch = progress_.epoch}, draft, transaction).run();
+Result<Checked> Machine::check(Draft& draft, const Transaction& transaction, Check::Purpose purpose) const {
+  return Check({.id = shard_, .locks = locks_, .epoch = progress_.epoch}, draft, transaction, purpose).run();
 }
 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Commit& commit) {
   if (auto answer = answered(commit.id, commit.transaction)) return std::move(*answer);
-  if (sessions_.is_full(commit.id.session) && commit.low_water <= sessions_.low_water(commit.id.session)) {
+  if (sessions_.is_full(commit.id, commit.low_water, Sessions::results_max)) {
     return of_type(Answer::Type::full);
   }
-  auto checked = check(draft, commit.transaction);
+  auto checked = check(draft, commit.transaction, purpose_of(commit));
   if (!checked) return fail(std::move(checked).error());
   if (checked->blocker) return blocked(std::move(*checked->blocker));
   Outcome outcome = checked->outcome;
@@ -239,7 +241,6 @@ Result<Answer> Machine::answer_prepared(Draft& draft, const Prepared& prepared,
     if (operation.type != Operation::Type::move_out) continue;
     auto record = draft.record(operation.key);
     if (!record) return fail(std::move(record).error());
-    // Not what was prepared under this id: an entry of a client gone wrong must not stop the shard.
     if (!*record) return of_type(Answer::Type::stale);
     answer.moved.push_back(std::move(**record));
   }
@@ -249,25 +250,37 @@ Result<Answer> Machine::answer_prepared(Draft& draft, const Prepared& prepared,
 Result<std::optional<Answer>> Machine::prepared_before(Draft& draft, const Prepare& prepare) const {
   if (auto answer = answered(prepare.id, prepare.part)) return answer;
   const auto* prepared = locks_.find(prepare.id);
+  // Where its fate is decided, a row has to wait for it.
+  if (range_.contains(slot_of(prepare.primary.leaf)) && !names(prepare.part, prepare.primary)) {
+    return of_type(Answer::Type::invalid);
+  }
   if (prepared == nullptr) return std::nullopt;
   auto answer = answer_prepared(draft, *prepared, prepare.part);
+  const bool is_the_same =
+      prepared->holder.primary == prepare.primary && prepared->locks == locks_of(prepare.part);
+  if (!is_the_same && !KISEKI_PLANTED("4.1 another part passes for the prepared one")) {
+    return of_type(Answer::Type::stale);
+  }
   if (!answer) return fail(std::move(answer).error());
   return std::move(*answer);
 }
 
 bool Machine::locks_are_full(const Transaction& part) const {
-  if (locks_.all().size() >= prepared_max) return true;
-  return std::ranges::any_of(locks_of(part), [this](const Prepared::Lock& lock) {
-    return !lock.exclusive && locks_.is_full(lock.key);
-  });
+  const auto locks = locks_of(part);
+  if (locks_.all().size() >= prepared_max || locks_.rows() + locks.size() > locks_max) return true;
+  return std::ranges::any_of(
+      locks, [this](const Prepared::Lock& lock) { return !lock.exclusive && locks_.is_full(lock.key); });
 }
 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Prepare& prepare) {
   auto before = prepared_before(draft, prepare);
   if (!before) return fail(std::move(before).error());
   if (*before) return std::move(**before);
-  if (locks_are_full(prepare.part)) return of_type(Answer::Type::full);
-  auto checked = check(draft, prepare.part);
+  if (locks_are_full(prepare.part) ||
+      sessions_.is_full(prepare.id, prepare.low_water, Sessions::results_max)) {
+    return of_type(Answer::Type::full);
+  }
+  auto checked = check(draft, prepare.part, Check::Purpose::prepare);
   if (!checked) return fail(std::move(checked).error());
   if (checked->blocker) return blocked(std::move(*checked->blocker));
   if (!checked->outcome.committed()) {
@@ -303,16 +316,27 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Decide& d
   if (const auto* kept = sessions_.find(decide.id)) return decided(kept->outcome);
   if (decide.id.sequence < sessions_.low_water(decide.id.session)) return of_type(Answer::Type::forgotten);
   if (!range_.contains(slot_of(decide.primary.leaf))) return of_type(Answer::Type::wrong_shard);
-  const bool is_prepared = locks_.find(decide.id) != nullptr;
+  const auto* prepared = locks_.find(decide.id);
+  if (prepared != nullptr && prepared->holder.primary != decide.primary) {
+    return of_type(Answer::Type::invalid);
+  }
   auto verdict = decide.verdict;
   // A commit needs the prepare, and a session that may still write.
   const bool is_fenced = sessions_.is_fenced(decide.id.session) &&
                          !KISEKI_PLANTED("5.1 a fenced session's transaction is decided");
-  const bool may_commit = is_prepared && !is_fenced;
-  if (!may_commit && !KISEKI_PLANTED("4.1 a commit without its prepare")) verdict = Verdict::aborted;
-  const Stamp stamp = next_stamp(std::max(proposed, Stamp(decide.floor.value() + 1)));
+  if (prepared == nullptr) {
+    // Nothing comes of it any more: there is nothing to remember.
+    if (is_fenced) return decided(outcome_of(Verdict::aborted, {}));
+    if (sessions_.is_full(decide.id, decide.low_water, Sessions::results_kept)) {
+      return of_type(Answer::Type::full);
+    }
+    if (!KISEKI_PLANTED("4.1 a commit without its prepare")) verdict = Verdict::aborted;
+  }
+  if (is_fenced) verdict = Verdict::aborted;
+  const bool commits = verdict == Verdict::committed;
+  const Stamp stamp = next_stamp(commits ? std::max(proposed, Stamp(decide.floor.value() + 1)) : proposed);
   KISEKI_TRY(settle(draft, decide.id, verdict, stamp));
-  if (!is_prepared && KISEKI_PLANTED("4.2 an abort without a prepare is not written")) return Answer{};
+  if (prepared == nullptr && KISEKI_PLANTED("4.2 an abort without a prepare is not written")) return Answer{};
   const Outcome outcome = outcome_of(verdict, stamp);
   sessions_.keep(draft, decide.id, decide.low_water,
                  {.outcome = outcome, .low_water = 0, .decided_at = decide.primary.leaf});
@@ -326,7 +350,19 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Resolve& 
   if (resolve.id.sequence < sessions_.low_water(resolve.id.session)) {
     return of_type(Answer::Type::forgotten);
   }
-  next_stamp(std::max(proposed, resolve.stamp));
+  const bool commits = resolve.verdict == Verdict::committed;
+  if (const auto* prepared = locks_.find(resolve.id)) {
+    // What is prepared where its fate is decided is not decided, and a commit comes after every prepare.
+    const bool is_decided_here = range_.contains(slot_of(prepared->holder.primary.leaf));
+    if (is_decided_here || (commits && resolve.stamp <= prepared->stamp)) {
+      return of_type(Answer::Type::invalid);
+    }
+  } else if (sessions_.is_fenced(resolve.id.session)) {
+    return decided(outcome_of(resolve.verdict, resolve.stamp));
+  } else if (sessions_.is_full(resolve.id, 0, Sessions::results_kept)) {
+    return of_type(Answer::Type::full);
+  }
+  next_stamp(commits ? std::max(proposed, resolve.stamp) : proposed);
   KISEKI_TRY(settle(draft, resolve.id, resolve.verdict, resolve.stamp));
   const Outcome outcome = outcome_of(resolve.verdict, resolve.stamp);
   sessions_.keep(draft, resolve.id, 0, {.outcome = outcome, .low_water = 0, .decided_at = std::nullopt});
@@ -335,14 +371,18 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Resolve& 
 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Fence& fence) {
   sessions_.fence(draft, fence.session);
+  if (!sessions_.knows(fence.session) && sessions_.is_crowded()) return of_type(Answer::Type::full);
   return Answer{};
 }
 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Forget& forget) {
   GoneSessions gone = forget.gone;
-  if (KISEKI_PLANTED("5.1 the living are forgotten with the gone")) gone.living.clear();
   for (const auto& [id, prepared] : locks_.all()) gone.spare(id.session);
   sessions_.forget(draft, gone);
+  if (!sessions_.are_fenced(gone) && !KISEKI_PLANTED("5.1 who is not fenced is forgotten")) {
+    return of_type(Answer::Type::invalid);
+  }
+  if (KISEKI_PLANTED("5.1 the living are forgotten with the gone")) gone.living.clear();
   return Answer{};
 }
 
@@ -392,15 +432,22 @@ Result<std::optional<Answer>> Machine::look_ahead(const Proposal& proposal) cons
   const Transaction* transaction = nullptr;
   if (const auto* commit = std::get_if<Commit>(&proposal.body)) {
     if (auto answer = answered(commit->id, commit->transaction)) return answer;
+  auto purpose = Check::Purpose::commit;
     transaction = &commit->transaction;
   } else if (const auto* prepare = std::get_if<Prepare>(&proposal.body)) {
     auto before = prepared_before(draft, *prepare);
+    purpose = purpose_of(*commit);
     if (!before || *before) return before;
     transaction = &prepare->part;
   } else {
     return std::nullopt;
+    purpose = Check::Purpose::prepare;
+  } else if (const auto* split = std::get_if<Split>(&proposal.body)) {
+    const auto taken = is_there(split->child);
+    if (!taken) return fail(taken.error());
+    return *taken ? std::optional(of_type(Answer::Type::invalid)) : std::nullopt;
   }
-  auto checked = check(draft, *transaction);
+  auto checked = check(draft, *transaction, purpose);
   if (!checked) return fail(std::move(checked).error());
   if (checked->blocker) return blocked(std::move(*checked->blocker));
   if (!checked->outcome.committed()) return decided(checked->outcome);
@@ -415,8 +462,16 @@ Result<Status> Machine::status(const Holder& holder) const {
                   .stamp = is_committed ? kept->outcome.stamp : Stamp{}};
   }
   if (!range_.contains(slot_of(holder.primary.leaf))) return fail(Errc::stale, "the primary lies elsewhere");
-  return Status{.type = locks_.find(id) != nullptr ? Status::Type::pending : Status::Type::unknown,
-                .stamp = {}};
+  if (locks_.find(id) != nullptr) return Status{.type = Status::Type::pending, .stamp = {}};
+  // A session that is fenced here prepares nothing more, so this one was never decided and never will be.
+  const bool never = sessions_.is_fenced(id.session) && id.sequence >= sessions_.low_water(id.session);
+  return Status{.type = never ? Status::Type::aborted : Status::Type::unknown, .stamp = {}};
+}
+
+Result<bool> Machine::is_there(ShardId shard) const {
+  const auto progress = store_.get(family_state, as_view(state_key(shard, StateType::progress)));
+  if (!progress) return fail(progress.error());
+  return progress->has_value();
 }
 
 }  // namespace kiseki::shard::detail

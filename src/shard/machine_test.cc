@@ -35,7 +35,8 @@ class MachineTest : public ::testing::Test {
  protected:
   MachineTest() {
     kv::Batch batch;
-    Machine::create(batch, ShardId(1), {0, 65535}, first_base());
+    // All but the system's.
+    Machine::create(batch, ShardId(1), {1, 65535}, first_base());
     EXPECT_TRUE(store_.write(batch));
     EXPECT_TRUE(store_.flush());
     open();
@@ -352,7 +353,8 @@ TEST_F(MachineTest, a_full_window_refuses_until_the_mark_rises) {
 TEST_F(MachineTest, a_fenced_session_writes_no_more) {
   apply(Fence{session});
   EXPECT_EQ(apply(Commit{next_id(), 0, transaction_of_test()}).type, Answer::Type::fenced);
-  EXPECT_EQ(apply(Prepare{next_id(), 0, {}, entry('a'), transaction_of_test()}).type, Answer::Type::fenced);
+  const auto part = transaction_of_test().require(Type::absent, entry('a'));
+  EXPECT_EQ(apply(Prepare{next_id(), 0, {}, entry('a'), part}).type, Answer::Type::fenced);
   open();
   EXPECT_EQ(apply(Commit{next_id(), 0, transaction_of_test()}).type, Answer::Type::fenced);
 }
@@ -413,7 +415,11 @@ TEST_F(TwoPhase, a_fenced_session_cannot_commit_what_it_prepared) {
   apply(create(id));
   apply(Fence{session});
   EXPECT_EQ(apply(decide(id, Verdict::committed)).outcome.refusal, Refusal::aborted);
-  apply(Forget{.gone = {.last = session, .living = {}}});
+  // Nobody has heard of the others.
+  EXPECT_EQ(apply(Forget{.gone = {.last = session, .living = {}}}).type, Answer::Type::invalid);
+  GoneSessions gone{.last = session, .living = {}};
+  for (std::uint64_t other = 1; other < session.value(); ++other) gone.living.push_back(SessionId(other));
+  apply(Forget{.gone = gone});
   EXPECT_EQ(count(family_rows, Kind::decision), 0U);
   open();
   EXPECT_EQ(apply(Commit{next_id(), 0, transaction_of_test()}).type, Answer::Type::fenced);
@@ -448,7 +454,7 @@ TEST_F(TwoPhase, breaking_a_lock_fences_its_holder_in_the_same_entry) {
 TEST_F(TwoPhase, a_prepare_fences_nobody) {
   Prepare prepare = create(next_id());
   prepare.part.break_lock(lock_key(leaf, InodeId(3), SessionId(9)), Stamp(1));
-  EXPECT_FALSE(Proposal::decode(as_view(Proposal{Stamp(1), prepare}.encode())));
+  EXPECT_EQ(apply(prepare).type, Answer::Type::invalid);
 }
 
 TEST_F(TwoPhase, locks_block_others_and_survive_a_restart) {
@@ -515,19 +521,25 @@ TEST_F(TwoPhase, halves_of_a_move_carry_the_record) {
   const auto second = next_id();
   part = transaction_of_test().require(Type::absent, entry('a', other_leaf));
   part.operations.push_back({Operation::Type::move_in, entry('a', other_leaf), *before, {}, {}});
-  apply(Prepare{second, 0, {}, entry('a'), part});
-  EXPECT_EQ(apply(Resolve{second, Verdict::committed, Stamp(1)}).type, Answer::Type::decided);
+  const Key elsewhere = system_key(Kind::session, item_of(1));
+  const auto stamp = apply(Prepare{second, 0, {}, elsewhere, part}).outcome.stamp;
+  EXPECT_EQ(apply(Resolve{second, Verdict::committed, Stamp(stamp.value() + 1)}).type, Answer::Type::decided);
   EXPECT_EQ(get(entry('a', other_leaf)), before);
 }
 
 TEST_F(TwoPhase, another_part_under_the_same_id_stops_nothing) {
   put(entry('a'), record_of_test("there"));
   const auto id = next_id();
-  auto part = transaction_of_test();
-  part.operations.push_back({Operation::Type::move_out, entry('a'), {}, {}, {}});
-  EXPECT_EQ(apply(Prepare{id, 0, {}, entry('a'), part}).type, Answer::Type::prepared);
-  part.operations.front().key = entry('z');
-  EXPECT_EQ(apply(Prepare{id, 0, {}, entry('a'), part}).type, Answer::Type::stale);
+  const auto part_of = [](char name) {
+    auto part = transaction_of_test().require(Type::exists, entry(name));
+    part.operations.push_back({Operation::Type::move_out, entry(name), {}, {}, {}});
+    return part;
+  };
+  EXPECT_EQ(apply(Prepare{id, 0, {}, entry('a'), part_of('a')}).type, Answer::Type::prepared);
+  EXPECT_EQ(apply(Prepare{id, 0, {}, entry('z'), part_of('z')}).type, Answer::Type::stale);
+  auto more = part_of('a').require(Type::absent, entry('z')).put(entry('z'), {});
+  EXPECT_EQ(apply(Prepare{id, 0, {}, entry('a'), std::move(more)}).type, Answer::Type::stale);
+  EXPECT_EQ(apply(Prepare{id, 0, {}, entry('a'), part_of('a')}).moved.size(), 1U);
 }
 
 TEST_F(TwoPhase, decisions_go_when_the_low_water_mark_passes) {

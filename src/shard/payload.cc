@@ -64,8 +64,6 @@ void read(RowReader& in, Prepare& prepare) {
   prepare.age = in.in().id<Stamp>();
   prepare.primary = in.key();
   prepare.part = in.transaction();
-  const auto is_fence = [](const Operation& one) { return one.type == Operation::Type::fence; };
-  if (std::ranges::any_of(prepare.part.operations, is_fence)) in.in().reject();
 }
 void read(RowReader& in, Decide& decide) {
   decide.id = in.id();
@@ -116,8 +114,6 @@ void read_body(std::size_t place, RowReader& in, Proposal& proposal) {
   if constexpr (I < std::variant_size_v<Body>) {
     if (place != I) return read_body<I + 1>(place, in, proposal);
     read(in, proposal.body.emplace<I>());
-  } else {
-    in.in().reject();
   }
 }
 
@@ -137,6 +133,9 @@ Result<Proposal> Proposal::decode(View bytes) {
   Decoder& in = *begun;
   Proposal proposal;
   const auto type = in.integer<std::uint8_t>();
+  if (!in.failed() && (type == 0 || type > std::variant_size_v<decltype(proposal.body)>)) {
+    return fail(Errc::wrong_format, "shard entry: of an unknown type");
+  }
   proposal.stamp = in.id<Stamp>();
   RowReader rows(in);
   read_body(static_cast<std::size_t>(type) - 1, rows, proposal);

@@ -103,6 +103,7 @@ bool a_child_knows_the_results() {
 bool a_consumer_misses_nothing() {
   Bench bench;
   Prepare slow = Bench::prepare(first, Bench::row(1));
+  slow.primary = system_key(Kind::session, item_of(1));
   slow.part.put_stamped(key(Bench::leaf(1), Kind::garbage, item_of(1)), {});
   bench.apply(slow, 10);
   auto quick = transaction_of_test().put_stamped(key(Bench::leaf(2), Kind::garbage, item_of(2)), {});

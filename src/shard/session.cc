@@ -28,29 +28,6 @@ std::optional<Route> only_route(const Routes& routes, const Transaction& transac
   return route;
 }
 
-/// What holds only where a transaction is one entry, is refused where it is several: stamps of such rows
-/// would not be in the order of the commits, and nothing would keep a leaf empty that was found so.
-Result<> check_spread(const Transaction& transaction) {
-  for (const auto& one : transaction.operations) {
-    if (one.type == Operation::Type::put_stamped && !is_scanned(one.key.kind)) {
-      return fail(Errc::invalid_argument, "transaction: put-stamped on several shards");
-    }
-    if (one.type == Operation::Type::fence) {
-      return fail(Errc::invalid_argument, "transaction: a lock broken on several shards");
-    }
-  }
-  for (const auto& one : transaction.asserts) {
-    const auto changes_guard = [&one](const Operation& operation) {
-      return operation.key.leaf == one.key.leaf && operation.key.kind == Kind::guard;
-    };
-    if (one.type == Assert::Type::prefix_empty &&
-        std::ranges::none_of(transaction.operations, changes_guard)) {
-      return fail(Errc::invalid_argument, "transaction: an empty leaf without a change of its guard");
-    }
-  }
-  return {};
-}
-
 /// Of answers that end a transaction.
 Result<Outcome> outcome_of(const Answer& answer) {
   switch (answer.type) {
@@ -66,6 +43,7 @@ Result<Outcome> outcome_of(const Answer& answer) {
     case Answer::Type::full:
     case Answer::Type::forgotten:
     case Answer::Type::wrong_shard:
+    case Answer::Type::invalid:
       break;
   }
   KISEKI_ASSERT(false);
@@ -151,10 +129,7 @@ Task<Result<Outcome>> Session::commit_anywhere(Transaction transaction) {
     if (clock().now() >= until) co_return fail(Errc::timed_out, "a shard is being split");
     if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
   }
-  if (transaction.asserts.empty() && transaction.operations.empty()) {
-    co_return fail(Errc::invalid_argument, "transaction: it says nothing");
-  }
-  KISEKI_CO_TRY(check_spread(transaction));
+  KISEKI_CO_TRY(transaction.validate_spread());
   co_return co_await commit_many(std::move(transaction), std::move(*permit));
 }
 

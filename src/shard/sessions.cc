@@ -94,9 +94,26 @@ std::uint64_t Sessions::low_water(SessionId session) const {
   return found == sessions_.end() ? 0 : found->second.low_water;
 }
 
-bool Sessions::is_full(SessionId session) const {
-  const auto found = sessions_.find(session);
-  return found != sessions_.end() && found->second.results.size() >= results_max;
+bool Sessions::is_full(TransactionId id, std::uint64_t low_water, std::size_t max) const {
+  if (id.session.is_none()) return false;
+  const auto found = sessions_.find(id.session);
+  if (found == sessions_.end()) return is_crowded();
+  const auto& [fenced, known_low_water, results] = found->second;
+  const std::uint64_t mark = std::max(low_water, known_low_water);
+  if (id.sequence <= mark || results.size() < max) return false;
+  return static_cast<std::size_t>(std::distance(results.lower_bound(mark), results.end())) >= max;
+}
+
+bool Sessions::are_fenced(const GoneSessions& gone) const {
+  const auto is_wronged = [&](SessionId session) { return gone.contains(session) && !is_fenced(session); };
+  if (std::ranges::any_of(gone_.living, is_wronged)) return false;
+  if (gone.last <= gone_.last) return true;
+  const auto is_new = [&](SessionId session) { return session > gone_.last && session <= gone.last; };
+  std::uint64_t known = static_cast<std::uint64_t>(std::ranges::count_if(gone.living, is_new));
+  for (const auto& [id, session] : sessions_) {
+    if (is_new(id) && session.fenced && gone.contains(id)) ++known;
+  }
+  return known == gone.last.value() - gone_.last.value();
 }
 
 const Sessions::Kept* Sessions::find(TransactionId id) const {

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/metrics.h"
+#include "base/planted.h"
 #include "shard/detail/reader.h"
 
 namespace kiseki::shard::detail {
@@ -27,6 +28,11 @@ bool adds_rows(const Proposal& proposal) {
       std::ranges::any_of(operations, [](const Operation& one) { return one.type == Operation::Type::put; });
   const bool erases = std::ranges::any_of(
       operations, [](const Operation& one) { return one.type == Operation::Type::erase; });
+Result<Answer> told(ShardId shard, Answer answer) {
+  if (answer.type != Answer::Type::invalid) return answer;
+  return fail(Errc::invalid_argument, fmt::format("shard {}: not a proposal for it", shard.value()));
+}
+
   return puts && !erases;
 }
 
@@ -68,7 +74,8 @@ Task<> Shard::quiet() {
 Stamp Shard::now() const {
   const auto since_epoch = clock_.wall().time_since_epoch();
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
-  return Stamp(static_cast<std::uint64_t>(ms) << 16);
+  constexpr std::int64_t ms_end = stamp_end.value() >> 16;
+  return Stamp(static_cast<std::uint64_t>(std::clamp<std::int64_t>(ms, 0, ms_end)) << 16);
 }
 
 Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) {
@@ -120,7 +127,7 @@ Task<Result<Answer>> Shard::await(raft::Replica::Position position) {
   }
   if (waiter.answer) {
     commits.observe(clock_.now() - began);
-    co_return std::move(*waiter.answer);
+    co_return told(machine_->id(), std::move(*waiter.answer));
   }
   if (stopped_) co_return cancelled(machine_->id());
   if (waiter.replaced) co_return fail(Errc::not_leader, "the entry was replaced");
@@ -138,7 +145,7 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
     if (!known) co_return fail(std::move(known).error());
     if (*known && journal_->reads_locally()) {
       foreseen.add();
-      co_return std::move(**known);
+      co_return told(machine_->id(), std::move(**known));
     }
   }
   if (!has_room_ && adds_rows(proposal)) {
@@ -147,6 +154,7 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   proposal.stamp = now();
   const auto position = journal_->propose(proposal.encode());
   if (!position) co_return fail(position.error());
+  if (!KISEKI_PLANTED("1.5 a leader proposes what is not valid")) KISEKI_CO_TRY(proposal.validate());
   co_return co_await await(*position);
 }
 

@@ -14,11 +14,12 @@ using Type = Assert::Type;
 class SplitTest : public ::testing::Test {
  protected:
   SplitTest() {
-    for (std::uint64_t nth = 0;; ++nth) {
-      const LeafAddress leaf = world_.leaf_in(1, nth);
+    // Of one container, so that entries may move between them.
+    for (std::uint32_t number = 0; !low_ || !high_; ++number) {
+      const LeafAddress leaf{test_space, InodeId(1), LeafId(number)};
+      if (world_.routes().of(leaf).id != ShardId(1)) continue;
       if (slot_of(leaf) < edge) low_ = leaf;
       if (slot_of(leaf) > edge) high_ = leaf;
-      if (low_ && high_) break;
     }
   }
   static constexpr Slot edge = 8000;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 
 #include "shard/detail/draft.h"
 #include "shard/detail/locks.h"
@@ -22,13 +23,18 @@ struct Checked {
 /// row that is free and fails its assert refuses, whatever blocks the others.
 class Check {
  public:
+  enum class Purpose : std::uint8_t {
+    commit,   ///< At once.
+    prepare,  ///< Later: every row that is changed is locked until then.
+    sweep,    ///< At once, by the node itself, which may take away what a deleted namespace has left.
+  };
   struct Shard {
     ShardId id;
     const Locks& locks;
     GcEpoch epoch;
   };
-  Check(Shard shard, Draft& draft, const Transaction& transaction)
-      : shard_(shard), draft_(draft), transaction_(transaction) {}
+  Check(Shard shard, Draft& draft, const Transaction& transaction, Purpose purpose)
+      : shard_(shard), draft_(draft), transaction_(transaction), purpose_(purpose) {}
 
   Result<Checked> run();
 
@@ -40,7 +46,7 @@ class Check {
   Result<bool> operation(const Operation& operation);
   void fence(const Key& lock);
   Result<bool> may_vanish(const Key& key);
-  bool adds_entries(const LeafAddress& leaf) const;
+  bool adds_entries(const LeafAddress& leaf);
   void block(const Holder* holder);
   bool refuse(Refusal refusal, std::size_t place = 0, Stamp stamp = {});
 
@@ -48,6 +54,8 @@ class Check {
   Draft& draft_;
   const Transaction& transaction_;
   Checked checked_;
+  Purpose purpose_;
+  std::optional<std::set<LeafAddress>> growing_;  // leaves that get entries; made when first asked for
 };
 
 }  // namespace kiseki::shard::detail

@@ -20,6 +20,8 @@ class Draft {
   Result<std::optional<std::string>> get(kv::Family family, const std::string& key);
   void put(kv::Family family, std::string key, std::string value);
   void erase(kv::Family family, std::string key);
+  /// Takes back what was changed under keys that begin so.
+  void take_back(kv::Family family, std::string_view prefix);
 
   Result<std::optional<Record>> record(const Key& key);
   Result<Counters> counters(const LeafAddress& leaf);

@@ -23,6 +23,7 @@ class Locks {
   const Prepared* find(TransactionId id) const;
   const std::map<TransactionId, Prepared>& all() const noexcept { return prepared_; }
 
+  std::size_t rows() const noexcept { return users_.size(); }
   /// Who changes the row.
   const Holder* writer_of(const Key& row) const;
   /// Who changes the row or relies on it.

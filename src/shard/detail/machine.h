@@ -25,6 +25,7 @@ struct Answer {
     full,         ///< Too many results or prepared transactions are kept; nothing happened.
     forgotten,    ///< The transaction is finished everywhere; nothing of it is known any more.
     wrong_shard,  ///< Slots it names lie in another shard now; nothing happened here, and nothing will.
+    invalid,      ///< No client sends it, or not when the rows stand so; nothing happened, and nothing will.
   };
   Type type = Type::decided;
   Outcome outcome;
@@ -45,6 +46,7 @@ struct Status {
 class Machine {
  public:
   static constexpr std::size_t prepared_max = 1024;
+  static constexpr std::size_t locks_max = 1U << 18;
 
   /// Writes the rows of a new shard, whose log begins after `base`.
   static void create(kv::Batch& batch, ShardId shard, SlotRange range, const raft::SnapshotMeta& base);
@@ -55,7 +57,8 @@ class Machine {
   /// `corrupted` when there is no such shard.
   static Result<std::unique_ptr<Machine>> open(kv::KvStore& store, ShardId shard);
 
-  /// One answer for each entry, in order. An error is final: what is committed could not be applied.
+  /// One answer for each entry, in order. An error is final: what is committed could not be applied. No entry
+  /// of this version's format causes one, whoever made it.
   Result<std::vector<Answer>> apply(std::span<const raft::Entry> entries, const raft::ConfState* conf);
   /// What `apply` would answer now, when that spends no entry; nothing when the proposal has to be made.
   Result<std::optional<Answer>> foresee(const Proposal& proposal);
@@ -101,7 +104,8 @@ class Machine {
   Result<std::optional<Answer>> look_ahead(const Proposal& proposal) const;
   Result<std::optional<Answer>> prepared_before(Draft& draft, const Prepare& prepare) const;
   Result<Answer> answer_prepared(Draft& draft, const Prepared& prepared, const Transaction& part) const;
-  Result<Checked> check(Draft& draft, const Transaction& transaction) const;
+  Result<bool> is_there(ShardId shard) const;
+  Result<Checked> check(Draft& draft, const Transaction& transaction, Check::Purpose purpose) const;
   bool locks_are_full(const Transaction& part) const;
   void fence_holders(Draft& draft, const Transaction& transaction);
   /// Ends a prepared transaction: carries out what it staged, or not.

@@ -29,6 +29,9 @@ struct Holder {
 
 enum class Verdict : std::uint8_t { committed = 1, aborted = 2 };
 
+/// No clock shows it; from here on a shard still counts one by one, and never comes to an end.
+inline constexpr Stamp stamp_end{std::uint64_t{1} << 63};
+
 /// A transaction that lies in this shard alone.
 struct Commit {
   TransactionId id;
@@ -116,7 +119,11 @@ struct Proposal {
   Stamp stamp;  ///< The leader's clock; apply takes this or one more than the last.
   std::variant<Commit, Prepare, Decide, Resolve, Fence, Forget, Configure, RaiseEpoch, Split, Trim> body;
 
+  /// `invalid_argument`, `too_large`: what no client sends, whatever stands in the rows.
+  Result<> validate() const;
+
   std::string encode() const;
+  /// `wrong_format` when it is of a later version.
   static Result<Proposal> decode(View bytes);
 };
 
@@ -141,6 +148,7 @@ struct Prepared {
   struct Lock {
     Key key;
     bool exclusive = false;
+    friend bool operator==(const Lock&, const Lock&) = default;
   };
   Holder holder;
   Stamp stamp;  ///< Of the prepare.

@@ -12,7 +12,9 @@ namespace kiseki::shard::detail {
 /// and in the state family of one shard.
 class Sessions {
  public:
-  static constexpr std::size_t results_max = 4096;
+  /// Of one session; then nothing new is begun. What was begun may still end, up to the second.
+  static constexpr std::size_t results_max = 4096, results_kept = 2 * results_max;
+  static constexpr std::size_t sessions_max = 1U << 16;
 
   /// A result that was answered. Of decisions also where their row is.
   struct Kept {
@@ -32,7 +34,13 @@ class Sessions {
   std::vector<SessionId> fenced() const;
   /// Sequences below it are finished and forgotten.
   std::uint64_t low_water(SessionId session) const;
-  bool is_full(SessionId session) const;
+  /// A result of this sequence would be more than `max`; the oldest that is open always has room.
+  bool is_full(TransactionId id, std::uint64_t low_water, std::size_t max) const;
+  bool knows(SessionId session) const { return sessions_.contains(session) || is_gone(session); }
+  /// Nothing is kept of a session more.
+  bool is_crowded() const noexcept { return sessions_.size() >= sessions_max; }
+  /// Whether all that would go are fenced here, as everywhere: the others live, or will.
+  bool are_fenced(const GoneSessions& gone) const;
   const Kept* find(TransactionId id) const;
 
   /// Keeps a result; drops those below the session's low-water mark, which never falls. A no-op for session

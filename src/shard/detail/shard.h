@@ -30,7 +30,8 @@ class Shard final : public raft::StateMachine, public ShardPort {
   void attach(Journal& journal) noexcept { journal_ = &journal; }
   /// While there is none, proposals that add rows are answered `no_space`.
   void set_room(bool has_room) noexcept { has_room_ = has_room; }
-  /// Called when the range has become smaller: after a split, whose child has its rows, or by a snapshot.
+  /// Called when the range has become smaller: after a split, whose child has its rows, or by a snapshot; and
+  /// when the group goes on without this replica.
   void on_change(std::function<void()> call) { on_change_ = std::move(call); }
   /// The state is that of a snapshot from now on.
   Result<> restore(std::unique_ptr<Machine> machine);
@@ -46,7 +47,8 @@ class Shard final : public raft::StateMachine, public ShardPort {
   Result<raft::Index> applied_durable() const override { return machine_->applied_durable(); }
   std::optional<raft::ConfState> configuration() const override { return machine_->configuration(); }
   void leadership(raft::Role role, raft::Term term) override;
-  void removed() override { stop(); }
+  /// Calls answer `not_leader` from now on.
+  void removed() override;
   /// Nobody waits for answers that will not come.
   void failed() override { stop(); }
 

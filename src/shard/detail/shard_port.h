@@ -40,7 +40,8 @@ struct Standing {
   std::vector<SpaceEpoch> spaces;
 };
 
-/// All that a shard has prepared, whom it has fenced and not forgotten, and the slots this speaks for.
+/// All that a shard has prepared, whom it has fenced and not forgotten, some of what deleted namespaces have
+/// left, and the slots this speaks for.
 struct Standings {
   std::vector<Standing> all;
   std::vector<SessionId> fenced;  ///< Here; by a broken lock only here.
@@ -60,8 +61,8 @@ enum class Attempt : std::uint8_t {
 };
 
 /// What clients ask of a shard, wherever it is. An error leaves the outcome of a proposal unknown, but for
-/// `no_space` and `cancelled` of a first attempt, and `not_leader`. A read of slots that lie elsewhere is
-/// `stale`.
+/// `no_space` and `cancelled` of a first attempt, `not_leader`, and `invalid_argument` and `too_large`: what
+/// no client sends. A read of slots that lie elsewhere is `stale`.
 class ShardPort {
  public:
   virtual ~ShardPort() = default;

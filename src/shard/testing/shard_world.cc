@@ -103,7 +103,12 @@ Task<Result<Status>> MortalPort::status(Holder holder) {
   auto status = co_await pass(shard_.status(std::move(holder)));
   if (!status || status->type != Status::Type::pending) co_return status;
   if (weather_.lie == Lie::call_pending_aborted) status->type = Status::Type::aborted;
-  if (weather_.lie == Lie::call_pending_committed) status = Status{Status::Type::committed, Stamp(1)};
+  if (weather_.lie == Lie::call_pending_committed) {
+    const auto now = std::chrono::floor<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
+    // After every prepare.
+    const Stamp stamp(static_cast<std::uint64_t>(now.count() + 1) << 16);
+    status = Status{.type = Status::Type::committed, .stamp = stamp};
+  }
   co_return status;
 }
 

@@ -29,8 +29,8 @@ struct Call {
 /// Why there is no order of the calls that explains every answer, with each call between its beginning and
 /// its end; empty when there is one. Times are of one clock that sees all. The search is that of Wing and
 /// Gong with the memory of Lowe ("Testing for linearizability", 2017), key by key.
-/// It gives up, and finds nothing, after some hundred thousand choices for one key: keep few calls without
-/// an end.
-std::string linearizability_violation(const std::vector<Call>& calls);
+/// After `choices_max` choices for one key it gives up and says "undecided": that proves nothing either way,
+/// and a test that hears it must be changed. Calls without an end of which nothing was ever seen cost none.
+std::string linearizability_violation(const std::vector<Call>& calls, std::size_t choices_max = 300'000);
 
 }  // namespace kiseki::sim

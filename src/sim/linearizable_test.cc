@@ -48,6 +48,34 @@ TEST(Linearizable, a_call_without_answer_may_happen_late_or_never) {
       linearizability_violation({write, answered(Type::read, 1, 1, 2), answered(Type::read, 0, 50, 51)}), "");
 }
 
+TEST(Linearizable, says_when_it_gives_up) {
+  std::vector<Call> calls;
+  for (int i = 1; i <= 30; ++i) calls.push_back(answered(Type::write, static_cast<std::uint64_t>(i), 0, 100));
+  calls.push_back(answered(Type::read, 99, 101, 102));
+  EXPECT_TRUE(linearizability_violation(calls, 1000).starts_with("undecided"));
+}
+
+TEST(Linearizable, calls_without_an_end_that_nobody_saw_cost_nothing) {
+  std::vector<Call> calls;
+  for (int i = 1; i <= 200; ++i) {
+    calls.push_back(answered(i % 2 == 0 ? Type::write : Type::swap, static_cast<std::uint64_t>(i), i, i,
+                             static_cast<std::uint64_t>(i - 1)));
+    calls.back().returned.reset();
+  }
+  calls.push_back(answered(Type::write, 500, 300, 310));
+  calls.push_back(answered(Type::read, 500, 320, 330));
+  EXPECT_EQ(linearizability_violation(calls, 1000), "");
+  calls.push_back(answered(Type::read, 0, 340, 350));
+  EXPECT_NE(linearizability_violation(calls, 1000), "");
+}
+
+TEST(Linearizable, a_swap_refused_for_a_call_without_an_end_is_explained) {
+  Call write = answered(Type::write, 7, 5, 0);
+  write.returned.reset();
+  EXPECT_EQ(linearizability_violation({write, answered(Type::swap_refused, 1, 10, 20, 0)}), "");
+  EXPECT_NE(linearizability_violation({answered(Type::swap_refused, 1, 10, 20, 0)}), "");
+}
+
 /// Calls of several clients on a register that is right, with their order known by construction.
 std::vector<Call> true_history(SeededRng& rng, int calls) {
   std::vector<Call> history;

@@ -169,8 +169,8 @@ Result<Answer> Machine::apply_entry(Draft& draft, const raft::Entry& entry) {
 
 Stamp Machine::next_stamp(Stamp at_least) {
   const Stamp next(progress_.last.value() + 1);
-  progress_.last = KISEKI_PLANTED("1.7 stamps do not rise") ? at_least : std::max(at_least, next);
   at_least = std::min(at_least, stamp_end);
+  progress_.last = KISEKI_PLANTED("1.7 stamps do not rise") ? at_least : std::max(at_least, next);
   return progress_.last;
 }
 
@@ -249,18 +249,18 @@ Result<Answer> Machine::answer_prepared(Draft& draft, const Prepared& prepared,
 
 Result<std::optional<Answer>> Machine::prepared_before(Draft& draft, const Prepare& prepare) const {
   if (auto answer = answered(prepare.id, prepare.part)) return answer;
-  const auto* prepared = locks_.find(prepare.id);
   // Where its fate is decided, a row has to wait for it.
   if (range_.contains(slot_of(prepare.primary.leaf)) && !names(prepare.part, prepare.primary)) {
     return of_type(Answer::Type::invalid);
   }
+  const auto* prepared = locks_.find(prepare.id);
   if (prepared == nullptr) return std::nullopt;
-  auto answer = answer_prepared(draft, *prepared, prepare.part);
   const bool is_the_same =
       prepared->holder.primary == prepare.primary && prepared->locks == locks_of(prepare.part);
   if (!is_the_same && !KISEKI_PLANTED("4.1 another part passes for the prepared one")) {
     return of_type(Answer::Type::stale);
   }
+  auto answer = answer_prepared(draft, *prepared, prepare.part);
   if (!answer) return fail(std::move(answer).error());
   return std::move(*answer);
 }
@@ -370,19 +370,19 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Resolve& 
 }
 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Fence& fence) {
-  sessions_.fence(draft, fence.session);
   if (!sessions_.knows(fence.session) && sessions_.is_crowded()) return of_type(Answer::Type::full);
+  sessions_.fence(draft, fence.session);
   return Answer{};
 }
 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Forget& forget) {
   GoneSessions gone = forget.gone;
   for (const auto& [id, prepared] : locks_.all()) gone.spare(id.session);
-  sessions_.forget(draft, gone);
   if (!sessions_.are_fenced(gone) && !KISEKI_PLANTED("5.1 who is not fenced is forgotten")) {
     return of_type(Answer::Type::invalid);
   }
   if (KISEKI_PLANTED("5.1 the living are forgotten with the gone")) gone.living.clear();
+  sessions_.forget(draft, gone);
   return Answer{};
 }
 
@@ -430,22 +430,22 @@ Result<std::optional<Answer>> Machine::foresee(const Proposal& proposal) {
 Result<std::optional<Answer>> Machine::look_ahead(const Proposal& proposal) const {
   Draft draft(store_);
   const Transaction* transaction = nullptr;
+  auto purpose = Check::Purpose::commit;
   if (const auto* commit = std::get_if<Commit>(&proposal.body)) {
     if (auto answer = answered(commit->id, commit->transaction)) return answer;
-  auto purpose = Check::Purpose::commit;
     transaction = &commit->transaction;
   } else if (const auto* prepare = std::get_if<Prepare>(&proposal.body)) {
     auto before = prepared_before(draft, *prepare);
     purpose = purpose_of(*commit);
     if (!before || *before) return before;
     transaction = &prepare->part;
-  } else {
-    return std::nullopt;
     purpose = Check::Purpose::prepare;
   } else if (const auto* split = std::get_if<Split>(&proposal.body)) {
     const auto taken = is_there(split->child);
     if (!taken) return fail(taken.error());
     return *taken ? std::optional(of_type(Answer::Type::invalid)) : std::nullopt;
+  } else {
+    return std::nullopt;
   }
   auto checked = check(draft, *transaction, purpose);
   if (!checked) return fail(std::move(checked).error());

@@ -28,12 +28,12 @@ bool adds_rows(const Proposal& proposal) {
       std::ranges::any_of(operations, [](const Operation& one) { return one.type == Operation::Type::put; });
   const bool erases = std::ranges::any_of(
       operations, [](const Operation& one) { return one.type == Operation::Type::erase; });
+  return puts && !erases;
+}
+
 Result<Answer> told(ShardId shard, Answer answer) {
   if (answer.type != Answer::Type::invalid) return answer;
   return fail(Errc::invalid_argument, fmt::format("shard {}: not a proposal for it", shard.value()));
-}
-
-  return puts && !erases;
 }
 
 std::unexpected<Error> cancelled(ShardId shard) {
@@ -140,6 +140,7 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   if (stopped_) co_return cancelled(machine_->id());
   KISEKI_ASSERT(journal_ != nullptr);
   const Call call(*this);
+  if (!KISEKI_PLANTED("1.5 a leader proposes what is not valid")) KISEKI_CO_TRY(proposal.validate());
   if (attempt == Attempt::first && journal_->reads_locally()) {
     auto known = machine_->foresee(proposal);
     if (!known) co_return fail(std::move(known).error());
@@ -154,7 +155,6 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   proposal.stamp = now();
   const auto position = journal_->propose(proposal.encode());
   if (!position) co_return fail(position.error());
-  if (!KISEKI_PLANTED("1.5 a leader proposes what is not valid")) KISEKI_CO_TRY(proposal.validate());
   co_return co_await await(*position);
 }
 

@@ -53,9 +53,9 @@ class Check {
   Shard shard_;
   Draft& draft_;
   const Transaction& transaction_;
-  Checked checked_;
   Purpose purpose_;
   std::optional<std::set<LeafAddress>> growing_;  // leaves that get entries; made when first asked for
+  Checked checked_;
 };
 
 }  // namespace kiseki::shard::detail

@@ -102,9 +102,9 @@ class Machine {
   /// The same, and when a row lies in another shard.
   std::optional<Answer> answered(TransactionId id, const Transaction& transaction) const;
   Result<std::optional<Answer>> look_ahead(const Proposal& proposal) const;
+  Result<bool> is_there(ShardId shard) const;
   Result<std::optional<Answer>> prepared_before(Draft& draft, const Prepare& prepare) const;
   Result<Answer> answer_prepared(Draft& draft, const Prepared& prepared, const Transaction& part) const;
-  Result<bool> is_there(ShardId shard) const;
   Result<Checked> check(Draft& draft, const Transaction& transaction, Check::Purpose purpose) const;
   bool locks_are_full(const Transaction& part) const;
   void fence_holders(Draft& draft, const Transaction& transaction);

@@ -45,11 +45,17 @@ Result<bool> Check::spaces() {
       if (!decoded) return fail(decoded.error());
       known = *decoded;
     }
-    if (known.state == SpaceState::deleted) return refuse(Refusal::deleted);
+    const bool is_sweep = purpose_ == Purpose::sweep && space.epoch == known.epoch && only_erases();
+    if (known.state == SpaceState::deleted && !is_sweep) return refuse(Refusal::deleted);
     if (space.epoch == known.epoch) continue;
     return refuse(known.state == SpaceState::deleting ? Refusal::deleted : Refusal::configuration);
   }
   return true;
+}
+
+bool Check::only_erases() const {
+  return std::ranges::all_of(transaction_.operations,
+                             [](const Operation& one) { return one.type == Operation::Type::erase; });
 }
 
 Result<bool> Check::assertion(std::size_t place) {

@@ -63,8 +63,9 @@ bool holds(SlotRange range, const Transaction& transaction) {
          });
 }
 
-/// The node's own rows stand under it (node_row.h).
-constexpr ShardId no_shard{~std::uint32_t{0}};
+Check::Purpose purpose_of(const Commit& commit) {
+  return commit.id.session.is_none() ? Check::Purpose::sweep : Check::Purpose::commit;
+}
 
 }  // namespace
 
@@ -399,6 +400,7 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Configure& configu
       return of_type(is_the_same ? Answer::Type::decided : Answer::Type::stale);
     }
   }
+  if (configure.state == SpaceState::deleted) ++deletions_;
   draft.put(family_state, row,
             SpaceConfiguration{.epoch = configure.epoch, .state = configure.state}.encode());
   return Answer{};
@@ -434,9 +436,9 @@ Result<std::optional<Answer>> Machine::look_ahead(const Proposal& proposal) cons
   if (const auto* commit = std::get_if<Commit>(&proposal.body)) {
     if (auto answer = answered(commit->id, commit->transaction)) return answer;
     transaction = &commit->transaction;
+    purpose = purpose_of(*commit);
   } else if (const auto* prepare = std::get_if<Prepare>(&proposal.body)) {
     auto before = prepared_before(draft, *prepare);
-    purpose = purpose_of(*commit);
     if (!before || *before) return before;
     transaction = &prepare->part;
     purpose = Check::Purpose::prepare;

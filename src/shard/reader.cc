@@ -183,39 +183,6 @@ Result<std::vector<Row>> Reader::pending(const GoneSessions& gone, std::uint32_t
   return found;
 }
 
-Result<bool> Reader::is_deleted(NamespaceId space) const {
-  const auto key = state_key(machine_.id(), StateType::space, space.value());
-  const auto bytes = store_.get(family_state, as_view(key));
-  if (!bytes) return fail(bytes.error());
-  if (!*bytes) return false;
-  const auto known = SpaceConfiguration::decode(as_view(**bytes));
-  if (!known) return fail(known.error());
-  return known->state == SpaceState::deleted;
-}
-
-Result<std::vector<Row>> Reader::leftover(std::uint32_t rows_max) {
-  const auto range = range_of(state_key(machine_.id(), StateType::pending));
-  const auto rows = store_.iterate(family_state, range);
-  std::map<NamespaceId, bool> deleted;
-  std::vector<Row> found;
-  for (rows->seek(as_view(range.from)); rows->valid() && found.size() < rows_max; rows->next()) {
-    auto key = Key::decode(rows->key().subspan(range.from.size() + sizeof(std::uint64_t)));
-    if (!key) return fail(std::move(key).error());
-    const auto [space, is_new] = deleted.try_emplace(key->leaf.space, false);
-    if (is_new) {
-      const auto known = is_deleted(key->leaf.space);
-      if (!known) return fail(known.error());
-      space->second = *known || KISEKI_PLANTED("2.6 pending rows of living namespaces go");
-    }
-    if (!space->second) continue;
-    auto record = row(*key);
-    if (!record) return fail(std::move(record).error());
-    if (*record) found.push_back({.key = std::move(*key), .record = std::move(**record)});
-  }
-  KISEKI_TRY(rows->status());
-  return found;
-}
-
 Result<Judgement> Reader::judge(const std::vector<ChunkId>& chunks) {
   Judgement judgement{.range = machine_.range(),
                       .epoch = machine_.epoch(),

@@ -229,35 +229,7 @@ std::string sessions_that_went() {
   return {};
 }
 
-/// A namespace goes with pending rows in it, another stays with its own.
-std::string pending_rows_that_stay() {
-  ShardWorld world(2);
-  auto& user = world.connect(1);
-  const LeafAddress leaf = world.leaf_in(1);
-  LeafAddress other = leaf;
-  other.space = NamespaceId(test_space.value() + 1);
-  std::vector<Key> rows;
-  for (const auto& where : {leaf, other}) {
-    rows.push_back(key(where, Kind::pending, item_of(user.session->id().value())));
-    Transaction transaction;
-    transaction.spaces.push_back({.space = where.space, .epoch = 1});
-    transaction.require(Type::absent, rows.back()).put(rows.back(), {});
-    if (!world.loop().get(user.session->commit(std::move(transaction)))->committed()) return "no pending row";
-  }
-  for (const auto state : {SpaceState::deleting, SpaceState::deleted}) {
-    if (!world.loop().get(user.session->configure(test_space, 2, state))) return "no configuration";
-  }
-  world.sweep();
-  ReadRequest request;
-  for (const auto& row : rows) request.gets.push_back({row, false});
-  const auto found = world.loop().get(user.session->read(std::move(request))).value();
-  if (found.gets[0].record) return "a pending row of a deleted namespace stays";
-  if (!found.gets[1].record) return "a pending row of a living namespace went";
-  return state_rows(world, StateType::pending) == 1 ? "" : "the index of pending rows is wrong";
-}
-
 TEST(Sessions, that_went_are_one_row_a_shard) { EXPECT_EQ(sessions_that_went(), ""); }
-TEST(Sessions, pending_rows_go_with_their_namespace) { EXPECT_EQ(pending_rows_that_stay(), ""); }
 
 TEST(Sessions, who_is_gone_stays_so_in_any_order) {
   const GoneSessions older{.last = SessionId(5), .living = {SessionId(2), SessionId(4)}};
@@ -292,13 +264,11 @@ TEST_P(PlantedSessions, is_noticed) {
   EXPECT_GT(fault.met(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Planted, PlantedSessions,
-    ::testing::Values(Directed{"5.1 who is gone writes again", sessions_that_went},
-                      Directed{"5.1 the living are forgotten with the gone", sessions_that_went},
-                      Directed{"1.8 a split loses who is gone", sessions_that_went},
-                      Directed{"2.6 pending rows of deleted namespaces stay", pending_rows_that_stay},
-                      Directed{"2.6 pending rows of living namespaces go", pending_rows_that_stay}));
+INSTANTIATE_TEST_SUITE_P(Planted, PlantedSessions,
+                         ::testing::Values(Directed{"5.1 who is gone writes again", sessions_that_went},
+                                           Directed{"5.1 the living are forgotten with the gone",
+                                                    sessions_that_went},
+                                           Directed{"1.8 a split loses who is gone", sessions_that_went}));
 
 }  // namespace
 }  // namespace kiseki::shard::detail

@@ -15,9 +15,6 @@ metrics::Counter entries("kiseki_shard_entries_total", "Entries applied by the s
 metrics::Counter foreseen("kiseki_shard_foreseen_total", "Proposals answered without an entry.");
 metrics::Histogram commits("kiseki_shard_commit_seconds", "From proposal to answer.");
 
-/// Told at once.
-constexpr std::uint32_t leftover_max = 256;
-
 /// What may grow the store. Ends of transactions and deletes make room or bind little.
 bool adds_rows(const Proposal& proposal) {
   const auto* commit = std::get_if<Commit>(&proposal.body);
@@ -64,6 +61,25 @@ void Shard::stop() {
   releases_.wake_all();
 }
 
+void Shard::removed() {
+  removed_ = true;
+  lose_waiters();
+  releases_.wake_all();
+  if (on_change_) on_change_();
+}
+
+std::unexpected<Error> Shard::refusal() const {
+  if (stopped_) return cancelled(machine_->id());
+  return fail(Errc::not_leader, fmt::format("shard {}: no replica here any more", machine_->id().value()));
+}
+
+void Shard::lose_waiters() {
+  for (const auto& [index, waiter] : std::exchange(waiters_, {})) {
+    waiter->lost = true;
+    waiter->done.set();
+  }
+}
+
 Task<> Shard::quiet() {
   while (calls_ > 0) {
     idle_.reset();
@@ -104,14 +120,12 @@ Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfSt
 void Shard::leadership(raft::Role role, raft::Term) {
   if (role == raft::Role::leader) return;
   heartbeats_.clear();
-  for (const auto& [index, waiter] : std::exchange(waiters_, {})) {
-    waiter->lost = true;
-    waiter->done.set();
-  }
+  lose_waiters();
 }
 
 Result<> Shard::restore(std::unique_ptr<Machine> machine) {
   machine_ = std::move(machine);
+  remains_ = {};
   releases_.wake_all();
   if (on_change_) on_change_();
   return {};
@@ -137,7 +151,7 @@ Task<Result<Answer>> Shard::await(raft::Replica::Position position) {
 }
 
 Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
-  if (stopped_) co_return cancelled(machine_->id());
+  if (stopped_ || removed_) co_return refusal();
   KISEKI_ASSERT(journal_ != nullptr);
   const Call call(*this);
   if (!KISEKI_PLANTED("1.5 a leader proposes what is not valid")) KISEKI_CO_TRY(proposal.validate());
@@ -163,7 +177,7 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
 template <class Look>
 Task<std::invoke_result_t<Look>> Shard::newest(Look look) {
   const Call call(*this);
-  if (stopped_) co_return cancelled(machine_->id());
+  if (stopped_ || removed_) co_return refusal();
   KISEKI_ASSERT(journal_ != nullptr);
   if (journal_->reads_locally()) {
     auto seen = look();
@@ -185,7 +199,7 @@ Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
   const Call call(*this);
   const BootTime deadline = clock_.now() + limit;
   while (machine_->locks().find(id) != nullptr) {
-    if (stopped_) co_return cancelled(machine_->id());
+    if (stopped_ || removed_) co_return refusal();
     const Duration left = deadline - clock_.now();
     if (left <= Duration::zero()) co_return false;
     co_await releases_.wait_for(clock_, left);
@@ -193,16 +207,16 @@ Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
   co_return true;
 }
 
-Result<Standings> Shard::standing_now() const {
+Result<Standings> Shard::standing_now() {
   Standings standing{
-      .all = {}, .fenced = machine_->sessions().fenced(), .leftover = {}, .range = machine_->range()};
+      .all = {}, .fenced = machine_->sessions().fenced(), .remains = {}, .range = machine_->range()};
   for (const auto& [id, prepared] : machine_->locks().all()) {
     standing.all.push_back(
         {.holder = prepared.holder, .prepared = prepared.stamp, .spaces = prepared.spaces});
   }
-  auto leftover = Reader(store_, *machine_).leftover(leftover_max);
-  if (!leftover) return fail(std::move(leftover).error());
-  standing.leftover = std::move(*leftover);
+  auto remains = remains_.look(store_, *machine_);
+  if (!remains) return fail(std::move(remains).error());
+  standing.remains = std::move(*remains);
   return standing;
 }
 

@@ -45,18 +45,16 @@ Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& go
     if (!gone.contains(one.holder.id.session) && !is_old(one.prepared)) continue;
     KISEKI_CO_TRY(co_await resolver_.end(*route.port, one.holder));
   }
-  if (!found->leftover.empty()) KISEKI_CO_TRY(co_await clear(route, std::move(found->leftover)));
+  if (!found->remains.rows.empty()) KISEKI_CO_TRY(co_await clear(route, std::move(found->remains)));
   co_return found->range;
 }
 
-/// As the node itself, which no namespace refuses.
-Task<Result<>> Sweeper::clear(Route route, std::vector<Row> leftover) {
-  if (KISEKI_PLANTED("2.6 pending rows of deleted namespaces stay")) co_return Result<>{};
+/// As the node itself, under the epoch of the tombstone: which nobody else's transactions pass.
+Task<Result<>> Sweeper::clear(Route route, Remains::Some remains) {
+  if (KISEKI_PLANTED("3.9 rows of deleted namespaces stay")) co_return Result<>{};
   Transaction transaction;
-  for (auto& row : leftover) {
-    transaction.require(Assert::Type::version, row.key, row.record.version);
-    transaction.erase(std::move(row.key));
-  }
+  transaction.spaces.push_back(remains.space);
+  for (auto& row : remains.rows) transaction.erase(std::move(row));
   const Commit commit{.id = {}, .low_water = 0, .transaction = std::move(transaction)};
   const auto answer = co_await route.port->propose({.stamp = {}, .body = commit}, Attempt::first);
   if (!answer) co_return fail(answer.error());

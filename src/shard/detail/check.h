@@ -40,6 +40,7 @@ class Check {
 
  private:
   Result<bool> spaces();
+  bool only_erases() const;
   Result<bool> assertion(std::size_t place);
   Result<bool> generation(const Assert& assertion, std::size_t place);
   Result<bool> prefix_empty(const Assert& assertion, std::size_t place);

@@ -78,6 +78,8 @@ class Machine {
   GcEpoch epoch() const noexcept { return progress_.epoch; }
   /// False while the shard does not know what went in this round: it was built from a snapshot.
   bool knows_references() const noexcept { return rebuilt_.is_none() || progress_.epoch > rebuilt_; }
+  /// Rises with every namespace that is deleted; at least one.
+  std::uint64_t deletions() const noexcept { return deletions_; }
   const Locks& locks() const noexcept { return locks_; }
   const Sessions& sessions() const noexcept { return sessions_; }
 
@@ -121,6 +123,7 @@ class Machine {
   GcEpoch rebuilt_;
   std::optional<raft::ConfState> configuration_;
   std::vector<ShardId> children_;
+  std::uint64_t deletions_ = 1;
   Locks locks_;
   Sessions sessions_;
 };

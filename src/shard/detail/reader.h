@@ -20,13 +20,10 @@ class Reader {
   Result<PartReply> read(const PartRequest& request);
   Result<Scanned> scan(Kind kind, Stamp after, std::uint32_t rows_max);
   Result<std::vector<Row>> pending(const GoneSessions& gone, std::uint32_t rows_max);
-  /// Pending rows of namespaces that are deleted.
-  Result<std::vector<Row>> leftover(std::uint32_t rows_max);
   Result<Judgement> judge(const std::vector<ChunkId>& chunks);
 
  private:
   bool holds(const PartRequest& request) const;
-  Result<bool> is_deleted(NamespaceId space) const;
   Result<std::optional<Record>> row(const Key& key);
   Result<ReadReply::Got> get(const Get& get);
   Result<ReadReply::Scanned> scan_leaf(const Scan& scan);

@@ -77,9 +77,12 @@ class Shard final : public raft::StateMachine, public ShardPort {
   class Call;
   template <class Look>
   Task<std::invoke_result_t<Look>> newest(Look look);
-  Result<Standings> standing_now() const;
+  Result<Standings> standing_now();
   std::vector<SessionId> beat_now(const std::vector<SessionId>& sessions);
   Task<Result<Answer>> await(raft::Replica::Position position);
+  /// Why calls are not served any more.
+  std::unexpected<Error> refusal() const;
+  void lose_waiters();
   Stamp now() const;
 
   std::unique_ptr<Machine> machine_;
@@ -91,10 +94,12 @@ class Shard final : public raft::StateMachine, public ShardPort {
   std::unordered_map<raft::Index, Waiter*> waiters_;
   WaitList releases_;
   Heartbeats heartbeats_;
+  Remains remains_;
   ::kiseki::Event idle_;
   std::size_t calls_ = 0;
   bool has_room_ = true;
   bool stopped_ = false;
+  bool removed_ = false;
 };
 
 }  // namespace kiseki::shard::detail

@@ -7,6 +7,7 @@
 #include "base/task.h"
 #include "shard/detail/machine.h"
 #include "shard/detail/reference_rows.h"
+#include "shard/detail/remains.h"
 
 namespace kiseki::shard::detail {
 
@@ -45,7 +46,7 @@ struct Standing {
 struct Standings {
   std::vector<Standing> all;
   std::vector<SessionId> fenced;  ///< Here; by a broken lock only here.
-  std::vector<Row> leftover;  ///< Some pending rows of namespaces that are deleted: nobody can write there.
+  Remains::Some remains;
   SlotRange range;
 };
 

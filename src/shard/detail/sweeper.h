@@ -32,8 +32,8 @@ class Sweeper {
   };
   /// The slots it has looked at.
   Task<Result<SlotRange>> sweep_shard(Route route, const GoneSessions& gone, Seen& seen);
-  /// Pending rows of deleted namespaces.
-  Task<Result<>> clear(Route route, std::vector<Row> leftover);
+  /// Takes away what a deleted namespace has left.
+  Task<Result<>> clear(Route route, Remains::Some remains);
   /// Fences everywhere who is fenced somewhere, forgets of whom nothing is left.
   Task<Result<>> follow(const SessionTable& table, const Seen& seen);
   bool is_old(Stamp prepared) const;

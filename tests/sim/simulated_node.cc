@@ -3,6 +3,8 @@
 #include <limits>
 #include <unistd.h>
 
+#include "fs/testing/forwarding_client.h"
+
 namespace kiseki::sim {
 
 namespace {
@@ -20,10 +22,30 @@ keys::KeyFile create_key_file(const std::filesystem::path& path, Rng& rng) {
   return std::move(*file);
 }
 
+/// Commits some transactions late: what was read for them may have changed.
+class LateClient final : public fs::ForwardingClient {
+ public:
+  LateClient(std::unique_ptr<shard::Client> inner, Clock& clock, Rng& rng, Duration delay_max)
+      : ForwardingClient(std::move(inner)), clock_(clock), rng_(rng), delay_max_(delay_max) {}
+
+  Task<Result<shard::Outcome>> commit(shard::Transaction transaction) override {
+    if (rng_.below(4) == 0) {
+      co_await clock_.sleep(Duration(rng_.below(static_cast<std::uint64_t>(delay_max_.count()))));
+    }
+    co_return co_await ForwardingClient::commit(std::move(transaction));
+  }
+
+ private:
+  Clock& clock_;
+  Rng& rng_;
+  Duration delay_max_;
+};
+
 }  // namespace
 
-SimulatedNode::SimulatedNode(SimulatedLoop& loop, std::uint64_t seed)
+SimulatedNode::SimulatedNode(SimulatedLoop& loop, std::uint64_t seed, Options options)
     : loop_(loop),
+      options_(options),
       clock_(loop),
       rng_(seed),
       disk_(clock_, seed),
@@ -117,8 +139,14 @@ Task<Result<>> SimulatedNode::open_shards(Running& running) {
     if (!connected) co_return fail(std::move(connected).error());
     *client = std::move(*connected);
   }
+  if (options_.commit_delay_max > Duration::zero()) {
+    running.client =
+        std::make_unique<LateClient>(std::move(running.client), clock_, rng_, options_.commit_delay_max);
+  }
+  const auto spread = static_cast<std::uint64_t>((options_.round_max - options_.round_min).count());
   running.collector = std::make_unique<gc::Collector>(
-      gc::Collector::Options{.interval = std::chrono::milliseconds(2 + rng_.below(50)), .rounds_whole = 5},
+      gc::Collector::Options{.interval = options_.round_min + Duration(rng_.below(spread)),
+                             .rounds_whole = 5},
       gc::Collector::Services{.clock = &clock_,
                               .client = running.collector_client.get(),
                               .references = running.shards->references(),
@@ -138,6 +166,19 @@ Task<Result<>> SimulatedNode::open_files(Running& running) {
   if (!files) co_return fail(std::move(files).error());
   running.files = std::move(*files);
   co_return Result<>();
+}
+
+Task<Result<std::size_t>> SimulatedNode::chunks() {
+  std::size_t count = 0;
+  std::optional<ChunkId> from = ChunkId{};
+  while (from) {
+    auto page =
+        co_await running_->chunks->aged(*from, GcEpoch{}, GcEpoch{std::numeric_limits<std::uint64_t>::max()});
+    if (!page) co_return fail(page.error());
+    count += page->chunks.size();
+    from = page->next;
+  }
+  co_return count;
 }
 
 Task<> SimulatedNode::close(Running& running) {

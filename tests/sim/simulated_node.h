@@ -20,7 +20,12 @@ namespace kiseki::sim {
 /// on them outlives any number of starts.
 class SimulatedNode {
  public:
-  SimulatedNode(SimulatedLoop& loop, std::uint64_t seed);
+  struct Options {
+    Duration commit_delay_max{};  ///< Some commits of the file system are made so much later.
+    Duration round_min = std::chrono::milliseconds(2), round_max = std::chrono::milliseconds(52);
+  };
+  SimulatedNode(SimulatedLoop& loop, std::uint64_t seed, Options options);
+  SimulatedNode(SimulatedLoop& loop, std::uint64_t seed) : SimulatedNode(loop, seed, Options{}) {}
   ~SimulatedNode();
 
   /// Opens what the disk holds; the first time makes the node.
@@ -41,6 +46,8 @@ class SimulatedNode {
 
   fs::FileSystem& files() { return *running_->files; }
   TenantId tenant() const { return tenant_; }
+  /// How many chunks its device holds.
+  Task<Result<std::size_t>> chunks();
   /// Whether these bytes stand anywhere on its disk or in its stores.
   bool holds(std::string_view word) const;
   Clock& clock() { return clock_; }
@@ -68,6 +75,7 @@ class SimulatedNode {
   chunk::DeviceStore::SecretWrap wrap();
 
   SimulatedLoop& loop_;
+  Options options_;
   SimulatedClock clock_;
   SeededRng rng_;
   SimulatedDisk disk_;

@@ -6,48 +6,17 @@ namespace kiseki::sim {
 
 namespace {
 
-class TextSource final : public fs::Source {
- public:
-  explicit TextSource(std::string text) : text_(std::move(text)) {}
-  std::optional<Bytes> size() const override { return text_.size(); }
-  Task<Result<std::size_t>> read(MutableView into) override {
-    const std::size_t count = std::min(into.size(), text_.size() - at_);
-    std::memcpy(into.data(), text_.data() + at_, count);
-    at_ += count;
-    co_return count;
-  }
-  Result<fs::Properties> finish() override {
-    return fs::Properties{.etag = "etag",
-                          .headers = {},
-                          .metadata = {{"note", std::string(Workload::known_header)}},
-                          .checksums = {}};
-  }
-
- private:
-  std::string text_;
-  std::size_t at_ = 0;
-};
-
-Task<Result<std::string>> read_all(fs::Object& object) {
-  std::string text;
-  while (text.size() < object.attributes().size) {
-    auto piece = co_await object.read(text.size(), object.attributes().size - text.size());
-    if (!piece) co_return fail(std::move(piece).error());
-    text.append(as_text(piece->view()));
-  }
-  co_return text;
+fs::Properties properties() {
+  return {.etag = "etag",
+          .headers = {},
+          .metadata = {{"note", std::string(Workload::known_header)}},
+          .checksums = {}};
 }
 
 }  // namespace
 
 std::string content_bytes(std::uint64_t number, Bytes size) {
-  std::string text = fmt::format("{}:{}:", Workload::known_word, number);
-  SeededRng rng(number);
-  const std::size_t head = text.size();
-  text.resize(std::max<Bytes>(size, head));
-  rng.fill(std::as_writable_bytes(std::span(text)).subspan(head));
-  text.resize(size);
-  return text;
+  return text_of(fmt::format("{}:{}:", Workload::known_word, number), number, size);
 }
 
 Task<Result<>> Workload::prepare() {
@@ -86,7 +55,7 @@ void Workload::settle(const std::string& key, Content content, bool answered) {
 Task<Result<>> Workload::put(std::string key) {
   const std::uint64_t content = next_content_++;
   const Bytes size = sizes_[content] = random_size();
-  TextSource source(content_bytes(content, size));
+  TextSource source(content_bytes(content, size), properties());
   auto done = co_await node_.files().put(space_, key, source, {});
   settle(key, content, done.has_value());
   if (!done) co_return fail(std::move(done).error());
@@ -103,7 +72,7 @@ Task<Result<>> Workload::put_in_parts(std::string key) {
   for (const auto& [at, length] : {std::pair<Bytes, Bytes>(0, fs::FileSystem::part_size_min),
                                    std::pair<Bytes, Bytes>(fs::FileSystem::part_size_min, text.size())}) {
     if (at == text.size()) break;
-    TextSource source(text.substr(at, length));
+    TextSource source(text.substr(at, length), properties());
     const auto number = static_cast<std::uint32_t>(parts.size() + 1);
     auto part = co_await node_.files().put_part(space_, key, *upload, number, source);
     if (!part) co_return fail(std::move(part).error());

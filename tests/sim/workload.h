@@ -8,6 +8,7 @@
 
 #include "base/scope.h"
 #include "sim/simulated_node.h"
+#include "sim/text_source.h"
 
 namespace kiseki::sim {
 

@@ -22,6 +22,8 @@ metrics::Counter stalls_total("kiseki_gc_stalls_total", "Garbage rounds that cou
 metrics::Counter candidates_total("kiseki_gc_candidates_total", "Chunks that garbage rounds asked about.");
 metrics::Counter freed_total("kiseki_gc_freed_bytes_total", "Bytes that garbage rounds gave back.");
 metrics::Gauge epoch_now("kiseki_gc_epoch", "The garbage epoch.");
+metrics::Gauge age_now("kiseki_gc_round_age_seconds", "Since a garbage round has ended.");
+metrics::Gauge overdue_now("kiseki_gc_overdue", "1: no garbage round has ended for too long.");
 metrics::Gauge pending_now("kiseki_gc_pending_bytes",
                            "Bytes found without references and not yet given back.");
 
@@ -105,13 +107,30 @@ Task<Result<>> Collector::start() {
 
 Task<> Collector::run(Scope& scope) {
   scope_ = &scope;
+  ended_ = services_.clock->now();
+  scope.spawn(watch(scope));
   while (co_await scope.sleep(*services_.clock, options_.interval)) {
     const auto done = co_await round();
-    if (!done && done.error().code() != Errc::cancelled) {
-      log::warning("gc", "the round stalled: {}", done.error().to_string());
-    }
+    if (!done) log::debug("gc", "the round stalled: {}", done.error().to_string());
   }
   scope_ = nullptr;
+}
+
+Task<> Collector::watch(Scope& scope) {
+  while (co_await scope.sleep(*services_.clock, options_.alarm_after / 10)) look_at_age();
+}
+
+void Collector::look_at_age() {
+  const auto age = std::chrono::duration_cast<std::chrono::seconds>(services_.clock->now() - ended_);
+  const bool is_overdue = age >= options_.alarm_after;
+  if (is_overdue && !status_.is_overdue) {
+    log::warning("gc", "no round has ended for {} s, so no space is given back: {}", age.count(),
+                 status_.stalled.empty() ? "one is under way" : status_.stalled);
+  }
+  if (!is_overdue && status_.is_overdue) log::info("gc", "rounds end again");
+  status_.is_overdue = is_overdue;
+  age_now.set(age.count());
+  overdue_now.set(is_overdue ? 1 : 0);
 }
 
 Task<Result<>> Collector::round() {
@@ -137,6 +156,7 @@ Task<Result<>> Collector::round() {
   epoch_now.set(static_cast<std::int64_t>(status_.epoch.value()));
   (done ? rounds_total : stalls_total).add();
   if (!done) co_return done;
+  ended_ = services_.clock->now();
   ++rounds_;
   ++status_.rounds;
   co_return Result<>{};

@@ -25,6 +25,7 @@ class Collector {
   struct Options {
     Duration interval = std::chrono::seconds(60);
     std::uint64_t rounds_whole = 60;  ///< Every so many rounds ask about all chunks, not only new ones.
+    Duration alarm_after = std::chrono::minutes(10);  ///< When no round has ended for so long.
   };
   /// All outlive it.
   struct Services {
@@ -38,9 +39,10 @@ class Collector {
     std::uint64_t rounds = 0;      ///< Completed by this process.
     std::uint64_t candidates = 0;  ///< Chunks asked about by the last round.
     std::uint64_t freed_chunks = 0;
-    Bytes freed = 0;      ///< By this process.
-    Bytes pending = 0;    ///< Found without references in the round under way, and not yet deleted.
-    std::string stalled;  ///< Why the last round did not end; empty: it did.
+    Bytes freed = 0;          ///< By this process.
+    Bytes pending = 0;        ///< Found without references in the round under way, and not yet deleted.
+    std::string stalled;      ///< Why the last round did not end; empty: it did.
+    bool is_overdue = false;  ///< No round has ended for `alarm_after`: something that must answer does not.
   };
 
   Collector(Options options, Services services);
@@ -55,6 +57,9 @@ class Collector {
   const Status& status() const noexcept { return status_; }
 
  private:
+  /// Beside the rounds, as one may never come back.
+  Task<> watch(Scope& scope);
+  void look_at_age();
   Task<Result<detail::CollectionRow>> read() const;
   Task<Result<>> write(detail::CollectionRow& row) const;
   Task<Result<>> teach_devices(GcEpoch epoch) const;
@@ -70,6 +75,7 @@ class Collector {
   Services services_;
   Status status_;
   std::uint64_t rounds_ = 0;
+  BootTime ended_;                // the last round, or the start
   const Scope* scope_ = nullptr;  // of `run`
 };
 

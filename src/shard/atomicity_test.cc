@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+#include <stdexcept>
 
 #include "shard/testing/shard_world.h"
+#include "sim/simulation.h"
 
 // Many users at once, who die, whose messages are lost, late or repeated, on nodes that crash. Each planted
 // violation of the protocol must be noticed by one of the checkers.
@@ -21,11 +23,26 @@ class Users {
   }
   virtual ~Users() = default;
 
+  bool fails_a_shard() {
+    (void)run();
+    return world_.has_failed();
+  }
+
   /// What went wrong; empty: nothing.
   std::string run() {
+    try {
+      return run_rounds();
+    } catch (const std::runtime_error& failed) {
+      return failed.what();
+    }
+  }
+
+ protected:
+  std::string run_rounds() {
     for (int round = 0; round < 3 && violation_.empty(); ++round) {
       this->round();
       if (rng_.below(2) == 0) world_.crash(rng_.next());
+      trouble();
     }
     world_.weather().duplicates = world_.weather().lost_answers = 0;
     for (std::uint64_t process = 0; process < users; ++process) world_.connect(process);
@@ -36,10 +53,11 @@ class Users {
     return violation_;
   }
 
- protected:
   static constexpr std::uint64_t users = 4;
   virtual Task<> use(MortalSession& user, std::uint64_t number) = 0;
   virtual void check(Session& session) = 0;
+  /// Between two rounds.
+  virtual void trouble() {}
 
   void violated(const char* what) {
     if (violation_.empty()) violation_ = what;
@@ -213,9 +231,107 @@ class Register final : public Users {
   std::uint64_t floor_ = 0;
 };
 
+/// Entries move between leaves of several shards, which split, and are written where they are. Each is in one
+/// place at the end, counted there, with nothing written that is lost.
+class Movers final : public Users {
+ public:
+  Movers(std::uint64_t seed, Lie lie) : Users(seed, lie) {
+    std::vector<std::pair<Key, std::string>> rows;
+    for (std::uint64_t i = 0; i < entries; ++i) rows.emplace_back(place(i, rng_.below(leaves)), "0");
+    make(rows);
+  }
+
+ private:
+  static constexpr std::uint64_t entries = 5, leaves = 8;
+
+  static LeafAddress leaf(std::uint64_t number) {
+    return {test_space, InodeId(1), LeafId(static_cast<std::uint32_t>(number))};
+  }
+  static Key place(std::uint64_t entry, std::uint64_t number) {
+    return key(leaf(number), Kind::entry, std::string(16, static_cast<char>('a' + entry)));
+  }
+  static std::uint64_t number(const Record& record) { return std::stoull(value_of(record)); }
+  static ReadRequest look_for(std::uint64_t entry) {
+    ReadRequest request;
+    for (std::uint64_t i = 0; i < leaves; ++i) request.gets.push_back({place(entry, i), false});
+    return request;
+  }
+
+  /// False: the user has died.
+  Task<bool> add(MortalSession& user, Transaction& transaction, std::uint64_t entry) {
+    const auto seen = co_await user.session->read(look_for(entry));
+    if (!seen) co_return false;
+    for (std::uint64_t at = 0; at < leaves; ++at) {
+      const auto& record = seen->gets[at].record;
+      if (!record) continue;
+      const Key from = place(entry, at);
+      if (rng_.below(3) == 0) {
+        transaction.require(Type::version, from, record->version);
+        transaction.put(from, record_of_test(std::to_string(number(*record) + 1)));
+        ++begun_[entry];
+      } else {
+        const Key to = place(entry, (at + 1 + rng_.below(leaves - 1)) % leaves);
+        transaction.require(rng_.below(3) == 0 ? Type::exists : Type::version, from, record->version);
+        transaction.require(Type::absent, to).move(from, to);
+      }
+      break;
+    }
+    co_return true;
+  }
+
+  Task<> use(MortalSession& user, std::uint64_t) override {
+    for (int i = 0; i < 8; ++i) {
+      auto transaction = transaction_of_test();
+      const auto first = rng_.below(entries);
+      if (!co_await add(user, transaction, first)) co_return;
+      if (rng_.below(2) == 0 && !co_await add(user, transaction, (first + 1) % entries)) co_return;
+      if (transaction.operations.empty()) continue;
+      const auto written = transaction.operations;
+      const auto outcome = co_await user.session->commit(std::move(transaction));
+      if (!outcome && outcome.error().code() != Errc::not_supported) co_return;
+      if (!outcome || !outcome->committed()) continue;
+      for (const auto& one : written) {
+        auto& told = told_[static_cast<std::uint64_t>(one.key.item.front() - 'a')];
+        if (one.type == Operation::Type::put) told = std::max(told, number(one.record));
+      }
+    }
+  }
+
+  void trouble() override {
+    if (rng_.below(3) == 0) world_.change_store(rng_);
+    if (rng_.below(2) == 0) return;
+    const Slot first = slot_of(leaf(rng_.below(leaves)));
+    world_.split(world_.routes().of(first).id, first);
+    world_.loop().run_for(std::chrono::milliseconds(5));
+  }
+
+  void check(Session& session) override {
+    std::map<std::uint64_t, std::uint64_t> counted;
+    for (std::uint64_t entry = 0; entry < entries; ++entry) {
+      const auto seen = world_.loop().get(session.read(look_for(entry)));
+      if (!seen) return violated("the entries cannot be read");
+      int found = 0;
+      for (std::uint64_t at = 0; at < leaves; ++at) {
+        const auto& record = seen->gets[at].record;
+        if (!record) continue;
+        ++counted[at];
+        if (++found > 1) violated("an entry is in two places");
+        if (number(*record) < told_[entry] || number(*record) > begun_[entry]) violated("a write is lost");
+      }
+      if (found == 0) violated("an entry is lost");
+    }
+    for (std::uint64_t at = 0; at < leaves; ++at) {
+      const auto counters = world_.loop().get(session.counters({leaf(at)}));
+      if (!counters || counters->front().entries != counted[at]) violated("entries are counted wrong");
+    }
+  }
+
+  std::map<std::uint64_t, std::uint64_t> told_, begun_;
+};
+
 template <class Checker>
-std::string first_violation(Lie lie, std::uint64_t seeds) {
-  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+std::string first_violation(Lie lie, sim::Seeds seeds) {
+  for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
     const auto violation = Checker(seed, lie).run();
     if (!violation.empty()) return "seed " + std::to_string(seed) + ": " + violation;
   }
@@ -223,18 +339,23 @@ std::string first_violation(Lie lie, std::uint64_t seeds) {
 }
 
 TEST(Atomicity, transfers_are_whole_and_counted_once) {
-  EXPECT_EQ(first_violation<Bank>(Lie::none, 200), "");
+  EXPECT_EQ(first_violation<Bank>(Lie::none, sim::Seeds::from_environment(100)), "");
 }
 
 TEST(Atomicity, a_register_over_shards_is_linearizable) {
-  EXPECT_EQ(first_violation<Register>(Lie::none, 200), "");
+  EXPECT_EQ(first_violation<Register>(Lie::none, sim::Seeds::from_environment(100)), "");
+}
+
+TEST(Atomicity, entries_that_move_are_in_one_place) {
+  EXPECT_EQ(first_violation<Movers>(Lie::none, sim::Seeds::from_environment(100)), "");
 }
 
 class PlantedLie : public ::testing::TestWithParam<Lie> {};
 
 TEST_P(PlantedLie, is_noticed) {
-  const bool noticed =
-      !first_violation<Register>(GetParam(), 100).empty() || !first_violation<Bank>(GetParam(), 100).empty();
+  const sim::Seeds some{.first = 0, .count = 100};
+  const bool noticed = !first_violation<Register>(GetParam(), some).empty() ||
+                       !first_violation<Bank>(GetParam(), some).empty();
   EXPECT_TRUE(noticed);
 }
 
@@ -242,6 +363,22 @@ INSTANTIATE_TEST_SUITE_P(Violations, PlantedLie,
                          ::testing::Values(Lie::forget_undecided, Lie::call_pending_aborted,
                                            Lie::call_pending_committed, Lie::pretend_prepared,
                                            Lie::swallow_resolve));
+
+/// Whatever clients are told, and do then: no shard stops.
+class AnyLie : public ::testing::TestWithParam<Lie> {};
+
+TEST_P(AnyLie, stops_no_shard) {
+  const auto seeds = sim::Seeds::from_environment(8);
+  for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
+    EXPECT_FALSE(Bank(seed, GetParam()).fails_a_shard()) << seed;
+    EXPECT_FALSE(Movers(seed, GetParam()).fails_a_shard()) << seed;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Violations, AnyLie,
+                         ::testing::Values(Lie::forget_undecided, Lie::call_pending_aborted,
+                                           Lie::call_pending_committed, Lie::pretend_prepared,
+                                           Lie::swallow_resolve, Lie::swallow_fence, Lie::refuse_again));
 
 /// Lies that need a schedule of their own.
 class Directed : public ::testing::Test {

@@ -10,6 +10,12 @@ namespace {
 /// The session is stopping, or was fenced and forgotten.
 bool is_over(const Error& error) { return error.code() == Errc::cancelled || error.code() == Errc::fenced; }
 
+std::size_t records_moved_out(const Transaction& part) {
+  const auto count = std::ranges::count(part.operations, Operation::Type::move_out,
+                                        [](const auto& one) { return one.type; });
+  return static_cast<std::size_t>(count);
+}
+
 }  // namespace
 
 Coordinator::Coordinator(Session& session, std::vector<Part> parts, Stamp age, BootTime deadline)
@@ -44,6 +50,10 @@ bool Coordinator::take(std::size_t place, Result<Answer> answer) {
   }
   switch (answer->type) {
     case Answer::Type::prepared:
+      if (!answer->holder || answer->moved.size() != records_moved_out(participant.part.transaction)) {
+        error_ = Error(Errc::corrupted, "a shard answers what it was not asked");
+        return false;
+      }
       participant.state = State::prepared;
       participant.stamp = answer->outcome.stamp;
       participant.moved = std::move(answer->moved);

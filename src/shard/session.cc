@@ -86,6 +86,9 @@ Task<Result<Answer>> Session::deliver(ShardPort& port, Proposal proposal, std::o
   for (;;) {
     auto answer = co_await port.propose(proposal, attempt);
     const bool is_late = clock().now() >= deadline;
+    if (answer && answer->type == Answer::Type::blocked && !answer->holder) {
+      co_return fail(Errc::corrupted, "a shard does not say who is in the way");
+    }
     if (answer && answer->type != Answer::Type::blocked && answer->type != Answer::Type::full) {
       co_return std::move(answer);
     }

@@ -334,6 +334,10 @@ LeafAddress ShardWorld::leaf_in(std::size_t shard, std::uint64_t nth) const {
   }
 }
 
+bool ShardWorld::has_failed() const {
+  return std::ranges::any_of(logs_, [](const auto& log) { return log.second.has_failed; });
+}
+
 bool ShardWorld::is_clean() {
   for (const auto& [id, one] : shards_) {
     if (!one->shard->machine().locks().all().empty()) return false;

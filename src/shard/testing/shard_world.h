@@ -143,6 +143,8 @@ class ShardWorld {
 
   /// The leaf of a container whose rows lie in the data shard.
   LeafAddress leaf_in(std::size_t shard, std::uint64_t nth = 0) const;
+  /// A shard could not apply an entry, and has stopped.
+  bool has_failed() const;
   /// Nothing is prepared and no intent stands anywhere.
   bool is_clean();
 

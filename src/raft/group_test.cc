@@ -156,6 +156,12 @@ TEST(Group, refuses_what_would_abort_the_engine) {
   const Message from_nowhere{.type = MessageType::heartbeat, .to = 1, .from = 9, .term = 50, .commit = 1000};
   EXPECT_EQ(leader->step({&from_nowhere, 1}, nullptr), Status::refused);
   EXPECT_EQ(leader->status().role, Role::leader);
+
+  // A refusal would have to say the term of who has none.
+  const auto newborn =
+      Group::open(config_of(1), {.base_index = 1, .base_term = 1, .applied = 1, .conf = voters({1, 2})});
+  const Message stale{.type = MessageType::request_pre_vote, .to = 1, .from = 2, .term = 1};
+  EXPECT_EQ(newborn->step({&stale, 1}, nullptr), Status::refused);
 }
 
 TEST(Group, one_voter_with_a_learner_sends_only_what_a_crash_cannot_take_back) {

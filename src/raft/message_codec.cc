@@ -28,6 +28,7 @@ bool is_known(std::uint8_t type) {
     case MessageType::request_pre_vote_response:
     case MessageType::removed:
     case MessageType::quiesce:
+    case MessageType::alone:
       return true;
   }
   return false;

@@ -58,6 +58,9 @@ class Replica {
     std::size_t proposals_max = 4096;  ///< Entries proposed and not applied; beyond: `busy`.
     Index retained_max = 100'000;      ///< Entries that `compact` leaves for followers that still answer.
     Quiesce quiesce = Quiesce::no;
+    /// Nodes that may know the group. Who is left alone before it knows any member asks them whether the
+    /// group goes on without it.
+    std::vector<NodeId> others{};
   };
   /// What a replica works with; all of it outlives the replica.
   struct Services {

@@ -78,6 +78,8 @@ enum class MessageType : std::uint8_t {
   removed =
       64,  ///< The receiver is no member as of `index`, which the sender has applied, and never will be.
   quiesce = 65,  ///< All have applied `index`: no ticks until something happens.
+  /// The sender, who has no vote, has heard no leader for long. Answered by `removed` when it is no member.
+  alone = 66,
 };
 
 struct Message {

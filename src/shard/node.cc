@@ -79,16 +79,17 @@ class Node::State {
       : options_(std::move(options)),
         services_(std::move(services)),
         background_(home().executor),
-        places_({.store = services_.store,
-                 .log = services_.log,
-                 .pool = services_.pool,
-                 .cores = services_.cores,
-                 .transport = services_.peers == nullptr ? nullptr : &services_.peers->transport(),
-                 .node = options_.id,
-                 .on_change =
-                     [changed = changed_, executor = home().executor] {
-                       asio::post(executor, [changed] { changed->set(); });
-                     }}),
+        places_(
+            {.store = services_.store,
+             .log = services_.log,
+             .pool = services_.pool,
+             .cores = services_.cores,
+             .transport = services_.peers == nullptr ? nullptr : &services_.peers->transport(),
+             .node = options_.id,
+             .others = services_.peers == nullptr ? std::vector<raft::NodeId>{} : services_.peers->nodes(),
+             .on_change = [changed = changed_,
+                           executor =
+                               home().executor] { asio::post(executor, [changed] { changed->set(); }); }}),
         checkpoint_(options_.log_limit, services_.store, services_.log, places_, *home().clock,
                     services_.pool) {}
 
@@ -111,6 +112,8 @@ class Node::State {
   /// Tells the system shard that the sessions of this node are alive.
   Task<> beat();
   Task<Result<>> beat_once();
+  /// Where the system shard is led: whoever does it asks all shards.
+  Task<> sweep();
   /// Opens what splits have made, and begins what the node was made a member of.
   Task<> look_around();
   Task<Result<>> look_once();
@@ -236,6 +239,18 @@ Task<Result<>> Node::State::beat_once() {
   co_return Result<>{};
 }
 
+Task<> Node::State::sweep() {
+  while (co_await background_.sleep(*home().clock, Sweeper::interval)) {
+    Place* const system = places_.find(routes_->system().id);
+    if (system == nullptr || !(co_await system->status()).leader()) continue;
+    auto swept = co_await sweeper_->expire();
+    if (swept) swept = co_await sweeper_->sweep();
+    if (!swept && swept.error().code() != Errc::cancelled) {
+      log::debug("shard", "sweep: {}", swept.error().to_string());
+    }
+  }
+}
+
 Task<Result<ShardId>> Node::State::split(ShardId shard, Slot first) {
   const auto route = routes_->find(shard);
   if (!route) co_return fail(Errc::not_found, "split: no such shard");
@@ -274,10 +289,10 @@ Task<Result<>> Node::State::open() {
   co_await places_.survey(map_);
   take_routes();
   if (is_alone()) KISEKI_CO_TRY(co_await SystemMap(*routes_).join(map_));
-  sweeper_ = std::make_unique<Sweeper>(*routes_, *home().clock, Sweeper::Options{});
+  sweeper_ = std::make_unique<Sweeper>(*routes_, *home().clock);
   background_.spawn(look_around());
   background_.spawn(checkpoint_.run(background_));
-  background_.spawn(sweeper_->run(background_));
+  background_.spawn(sweep());
   background_.spawn(beat());
   if (!is_alone()) background_.spawn(watch_clock());
   co_return Result<>{};

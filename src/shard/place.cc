@@ -54,11 +54,12 @@ Task<Result<std::unique_ptr<Place>>> Place::open(ShardId shard, std::optional<ra
     recovered = std::move(fresh);
   }
   const CoreServices core = services.core;
-  std::unique_ptr<Place> place(
-      new Place(std::make_unique<Shard>(std::move(*machine), services.store, *core.clock), services));
+  std::unique_ptr<Place> place(new Place(
+      std::make_unique<Shard>(std::move(*machine), services.store, *core.clock, services.horizon), services));
   raft::Replica::Options options;
   options.group = shard;
   options.node = services.node;
+  options.others = services.others;
   options.seed = shard.value();
   const raft::Replica::Services replica_services{.machine = *place->shard_,
                                                  .log = services.log,

@@ -31,9 +31,11 @@ Task<Result<>> Places::open_place(ShardId shard, std::optional<raft::Recovered> 
                                      .log = services_.log,
                                      .pool = services_.pool,
                                      .core = services_.cores[shard.value() % services_.cores.size()],
+                                     .horizon = horizon_,
                                      .on_change = services_.on_change,
                                      .transport = services_.transport,
-                                     .node = services_.node});
+                                     .node = services_.node,
+                                     .others = services_.others});
   if (!place) co_return fail(std::move(place).error());
   const std::lock_guard lock(mutex_);
   places_.push_back(std::move(*place));

@@ -160,7 +160,7 @@ std::string contradiction(SimulatedCluster& cluster, const std::set<raft::NodeId
   }
   for (const auto& [id, node] : cluster.nodes()) {
     if (node->is_up() && !wanted.contains(id) && !node->statuses().empty()) {
-      return fmt::format("node {} has left and keeps replicas", id);
+      return fmt::format("node {} has left and keeps replicas{}", id, describe(cluster));
     }
   }
   return {};

@@ -11,6 +11,7 @@ using Change = raft::ConfChange;
 using std::chrono::milliseconds;
 
 constexpr std::size_t nodes_max = 9;
+constexpr raft::Index near = 100;
 
 bool holds(const std::vector<raft::NodeId>& ids, raft::NodeId id) {
   return std::ranges::find(ids, id) != ids.end();
@@ -46,8 +47,11 @@ void ClusterMembers::leave(std::uint64_t argument) {
 
 void ClusterMembers::replace(std::uint64_t argument) {
   if (cluster_.nodes().size() >= nodes_max || !is_done()) return;
-  const auto is_up = [this](raft::NodeId id) { return cluster_.node(id).is_up(); };
-  if (!std::ranges::all_of(wanted_, is_up)) return;
+  for (const auto& [shard, leader] : cluster_.leaders()) {
+    for (const raft::NodeId id : wanted_) {
+      if (!is_near(id, shard, leader.second.applied)) return;
+    }
+  }
   const raft::NodeId lost =
       *std::next(wanted_.begin(), static_cast<std::ptrdiff_t>(argument % wanted_.size()));
   cluster_.node(lost).destroy();
@@ -55,16 +59,22 @@ void ClusterMembers::replace(std::uint64_t argument) {
   wanted_.insert(cluster_.add().id());
 }
 
+bool ClusterMembers::is_near(raft::NodeId node, ShardId shard, raft::Index applied) {
+  return std::ranges::any_of(cluster_.node(node).statuses(), [&](const auto& status) {
+    return status.id == shard && status.first <= status.last && status.applied + near >= applied;
+  });
+}
+
 void ClusterMembers::work() {
   if (cluster_.loop().now() < next_ || scope_.stopping()) return;
   next_ = cluster_.loop().now() + milliseconds(700);
   for (const auto& [shard, leader] : cluster_.leaders()) {
-    const auto& status = leader.second.replica;
-    if (is_steady(status)) take_step(shard, *leader.first, status);
+    if (is_steady(leader.second.replica)) take_step(*leader.first, leader.second);
   }
 }
 
-void ClusterMembers::take_step(ShardId shard, ClusterNode& at, const raft::GroupStatus& status) {
+void ClusterMembers::take_step(ClusterNode& at, const shard::Node::ShardStatus& leader) {
+  const auto& status = leader.replica;
   std::vector<Change> changes;
   for (const raft::NodeId id : status.conf.voters) {
     if (!wanted_.contains(id)) changes.push_back({Change::Type::remove, id});
@@ -76,6 +86,9 @@ void ClusterMembers::take_step(ShardId shard, ClusterNode& at, const raft::Group
   for (const raft::NodeId id : wanted_) {
     if (holds(status.conf.voters, id)) continue;
     const bool is_learner = holds(status.conf.learners, id);
+    if (is_learner && !is_joint && !is_near(id, leader.id, leader.applied)) continue;
+    // One empty voter for one that goes; more could leave no majority that has a state.
+    if (is_joint && changes.back().type == Change::Type::add_voter) break;
     changes.push_back({is_joint || is_learner ? Change::Type::add_voter : Change::Type::add_learner, id});
   }
   if (changes.empty()) return;
@@ -85,9 +98,9 @@ void ClusterMembers::take_step(ShardId shard, ClusterNode& at, const raft::Group
   // A leader may be told to remove itself, or leave to another first.
   if (is_own_end && rng_.below(2) == 0) {
     const auto& voters = status.conf.voters;
-    return scope_.spawn(transfer(at, shard, voters[rng_.below(voters.size())]));
+    return scope_.spawn(transfer(at, leader.id, voters[rng_.below(voters.size())]));
   }
-  scope_.spawn(change(at, shard, std::move(changes)));
+  scope_.spawn(change(at, leader.id, std::move(changes)));
 }
 
 Task<> ClusterMembers::change(ClusterNode& at, ShardId shard, std::vector<Change> changes) {
@@ -109,7 +122,9 @@ Task<> ClusterMembers::transfer(ClusterNode& at, ShardId shard, raft::NodeId to)
 
 bool ClusterMembers::is_done() {
   const auto leaders = cluster_.leaders();
-  return !leaders.empty() && std::ranges::all_of(leaders, [this](const auto& one) {
+  std::uint32_t slots = 0;
+  for (const auto& [shard, leader] : leaders) slots += leader.second.last + 1U - leader.second.first;
+  return slots == 65'536 && std::ranges::all_of(leaders, [this](const auto& one) {
     const auto& status = one.second.second.replica;
     auto voters = status.conf.voters;
     std::ranges::sort(voters);

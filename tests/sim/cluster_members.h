@@ -26,7 +26,9 @@ class ClusterMembers {
   void stop();
 
  private:
-  void take_step(ShardId shard, ClusterNode& at, const raft::GroupStatus& status);
+  /// Has nearly all that the leader has.
+  bool is_near(raft::NodeId node, ShardId shard, raft::Index applied);
+  void take_step(ClusterNode& at, const shard::Node::ShardStatus& leader);
   Task<> change(ClusterNode& at, ShardId shard, std::vector<raft::ConfChange> changes);
   Task<> transfer(ClusterNode& at, ShardId shard, raft::NodeId to);
 

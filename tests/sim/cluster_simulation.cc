@@ -200,9 +200,9 @@ class Run {
     cluster_.heal();
     // Users go on for a while, so that what is wrong by now shows in an answer; silent sessions are fenced.
     cluster_.advance(cluster_.passed() + seconds(12));
-    settle();
     stop_jobs();
     users_.stop();
+    settle();
     if (!cluster_.violation().empty()) return;
     if (users_.committed() == 0) return cluster_.violate("nothing was acknowledged");
     users_.judge();

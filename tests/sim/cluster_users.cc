@@ -80,7 +80,7 @@ void ClusterUsers::begin_session(User& user) { scope_.spawn(live(user, ++user.se
 void ClusterUsers::reconnect(std::uint64_t argument) {
   auto found = users_.begin();
   std::advance(found, static_cast<std::ptrdiff_t>(argument % users_.size()));
-  begin_session(*found->second);
+  if (!found->second->is_connecting) begin_session(*found->second);
 }
 
 Task<> ClusterUsers::live(User& user, std::uint64_t session) {
@@ -99,7 +99,9 @@ Task<> ClusterUsers::act(User& user, std::uint64_t session) {
   };
   {
     const ClusterNode::Visit visit(user.node);
+    user.is_connecting = true;
     auto connected = co_await connect(user.node, user.process);
+    user.is_connecting = false;
     if (!connected || !may_go_on()) co_return;
     client = std::move(*connected);
   }

@@ -30,6 +30,7 @@ class ClusterUsers {
     ClusterNode& node;
     std::uint64_t process;
     std::uint64_t session = 0;  ///< How often it has begun.
+    bool is_connecting = false;
     std::uint64_t number() const { return node.id() * 16 + process; }
   };
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/scope.h"
@@ -82,6 +83,7 @@ class Replica::Driver {
   bool accepts(const Message& message);
   void take_own(const Message& message);
   void tell_departed();
+  Task<> answer_alone(NodeId node);
   void ask_for_end();
   void leave_joint();
   void removed_here();
@@ -133,6 +135,7 @@ class Replica::Driver {
   BootTime votes_from_{};          // before that a promise of the last life may hold
   detail::Followers followers_;
   std::map<NodeId, Departed> departed_;
+  std::set<NodeId> answering_;  // who asked whether it is a member still
   Index conf_known_above_ = 0;  // an entry committed above it carried the last change of members along
   detail::ReadRounds rounds_;
   detail::Lease lease_;

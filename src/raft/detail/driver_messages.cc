@@ -181,6 +181,9 @@ bool Replica::Driver::accepts(const Message& message) {
     case MessageType::quiesce:
       take_own(message);
       return false;
+    case MessageType::alone:
+      take_own(message);
+      return false;
     case MessageType::snapshot:
       // Comes by `receive_snapshot`, with its data.
       return false;
@@ -208,8 +211,23 @@ bool Replica::Driver::accepts(const Message& message) {
   }
 }
 
+/// A leader that a majority confirmed after the question knows of every member there was when it was asked.
+Task<> Replica::Driver::answer_alone(NodeId node) {
+  const auto confirmed = co_await read_barrier();
+  const bool knows = confirmed && role_ == Role::leader && applied_ > conf_known_above_;
+  if (knows && !detail::is_member(conf(), node)) send_own(MessageType::removed, node, applied_);
+  answering_.erase(node);
+}
+
 void Replica::Driver::take_own(const Message& message) {
   if (message.to != options_.node) return;
+  if (message.type == MessageType::alone) {
+    const bool may_end = role_ == Role::leader && !detail::is_member(conf(), message.from);
+    if (may_end && answering_.size() < ConfState::members_max && answering_.insert(message.from).second) {
+      scope_.spawn(answer_alone(message.from));
+    }
+    return;
+  }
   if (message.type == MessageType::removed) {
     // Who has applied as much and is a member still was told nonsense.
     const bool is_lie = message.index <= applied_ && detail::is_member(conf(), options_.node);
@@ -249,18 +267,20 @@ void Replica::Driver::tell_departed() {
 }
 
 /// Who has no vote never stands for election, and would not learn that its group goes on without it: left
-/// alone, it asks as if it stood.
+/// alone, it asks.
 void Replica::Driver::ask_for_end() {
   const auto holds_this = [this](const std::vector<NodeId>& nodes) {
     return std::ranges::find(nodes, options_.node) != nodes.end();
   };
   if (holds_this(conf().voters) || holds_this(conf().voters_outgoing)) return;
+  if (KISEKI_PLANTED("nobody without a vote asks whether it was removed")) return;
   if (++silent_ticks_ < options_.election_ticks_max) return;
   silent_ticks_ = 0;
   auto asked = detail::members_of(conf());
+  if (asked.empty()) asked = options_.others;
   if (heard_from_ != 0 && std::ranges::find(asked, heard_from_) == asked.end()) asked.push_back(heard_from_);
   for (const NodeId node : asked) {
-    if (node != options_.node) send_own(MessageType::request_pre_vote, node, 0);
+    if (node != options_.node) send_own(MessageType::alone, node, applied_);
   }
 }
 

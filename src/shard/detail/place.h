@@ -23,9 +23,11 @@ class Place {
     raft::Log& log;
     BlockingPool& pool;
     CoreServices core;
+    Horizon& horizon;
     std::function<void()> on_change{};     ///< See `Shard::on_change`; on the place's core.
     raft::Transport* transport = nullptr;  ///< Null: groups of this node alone.
     raft::NodeId node = 1;
+    std::vector<raft::NodeId> others{};  ///< See `raft::Replica::Options`.
   };
   /// Recovers the shard; alone, it has elected itself and applied what its log holds.
   static Task<Result<std::unique_ptr<Place>>> open(ShardId shard, std::optional<raft::Recovered> recovered,

@@ -22,7 +22,8 @@ class Places {
     std::vector<CoreServices> cores;
     raft::Transport* transport = nullptr;  ///< Null: groups of this node alone.
     raft::NodeId node = 1;
-    std::function<void()> on_change{};  ///< There is something to `follow` or to `begin`; on any core.
+    std::vector<raft::NodeId> others{};  ///< Its peers as of the start.
+    std::function<void()> on_change{};   ///< There is something to `follow` or to `begin`; on any core.
   };
   explicit Places(Services services) : services_(std::move(services)) {}
 
@@ -56,6 +57,7 @@ class Places {
   Task<Result<bool>> may_begin(ShardId shard, const ShardMap& map) const;
 
   Services services_;
+  Horizon horizon_;
   std::unordered_map<raft::GroupId, raft::Recovered> recovered_;  // of shards not opened yet
   mutable std::mutex mutex_;                                      // of what follows: asked from every core
   std::vector<std::unique_ptr<Place>> places_;

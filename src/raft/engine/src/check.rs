@@ -47,6 +47,12 @@ pub fn is_safe(raft: &Raft<Tail>, message: &Message) -> bool {
         MessageType::MsgAppendResponse => {
             message.term != raft.term || message.reject || message.index <= last
         }
+        // A refusal carries this node's own term, which has to be one.
+        MessageType::MsgRequestPreVote => {
+            raft.term > 0
+                || (raft.raft_log.is_up_to_date(message.index, message.log_term)
+                    && message.priority >= raft.priority)
+        }
         _ => true,
     }
 }

@@ -41,6 +41,23 @@ Task<Result<>> take_uploads(Tree& tree, SpacePtr space, std::vector<Listed> entr
   co_return Result<>();
 }
 
+/// Who completed or aborted these died before their entries went.
+Task<Result<>> erase_ended(Tree& tree, NamespaceId space) {
+  auto directory = co_await tree.open(space, uploads_tree);
+  if (!directory) co_return fail(directory.error());
+  std::optional<std::string> from = std::string();
+  while (from) {
+    auto leaf = co_await tree.read_leaf(*directory, std::move(*from));
+    if (!leaf) co_return fail(leaf.error());
+    for (Listed& entry : leaf->entries) {
+      KISEKI_CO_TRY(
+          co_await erase_upload_entry(tree, directory->space, entry.record.id, std::move(entry.name)));
+    }
+    from = std::move(leaf->high);
+  }
+  co_return Result<>();
+}
+
 }  // namespace
 
 Task<Result<std::string>> Uploads::create(NamespaceId space, std::string key, Properties properties) {
@@ -238,7 +255,7 @@ Task<Result<>> Uploads::abort_all(NamespaceId space) {
   for (;;) {
     auto uploads = co_await list(space, {}, {}, {}, page_limit);
     if (!uploads) co_return fail(uploads.error());
-    if (uploads->empty()) co_return Result<>();
+    if (uploads->empty()) co_return co_await erase_ended(tree_, space);
     for (UploadInfo& upload : *uploads) {
       auto aborted = co_await abort(space, std::move(upload.key), std::move(upload.upload));
       if (!aborted && aborted.error().code() != Errc::not_found) co_return fail(aborted.error());

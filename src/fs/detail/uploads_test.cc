@@ -347,6 +347,28 @@ TEST_F(UploadsTest, a_crash_after_any_commit_of_a_long_part_keeps_it_or_leaves_n
   }
 }
 
+TEST_F(UploadsTest, what_a_crash_leaves_of_a_completion_does_not_keep_the_namespace) {
+  for (std::uint64_t commits = 1;; ++commits) {
+    const std::string name = "bucket-" + std::to_string(commits);
+    const NamespaceId own = gateway.make_space(name);
+    const auto upload = gateway.get(gateway.uploads.create(own, key, {})).value();
+    PatternSource source(1, 20'000);
+    ASSERT_TRUE(gateway.get(gateway.uploads.put_part(own, key, upload, 1, source)));
+    auto fate = std::make_shared<MemoryShards::Fate>();
+    {
+      Gateway dying(world, {}, fate);
+      fate->commits_left = commits;
+      FileSystem::CompleteUpload request{Space{own, {}, {}}, key, upload, {listed(1, 1, 20'000)}, "whole"};
+      (void)dying.get(dying.uploads.complete(std::move(request)));
+    }
+    ASSERT_TRUE(gateway.get(gateway.objects.remove(own, key, {})));
+    const auto removed = gateway.get(gateway.spaces.remove(world.tenant, name));
+    EXPECT_TRUE(removed) << commits << ": " << removed.error().to_string();
+    if (!fate->dead) break;
+    ASSERT_LT(commits, 16U);
+  }
+}
+
 TEST_F(UploadsTest, a_crash_after_any_commit_of_an_abort_can_be_repeated) {
   for (std::uint64_t commits = 1;; ++commits) {
     const std::string upload = create();

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include "base/logging.h"
-#include "base/planted.h"
 #include "raft/testing/group_world.h"
 
 // Groups of several replicas under trouble by seed, and the proof that the checkers would notice.
@@ -41,19 +40,8 @@ struct PlantedFault {
 class Planted : public testing::TestWithParam<PlantedFault> {};
 
 TEST_P(Planted, is_noticed) {
-  constexpr std::uint64_t seeds_max = 100;
   const auto& [name, profile, first] = GetParam();
-  const GroupSimulation simulation(profile);
-  const planted::Fault fault(name);
-  std::uint64_t seeds = 0;
-  for (std::string words; words.empty() && seeds < seeds_max; ++seeds) {
-    sim::Trace trace(false);
-    words = simulation.run(simulation.plan(first + seeds), trace);
-    if (!words.empty()) fmt::print("{}: seed {} of \"{}\": {}\n", name, first + seeds, profile, words);
-  }
-  EXPECT_LT(seeds, seeds_max) << "not noticed";
-  EXPECT_GT(fault.met(), 0U);
-  RecordProperty("seeds", std::to_string(seeds));
+  EXPECT_EQ(sim::unnoticed(name, {.first = first, .count = 100}, GroupSimulation(profile)), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(

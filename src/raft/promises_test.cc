@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include "base/codec.h"
-#include "base/planted.h"
 #include "raft/testing/lone_replica.h"
 
 // What a replica promises to others, by directed schedules: each is kept, and each is seen to be broken when
@@ -281,12 +280,7 @@ TEST_P(Promises, are_kept) {
 }
 
 TEST_P(Promises, are_seen_to_be_broken) {
-  const planted::Fault fault(GetParam().fault);
-  std::uint64_t seed = 0;
-  while (seed < seeds && GetParam().broken(seed).empty()) ++seed;
-  EXPECT_LT(seed, seeds) << "not noticed";
-  EXPECT_GT(fault.met(), 0U);
-  fmt::print("{}: noticed with seed {}\n", GetParam().fault, seed);
+  EXPECT_EQ(sim::unnoticed(GetParam().fault, {.first = 0, .count = seeds}, GetParam().broken), "");
 }
 
 TEST(Promise, entries_behind_a_snapshot_wait_for_it) { EXPECT_EQ(applies_behind_a_snapshot(1), ""); }

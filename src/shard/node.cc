@@ -34,6 +34,7 @@ constexpr Duration connect_limit = std::chrono::seconds(30);
 std::uint64_t process_of(raft::NodeId node, std::uint64_t process) {
   constexpr unsigned process_bits = 32;
   KISEKI_ASSERT(process >> process_bits == 0);
+  if (KISEKI_PLANTED("5.1 processes of two nodes are taken for one")) return process;
   return node << process_bits | process;
 }
 

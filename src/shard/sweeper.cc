@@ -10,16 +10,6 @@ namespace {
 constexpr std::size_t gone_max = 1024;
 }  // namespace
 
-Task<> Sweeper::run(Scope& scope) {
-  while (co_await scope.sleep(clock_, options_.interval)) {
-    auto swept = co_await expire();
-    if (swept) swept = co_await sweep();
-    if (!swept && swept.error().code() != Errc::cancelled) {
-      log::debug("shard", "sweep: {}", swept.error().to_string());
-    }
-  }
-}
-
 Task<Result<>> Sweeper::expire() {
   const auto silent = co_await registry_.silent();
   if (!silent) co_return fail(silent.error());
@@ -33,7 +23,7 @@ Task<Result<>> Sweeper::expire() {
 bool Sweeper::is_old(Stamp prepared) const {
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
   const auto then = std::chrono::milliseconds(prepared.value() >> 16);
-  return now - then > options_.age_max;
+  return now - then > age_max;
 }
 
 Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& gone, Seen& seen) {

@@ -2,7 +2,6 @@
 
 #include <set>
 
-#include "base/scope.h"
 #include "shard/detail/registry.h"
 #include "shard/detail/resolver.h"
 
@@ -12,14 +11,11 @@ namespace kiseki::shard::detail {
 /// the fenced sessions, and fences everywhere who lost a lock in one shard.
 class Sweeper {
  public:
-  struct Options {
-    Duration interval = std::chrono::seconds(1);
-    Duration age_max = std::chrono::seconds(20);  ///< A prepared transaction older than this is ended.
-  };
-  Sweeper(const Routes& routes, Clock& clock, Options options)
-      : routes_(routes), clock_(clock), options_(options), registry_(routes), resolver_(routes, {}) {}
+  static constexpr Duration interval = std::chrono::seconds(1);
+  static constexpr Duration age_max = std::chrono::seconds(20);  ///< Of what is prepared; then it is ended.
+  Sweeper(const Routes& routes, Clock& clock)
+      : routes_(routes), clock_(clock), registry_(routes), resolver_(routes, {}) {}
 
-  Task<> run(Scope& scope);
   Task<Result<>> sweep();
   /// Fences the sessions that have been silent for a term.
   Task<Result<>> expire();
@@ -40,7 +36,6 @@ class Sweeper {
 
   const Routes& routes_;
   Clock& clock_;
-  Options options_;
   Registry registry_;
   Resolver resolver_;
 };

@@ -226,6 +226,48 @@ bool no_entry_is_spent_on_what_is_not_valid() {
   return !answer && answer.error().code() == Errc::invalid_argument && world.shard(1).applied() == before;
 }
 
+/// A session shows stamps of next year; then it comes to nothing, and no shard's clock has moved.
+bool nobody_pushes_a_clock() {
+  ShardWorld world(2);
+  const auto propose = [&world](decltype(Proposal::body) body) {
+    return world.loop().get(world.shard(1).propose({.stamp = {}, .body = std::move(body)}, Attempt::again));
+  };
+  const Key row = key(world.leaf_in(1), Kind::inode, item_of(1));
+  const Key elsewhere = key(world.leaf_in(2), Kind::inode, item_of(1));
+  const auto part = transaction_of_test().require(Type::absent, row).put(row, {});
+  const TransactionId id{SessionId(70), 1};
+  const auto prepared = propose(Prepare{id, 0, {}, elsewhere, part});
+  KISEKI_ASSERT(prepared && prepared->type == Answer::Type::prepared);
+  const std::uint64_t now = prepared->outcome.stamp.value();
+  const Stamp next_year(now + (365ULL * 24 * 3600 * 1000 << 16));
+  const bool is_refused = !propose(Resolve{id, Verdict::committed, next_year}) &&
+                          !propose(Decide{{SessionId(70), 2}, 0, row, Verdict::committed, next_year}) &&
+                          !propose(Prepare{{SessionId(70), 3}, 0, next_year, row, part});
+  return is_refused && world.shard(1).machine().last().value() == now;
+}
+
+TEST(Hostile, a_clock_that_is_put_back_stops_no_transactions) {
+  ShardWorld world(2);
+  auto& session = *world.connect(1).session;
+  const auto commit = [&](const std::vector<std::size_t>& shards, std::uint64_t number) {
+    auto transaction = transaction_of_test();
+    for (const auto shard : shards) {
+      const Key row = key(world.leaf_in(shard), Kind::inode, item_of(number));
+      transaction.require(Type::absent, row).put(row, {});
+    }
+    return world.loop().get(session.commit(std::move(transaction)));
+  };
+  world.clock().set_wall_offset(std::chrono::hours(2));
+  ASSERT_TRUE(commit({1}, 1)->committed());
+  world.clock().set_wall_offset({});
+  for (std::uint64_t i = 2; i < 6; ++i) {
+    const auto outcome =
+        commit(i % 2 == 0 ? std::vector<std::size_t>{1, 2} : std::vector<std::size_t>{2, 1}, i);
+    ASSERT_TRUE(outcome) << outcome.error().to_string();
+    EXPECT_TRUE(outcome->committed());
+  }
+}
+
 TEST(Hostile, proposals_stop_no_shard_and_part_no_replicas) {
   const auto finding = sim::find_violation(HostileSimulation(), sim::Seeds::from_environment(60));
   ASSERT_FALSE(finding) << finding->to_string();
@@ -284,6 +326,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Planting{"1.5 a shard believes what it is sent", two_operations_on_a_row_are_refused},
         Planting{"1.5 a leader proposes what is not valid", no_entry_is_spent_on_what_is_not_valid},
+        Planting{"1.7 a shard follows every stamp", nobody_pushes_a_clock},
         Planting{"1.8 what is applied together is not seen", what_is_applied_together_is_seen},
         Planting{"1.8 a split writes over another shard"},
         Planting{"4.1 another part passes for the prepared one", another_part_is_not_the_prepared_one},

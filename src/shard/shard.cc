@@ -52,8 +52,10 @@ class Shard::Call {
   Shard& shard_;
 };
 
-Shard::Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, Limits limits)
-    : machine_(std::move(machine)), store_(store), clock_(clock), limits_(limits) {}
+Shard::Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, Horizon& horizon)
+    : machine_(std::move(machine)), store_(store), clock_(clock), horizon_(horizon) {
+  horizon_.pass(machine_->last());
+}
 
 void Shard::stop() {
   stopped_ = true;
@@ -94,11 +96,24 @@ Stamp Shard::now() const {
   return Stamp(static_cast<std::uint64_t>(std::clamp<std::int64_t>(ms, 0, ms_end)) << 16);
 }
 
+bool Shard::is_ahead(const Proposal& proposal) const {
+  Stamp shown;
+  if (const auto* prepare = std::get_if<Prepare>(&proposal.body)) shown = prepare->age;
+  if (const auto* decide = std::get_if<Decide>(&proposal.body)) {
+    if (decide->verdict == Verdict::committed) shown = decide->floor;
+  }
+  if (const auto* resolve = std::get_if<Resolve>(&proposal.body)) {
+    if (resolve->verdict == Verdict::committed) shown = resolve->stamp;
+  }
+  return horizon_.is_beyond(shown, now());
+}
+
 Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) {
   const std::size_t standing = machine_->locks().all().size();
   auto answers = machine_->apply(committed, conf);
   if (!answers) return fail(std::move(answers).error().in(fmt::format("shard {}", machine_->id().value())));
   entries.add(committed.size());
+  horizon_.pass(machine_->last());
   for (std::size_t i = 0; i < committed.size(); ++i) {
     const auto found = waiters_.find(committed[i].index);
     if (found == waiters_.end()) continue;
@@ -125,6 +140,7 @@ void Shard::leadership(raft::Role role, raft::Term) {
 
 Result<> Shard::restore(std::unique_ptr<Machine> machine) {
   machine_ = std::move(machine);
+  horizon_.pass(machine_->last());
   remains_ = {};
   releases_.wake_all();
   if (on_change_) on_change_();
@@ -135,7 +151,7 @@ Task<Result<Answer>> Shard::await(raft::Replica::Position position) {
   const BootTime began = clock_.now();
   Waiter waiter{.term = position.term, .answer = {}, .replaced = false, .done = {}};
   waiters_.emplace(position.index, &waiter);
-  const bool in_time = co_await waiter.done.wait_for(clock_, limits_.answer);
+  const bool in_time = co_await waiter.done.wait_for(clock_, answer_limit);
   if (const auto left = waiters_.find(position.index); left != waiters_.end() && left->second == &waiter) {
     waiters_.erase(left);
   }
@@ -165,6 +181,9 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   }
   if (!has_room_ && adds_rows(proposal)) {
     co_return fail(Errc::no_space, "the disk of the metadata store is full");
+  }
+  if (is_ahead(proposal) && !KISEKI_PLANTED("1.7 a shard follows every stamp")) {
+    co_return fail(Errc::unavailable, fmt::format("shard {}: a stamp of the future", machine_->id().value()));
   }
   proposal.stamp = now();
   const auto position = journal_->propose(proposal.encode());

@@ -9,6 +9,7 @@
 #include "kv/kv_store.h"
 #include "raft/replica.h"
 #include "shard/detail/heartbeats.h"
+#include "shard/detail/horizon.h"
 #include "shard/detail/journal.h"
 #include "shard/detail/machine.h"
 #include "shard/detail/shard_port.h"
@@ -19,12 +20,10 @@ namespace kiseki::shard::detail {
 /// own `apply` on this core, so whatever is read without a suspension is one moment.
 class Shard final : public raft::StateMachine, public ShardPort {
  public:
-  struct Limits {
-    Duration answer = std::chrono::seconds(30);  ///< Of a proposal; then its outcome is unknown.
-  };
-  Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, Limits limits);
-  Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock)
-      : Shard(std::move(machine), store, clock, Limits{}) {}
+  /// A proposal not answered by then has an unknown outcome.
+  static constexpr Duration answer_limit = std::chrono::seconds(30);
+  /// The horizon is that of all shards of the node.
+  Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, Horizon& horizon);
 
   /// Until then nothing but `apply` is called. The journal outlives every call.
   void attach(Journal& journal) noexcept { journal_ = &journal; }
@@ -84,11 +83,13 @@ class Shard final : public raft::StateMachine, public ShardPort {
   std::unexpected<Error> refusal() const;
   void lose_waiters();
   Stamp now() const;
+  /// Names a stamp that no shard whose clock is right can have given.
+  bool is_ahead(const Proposal& proposal) const;
 
   std::unique_ptr<Machine> machine_;
   kv::KvStore& store_;
   Clock& clock_;
-  Limits limits_;
+  Horizon& horizon_;
   Journal* journal_ = nullptr;
   std::function<void()> on_change_;
   std::unordered_map<raft::Index, Waiter*> waiters_;

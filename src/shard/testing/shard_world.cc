@@ -158,7 +158,7 @@ void ShardWorld::open(ShardId id) {
   auto machine = Machine::open(*store_, id);
   KISEKI_ASSERT(machine.has_value());
   auto one = std::make_unique<OneShard>();
-  one->shard = std::make_unique<Shard>(std::move(*machine), *store_, clock_);
+  one->shard = std::make_unique<Shard>(std::move(*machine), *store_, clock_, horizon_);
   one->journal = std::make_unique<TinyJournal>(logs_[id], *one->shard, loop_.executor());
   one->journal->replay();
   one->shard->attach(*one->journal);
@@ -312,7 +312,7 @@ MortalSession& ShardWorld::connect(std::uint64_t process) {
 }
 
 void ShardWorld::sweep() {
-  Sweeper sweeper(*routes_, clock_, {});
+  Sweeper sweeper(*routes_, clock_);
   auto swept = loop_.get(sweeper.sweep());
   for (int i = 0; i < 100 && !swept && swept.error().code() == Errc::unavailable; ++i) {
     loop_.run_for(std::chrono::milliseconds(1));
@@ -322,7 +322,7 @@ void ShardWorld::sweep() {
 }
 
 void ShardWorld::expire() {
-  Sweeper sweeper(*routes_, clock_, {});
+  Sweeper sweeper(*routes_, clock_);
   const auto expired = loop_.get(sweeper.expire());
   if (!expired) throw std::runtime_error(expired.error().to_string());
 }

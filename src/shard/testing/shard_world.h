@@ -121,7 +121,7 @@ class ShardWorld {
 
   Weather& weather() noexcept { return weather_; }
   sim::SimulatedLoop& loop() noexcept { return loop_; }
-  Clock& clock() noexcept { return clock_; }
+  sim::SimulatedClock& clock() noexcept { return clock_; }
   sim::CrashableKv& store() noexcept { return *store_; }
   const Routes& routes() const noexcept { return *routes_; }
   Shard& shard(std::size_t id) { return *shards_.at(ShardId(static_cast<std::uint32_t>(id)))->shard; }
@@ -163,6 +163,7 @@ class ShardWorld {
 
   sim::SimulatedLoop loop_;
   sim::SimulatedClock clock_{loop_};
+  Horizon horizon_;
   Weather weather_;
   std::unique_ptr<Scope> late_;  // messages on their way twice
   std::unique_ptr<sim::CrashableKv> store_ = std::make_unique<sim::CrashableKv>(family_count);

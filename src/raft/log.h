@@ -31,10 +31,10 @@ struct Recovered {
 /// The write-ahead log of a node, shared by all its groups (docs/formats/log.md). Lives on one core; other
 /// cores post to it.
 ///
-/// Appends that arrive while the flushes under way are as many as may be are written together by the next one:
-/// one fdatasync for all. Flushes overlap, and are answered in the order in which they began. Segments are zero-filled and synced before their first use and recycled afterwards; a record's
-/// checksum is seeded with its segment's sequence number, so that what an earlier use left behind never
-/// validates.
+/// Appends that arrive while as many flushes are under way as may be are written together by the next one:
+/// one fdatasync for all. Flushes overlap, and are answered in the order in which they began. Segments are
+/// zero-filled and synced before their first use and recycled afterwards; a record's checksum is seeded with
+/// its segment's sequence number, so that what an earlier use left behind never validates.
 class Log {
  public:
   struct Options {

@@ -1,6 +1,7 @@
 #include "shard/detail/state_rows.h"
 
 #include "base/codec.h"
+#include "raft/conf_codec.h"
 #include "shard/detail/families.h"
 #include "shard/detail/row_codec.h"
 
@@ -10,21 +11,9 @@ namespace {
 
 constexpr std::uint8_t format = 1;
 constexpr std::uint8_t progress_format = 2;
+constexpr std::uint8_t configuration_format = 2;
 /// The node's own rows stand under it (node_row.h).
 constexpr ShardId no_shard{~std::uint32_t{0}};
-
-void write_nodes(Encoder& out, const std::vector<raft::NodeId>& nodes) {
-  out.integer(static_cast<std::uint8_t>(nodes.size()));
-  for (const raft::NodeId node : nodes) out.integer(node);
-}
-
-std::vector<raft::NodeId> read_nodes(Decoder& in) {
-  const auto count = in.integer<std::uint8_t>();
-  if (count > raft::ConfState::members_max) in.reject();
-  std::vector<raft::NodeId> nodes;
-  for (std::size_t i = 0; i < count && !in.failed(); ++i) nodes.push_back(in.integer<raft::NodeId>());
-  return nodes;
-}
 
 }  // namespace
 
@@ -84,26 +73,15 @@ Result<SlotRange> SlotRange::decode(View bytes) {
 std::string encode(const raft::ConfState& configuration) {
   std::string bytes;
   Encoder out(bytes);
-  out.integer(format);
-  write_nodes(out, configuration.voters);
-  write_nodes(out, configuration.learners);
-  write_nodes(out, configuration.voters_outgoing);
-  write_nodes(out, configuration.learners_next);
-  out.integer(static_cast<std::uint8_t>(configuration.auto_leave));
+  out.integer(configuration_format);
+  raft::encode_conf(out, configuration);
   return bytes;
 }
 
 Result<raft::ConfState> decode_configuration(View bytes) {
-  auto in = begin_value(bytes, format, "shard configuration");
+  auto in = begin_value(bytes, configuration_format, "shard configuration");
   if (!in) return fail(std::move(in).error());
-  raft::ConfState configuration;
-  configuration.voters = read_nodes(*in);
-  configuration.learners = read_nodes(*in);
-  configuration.voters_outgoing = read_nodes(*in);
-  configuration.learners_next = read_nodes(*in);
-  const auto auto_leave = in->integer<std::uint8_t>();
-  if (auto_leave > 1) in->reject();
-  configuration.auto_leave = auto_leave == 1;
+  auto configuration = raft::decode_conf(*in);
   KISEKI_TRY(in->finish("shard configuration"));
   return configuration;
 }

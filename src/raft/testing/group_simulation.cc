@@ -8,9 +8,27 @@ namespace kiseki::raft {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+namespace {
+
+/// Who reads what others write at that moment.
+constexpr GroupClient::Habits readers{
+    .think = milliseconds(30), .keys = 1, .reads = 50, .has_watchers = true, .patience = milliseconds(400)};
+
+GroupProfile idle() {
+  return {.name = "idle",
+          .learners = 1,
+          .clients = 2,
+          .habits = {.think = seconds(4)},
+          .length = seconds(25),
+          .steps = 10,
+          .mix = {"crash", "crash leader", "crash leader", "isolate leader", "isolate", "split", "weather",
+                  "compact", "transfer"},
+          .quiesce = Replica::Quiesce::yes};
+}
+
+}  // namespace
+
 const std::vector<GroupProfile>& GroupSimulation::profiles() {
-  static const GroupClient::Habits readers{
-      .think = milliseconds(30), .keys = 1, .reads = 50, .has_watchers = true, .patience = milliseconds(400)};
   static const std::vector<GroupProfile> all{
       {.name = "mixed of three",
        .mix = {"crash", "crash leader", "isolate", "isolate leader", "split", "weather", "compact", "flush",
@@ -69,15 +87,7 @@ const std::vector<GroupProfile>& GroupSimulation::profiles() {
        .steps = 40,
        .mix = {"transfer", "transfer", "isolate leader", "weather"},
        .weather = {.delay_max = milliseconds(20), .late = 200'000, .late_max = milliseconds(600)}},
-      {.name = "idle",
-       .learners = 1,
-       .clients = 2,
-       .habits = {.think = seconds(4)},
-       .length = seconds(25),
-       .steps = 10,
-       .mix = {"crash", "crash leader", "crash leader", "isolate leader", "isolate", "split", "weather",
-               "compact", "transfer"},
-       .quiesce = Replica::Quiesce::yes},
+      idle(),
       {.name = "restarts with reads", .habits = readers, .steps = 6, .mix = {"clocks", "promise"}},
   };
   return all;

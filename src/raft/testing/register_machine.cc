@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "base/planted.h"
-#include "raft/message_codec.h"
+#include "raft/conf_codec.h"
 
 namespace kiseki::raft {
 
@@ -28,16 +28,11 @@ std::uint64_t hash(View bytes) {
   return digest;
 }
 
-/// As a snapshot message without anything else.
-std::string encode_conf(const ConfState& conf) {
-  const Message message{.type = MessageType::snapshot, .snapshot = Snapshot{{0, 0, conf}, {}}};
-  return encode_messages(GroupId(1), {&message, 1});
-}
-
-ConfState decode_conf(View bytes) {
-  auto frame = parse_messages(bytes);
-  KISEKI_ASSERT(frame.has_value());
-  return frame->messages.at(0).snapshot->meta.conf;
+std::string conf_bytes(const ConfState& conf) {
+  std::string bytes;
+  Encoder out(bytes);
+  encode_conf(out, conf);
+  return bytes;
 }
 
 /// The whole state as one string, cut into pieces.
@@ -103,7 +98,10 @@ void RegisterMachine::load() {
   term_ = in.integer<Term>();
   digest_ = in.integer<std::uint64_t>();
   conf_.reset();
-  if (const auto conf = *store_.get(family, as_view(conf_key), nullptr)) conf_ = decode_conf(as_view(*conf));
+  if (const auto conf = *store_.get(family, as_view(conf_key), nullptr)) {
+    Decoder bytes(as_view(*conf));
+    conf_ = decode_conf(bytes);
+  }
   digest_conf();
   registers_.clear();
   for (std::uint8_t key = 0; key < 16; ++key) {
@@ -113,7 +111,7 @@ void RegisterMachine::load() {
 }
 
 void RegisterMachine::digest_conf() {
-  const std::string bytes = encode_conf(conf_.value_or(first_conf_));
+  const std::string bytes = conf_bytes(conf_.value_or(first_conf_));
   conf_digest_ = hash(as_view(bytes));
 }
 
@@ -148,7 +146,7 @@ Result<> RegisterMachine::apply(std::span<const Entry> committed, const ConfStat
   if (conf != nullptr) {
     conf_ = *conf;
     digest_conf();
-    batch.put(family, std::string(conf_key), encode_conf(*conf));
+    batch.put(family, std::string(conf_key), conf_bytes(*conf));
   }
   put_progress(batch);
   return store_.write(batch);
@@ -171,7 +169,7 @@ Result<std::unique_ptr<SnapshotSource>> RegisterMachine::take() {
 Task<Result<>> RegisterMachine::stage(SnapshotSource& source) {
   std::string state;
   Encoder(state).integer(source.meta().index).integer(source.meta().term);
-  Encoder(state).sized(as_view(encode_conf(source.meta().conf)));
+  Encoder(state).sized(as_view(conf_bytes(source.meta().conf)));
   while (true) {
     auto piece = co_await source.next();
     if (!piece) co_return fail(std::move(piece).error());

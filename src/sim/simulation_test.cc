@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/planted.h"
+
 namespace kiseki::sim {
 namespace {
 
@@ -50,6 +52,16 @@ TEST(Simulation, clean_seeds_give_nothing) {
   EXPECT_FALSE(find_violation(Calm(), {.first = 0, .count = 10}));
   EXPECT_FALSE(seeds_until_violation(Calm(), 10));
   EXPECT_TRUE(seeds_until_violation(Fragile(), 100));
+}
+
+TEST(Simulation, says_why_a_planted_fault_was_not_noticed) {
+  const auto planted = [](std::uint64_t seed) {
+    return KISEKI_PLANTED("sim a fault of a test") && seed == 6 ? "wrong" : "";
+  };
+  EXPECT_EQ(unnoticed("sim a fault of a test", {.first = 5, .count = 10}, planted), "");
+  EXPECT_EQ(unnoticed("sim a fault of a test", {.first = 7, .count = 10}, planted),
+            "not noticed in 10 seeds, met 10 times");
+  EXPECT_NE(unnoticed("sim another", {.first = 0, .count = 1}, [](std::uint64_t) { return "always"; }), "");
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ Task<Result<bool>> Places::may_begin(ShardId shard, const ShardMap& map) const {
   }
   const auto taken = is_taken(services_.store, entry->range, shard);
   if (!taken) co_return fail(taken.error());
-  co_return !*taken || KISEKI_PLANTED("1.8 a child begins before its parent has applied the split");
+  co_return !*taken || KISEKI_PLANTED("1.8 the slots of two replicas here overlap");
 }
 
 Task<Result<>> Places::begin_wanted(const ShardMap& map) {

@@ -288,7 +288,7 @@ Task<Result<>> ShardSnapshots::stage(raft::SnapshotSource& source) {
   if (!coming) co_return fail(coming.error());
   const auto taken = is_taken(store_, *coming, shard_);
   if (!taken) co_return fail(taken.error());
-  if (*taken && !KISEKI_PLANTED("1.8 a snapshot takes the slots of another shard")) {
+  if (*taken && !KISEKI_PLANTED("1.8 the slots of two replicas here overlap")) {
     co_return fail(Errc::unavailable, "snapshot: older than a split whose child is here");
   }
   batch.clear();

@@ -109,7 +109,9 @@ void SimulatedCluster::watch() {
   for (const auto& [id, node] : nodes_) {
     const auto failure = node->failure();
     if (!failure) continue;
-    if (!is_explained(*failure)) violate(fmt::format("node {} failed: {}", id, failure->to_string()));
+    if (is_calm_ || !is_explained(*failure)) {
+      violate(fmt::format("node {} failed: {}", id, failure->to_string()));
+    }
     trace().note(loop_.now(), [&] { return fmt::format("node {} failed: {}", id, failure->to_string()); });
     restart(*node, ClusterNode::End::kill, milliseconds(500));
   }

@@ -43,6 +43,8 @@ class SimulatedCluster {
   void start(ClusterNode& node);
   /// Everything works again, every node runs.
   void heal();
+  /// From now on no node has a reason to fail, not even a silent session.
+  void expect_calm() { is_calm_ = true; }
 
   void violate(std::string words);
   const std::string& violation() const { return violation_; }
@@ -62,6 +64,7 @@ class SimulatedCluster {
   std::multimap<BootTime, std::function<void()>> later_;
   std::function<void()> on_watch_;
   std::map<std::pair<ShardId, raft::Term>, raft::NodeId> led_;
+  bool is_calm_ = false;
   std::string violation_;
 };
 

@@ -125,11 +125,11 @@ bool ClusterMembers::is_done() {
   std::uint32_t slots = 0;
   for (const auto& [shard, leader] : leaders) slots += leader.second.last + 1U - leader.second.first;
   return slots == 65'536 && std::ranges::all_of(leaders, [this](const auto& one) {
-    const auto& status = one.second.second.replica;
-    auto voters = status.conf.voters;
-    std::ranges::sort(voters);
-    return is_steady(status) && status.conf.learners.empty() && std::ranges::equal(voters, wanted_);
-  });
+           const auto& status = one.second.second.replica;
+           auto voters = status.conf.voters;
+           std::ranges::sort(voters);
+           return is_steady(status) && status.conf.learners.empty() && std::ranges::equal(voters, wanted_);
+         });
 }
 
 }  // namespace kiseki::sim

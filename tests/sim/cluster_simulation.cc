@@ -56,6 +56,7 @@ class Run {
     if (step.what == "power cut") return cut_power(argument);
     if (step.what == "part") return part(argument);
     if (step.what == "weather") return set_weather(argument);
+    if (step.what == "storm") return lose_much();
     if (step.what == "clocks") return set_clocks(argument);
     if (step.what == "split") return split(argument);
     if (step.what == "transfer") return transfer(argument);
@@ -119,6 +120,8 @@ class Run {
     weather.late = argument % 2 == 0 ? 30'000 : 0;
     weather.delay_max = milliseconds(1 + (argument >> 8) % 40);
   }
+
+  void lose_much() { cluster_.network().weather().lost = 200'000; }
 
   /// Wall clocks that are minutes off, and clocks that go too fast or too slow.
   void set_clocks(Argument argument) {
@@ -200,6 +203,8 @@ class Run {
     cluster_.heal();
     // Users go on for a while, so that what is wrong by now shows in an answer; silent sessions are fenced.
     cluster_.advance(cluster_.passed() + seconds(12));
+    cluster_.expect_calm();
+    cluster_.advance(cluster_.passed() + seconds(2));
     stop_jobs();
     users_.stop();
     settle();
@@ -234,6 +239,11 @@ const std::vector<ClusterProfile>& ClusterSimulation::profiles() {
        .users_a_node = 1,
        .mix = {"crash", "crash", "crash leader", "isolate", "isolate leader", "part", "weather", "split",
                "transfer", "reconnect", "clocks"}},
+      {.name = "handovers",
+       .length = seconds(15),
+       .steps = 40,
+       .mix = {"transfer", "transfer", "transfer", "storm"}},
+      {.name = "laggards", .steps = 16, .mix = {"isolate", "isolate", "split", "split", "split", "crash"}},
       {.name = "members",
        .users_a_node = 1,
        .length = seconds(40),

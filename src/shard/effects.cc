@@ -34,14 +34,14 @@ void Effects::write(const Key& key, const Record& record) {
   std::string place = key.encode();
   refer(draft_, place, record.references);
   draft_.put(family_of(key.kind), std::move(place), record.encode());
-  if (key.kind == Kind::pending) draft_.put(family_state, pending_index_key(shard_, key), {});
+  if (is_of_a_session(key.kind)) draft_.put(family_state, session_index_key(shard_, key), {});
 }
 
 void Effects::remove(const Key& key, const Record& old) {
   std::string place = key.encode();
   unrefer(draft_, place, old.references);
   draft_.erase(family_of(key.kind), std::move(place));
-  if (key.kind == Kind::pending) draft_.erase(family_state, pending_index_key(shard_, key));
+  if (is_of_a_session(key.kind)) draft_.erase(family_state, session_index_key(shard_, key));
   if (key.kind == Kind::guard) dropped_.insert(key.leaf);
   count(key, old, -1);
 }

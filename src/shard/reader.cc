@@ -166,21 +166,41 @@ Result<Scanned> Reader::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
   return found;
 }
 
-Result<std::vector<Row>> Reader::pending(const GoneSessions& gone, std::uint32_t rows_max) {
+/// Rows that sessions have left or have yet to take away.
+template <class Meant>
+Result<std::vector<Row>> Reader::left_by(Meant is_meant, Kind kind, std::uint32_t rows_max) {
   const auto range = range_of(state_key(machine_.id(), StateType::pending));
   const auto rows = store_.iterate(family_state, range);
   std::vector<Row> found;
-  for (rows->seek(as_view(range.from)); rows->valid() && found.size() < rows_max; rows->next()) {
+  rows->seek(as_view(range.from));
+  while (rows->valid() && found.size() < rows_max) {
     Decoder in(rows->key().subspan(range.from.size()));
-    if (!gone.contains(in.id<SessionId>())) continue;
+    const auto session = in.id<SessionId>();
+    if (!is_meant(session)) {
+      std::string next = range.from;
+      Encoder(next).integer(session.value() + 1);
+      if (session.value() + 1 == 0) break;
+      rows->seek(as_view(next));
+      continue;
+    }
     auto key = Key::decode(in.rest());
     if (!key) return fail(std::move(key).error());
-    auto record = row(*key);
+    auto record = key->kind == kind ? row(*key) : std::optional<Record>();
     if (!record) return fail(std::move(record).error());
     if (*record) found.push_back({.key = std::move(*key), .record = std::move(**record)});
+    rows->next();
   }
   KISEKI_TRY(rows->status());
   return found;
+}
+
+Result<std::vector<Row>> Reader::pending(const GoneSessions& gone, std::uint32_t rows_max) {
+  return left_by([&gone](SessionId session) { return gone.contains(session); }, Kind::pending, rows_max);
+}
+
+Result<std::vector<Row>> Reader::locks(std::uint32_t rows_max) {
+  const auto& sessions = machine_.sessions();
+  return left_by([&](SessionId session) { return sessions.is_fenced(session); }, Kind::lock, rows_max);
 }
 
 Result<Judgement> Reader::judge(const std::vector<ChunkId>& chunks) {

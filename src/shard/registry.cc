@@ -30,6 +30,7 @@ Task<Result<>> Registry::everywhere(Proposal proposal) const {
     auto answer = co_await routes_.of(*slot).port->propose(proposal, Attempt::first);
     if (!answer) co_return fail(std::move(answer).error());
     if (!answer->range.contains(*slot)) co_return fail(Errc::unavailable, "a shard is being split");
+    if (answer->type != Answer::Type::decided) co_return fail(Errc::busy, "a shard knows too many sessions");
     asked.add(KISEKI_PLANTED("5.1 a fence does not reach every shard") ? SlotRange{0, 65'535}
                                                                        : answer->range);
   }

@@ -223,6 +223,35 @@ std::string sessions_that_went() {
   return {};
 }
 
+/// Two sessions hold locks; one goes.
+std::string locks_that_stay() {
+  ShardWorld world(2);
+  auto& living = world.connect(1);
+  auto& first = world.connect(2);
+  std::vector<Key> locks;
+  for (const auto* user : {&living, &first}) {
+    for (std::size_t shard = 1; shard <= 2; ++shard) {
+      locks.push_back(lock_key(world.leaf_in(shard), InodeId(7), user->session->id()));
+      if (!create(world, living, locks.back())) return "no lock";
+    }
+  }
+  world.sweep();
+  ReadRequest request;
+  for (const auto& row : locks) request.gets.push_back({row, false});
+  const auto count = [&] {
+    const auto found = world.loop().get(living.session->read(request)).value();
+    return std::ranges::count_if(found.gets, [](const auto& got) { return got.record.has_value(); });
+  };
+  if (count() != 4) return "a lock of a living session went";
+  world.connect(2);
+  for (int i = 0; i < 3; ++i) world.sweep();
+  if (count() != 2) return "locks of a fenced session stay";
+  const auto left = world.loop().get(living.session->read(request)).value();
+  if (!left.gets[0].record || !left.gets[1].record) return "those of the other went";
+  return state_rows(world, StateType::pending) == 2 ? "" : "the index of locks is wrong";
+}
+
+TEST(Sessions, locks_go_with_their_holder) { EXPECT_EQ(locks_that_stay(), ""); }
 TEST(Sessions, that_went_are_one_row_a_shard) { EXPECT_EQ(sessions_that_went(), ""); }
 
 TEST(Sessions, who_is_gone_stays_so_in_any_order) {
@@ -262,6 +291,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, PlantedSessions,
                          ::testing::Values(Directed{"5.1 who is gone writes again", sessions_that_went},
                                            Directed{"5.1 the living are forgotten with the gone",
                                                     sessions_that_went},
+                                           Directed{"5.1 locks of fenced sessions stay", locks_that_stay},
                                            Directed{"1.8 a split loses who is gone", sessions_that_went}));
 
 }  // namespace

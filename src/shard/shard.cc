@@ -15,6 +15,8 @@ metrics::Counter entries("kiseki_shard_entries_total", "Entries applied by the s
 metrics::Counter foreseen("kiseki_shard_foreseen_total", "Proposals answered without an entry.");
 metrics::Histogram commits("kiseki_shard_commit_seconds", "From proposal to answer.");
 
+constexpr std::uint32_t locks_told = 256;
+
 /// What may grow the store. Ends of transactions and deletes make room or bind little.
 bool adds_rows(const Proposal& proposal) {
   const auto* commit = std::get_if<Commit>(&proposal.body);
@@ -227,8 +229,11 @@ Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
 }
 
 Result<Standings> Shard::standing_now() {
-  Standings standing{
-      .all = {}, .fenced = machine_->sessions().fenced(), .remains = {}, .range = machine_->range()};
+  Standings standing{.all = {},
+                     .fenced = machine_->sessions().fenced(),
+                     .remains = {},
+                     .locks = {},
+                     .range = machine_->range()};
   for (const auto& [id, prepared] : machine_->locks().all()) {
     standing.all.push_back(
         {.holder = prepared.holder, .prepared = prepared.stamp, .spaces = prepared.spaces});
@@ -236,6 +241,9 @@ Result<Standings> Shard::standing_now() {
   auto remains = remains_.look(store_, *machine_);
   if (!remains) return fail(std::move(remains).error());
   standing.remains = std::move(*remains);
+  auto locks = Reader(store_, *machine_).locks(locks_told);
+  if (!locks) return fail(std::move(locks).error());
+  standing.locks = std::move(*locks);
   return standing;
 }
 

@@ -101,6 +101,28 @@ TEST_F(SnapshotsTest, give_the_state_of_one_moment_in_bounded_pieces) {
   EXPECT_EQ(target_machine_->configuration(), source->meta().conf);
 }
 
+TEST_F(SnapshotsTest, carry_who_is_gone_and_who_is_fenced) {
+  const SessionId gone = world_.connect(2).session->id();
+  world_.connect(2);
+  world_.sweep();
+  const SessionId fenced = world_.connect(3).session->id();
+  const SessionId living = world_.connect(3).session->id();
+  auto snapshots = from();
+  auto source = snapshots.take().value();
+  const auto index = source->meta().index;
+  ASSERT_TRUE(stage(source->meta(), pieces_of(*source)));
+  auto target = into();
+  ASSERT_TRUE(world_.loop().get(target.install(index)));
+  for (int start = 0; start < 2; ++start) {
+    const auto& sessions = target_machine_->sessions();
+    EXPECT_TRUE(sessions.is_fenced(gone));
+    EXPECT_EQ(sessions.low_water(gone), ~std::uint64_t{0});
+    EXPECT_EQ(sessions.fenced(), std::vector{fenced});
+    EXPECT_FALSE(sessions.is_fenced(living));
+    target_machine_ = std::move(Machine::open(target_, id_).value());
+  }
+}
+
 TEST_F(SnapshotsTest, damaged_pieces_are_refused) {
   fill(40, 60'000);
   auto snapshots = from();

@@ -122,11 +122,14 @@ Result<std::vector<ShardId>> shards_with(kv::KvStore& store, StateType type) {
   return shards;
 }
 
-std::string pending_index_key(ShardId shard, const Key& row) {
-  std::string key = state_key(shard, StateType::pending);
-  std::string session = row.item.substr(0, sizeof(std::uint64_t));
-  session.resize(sizeof(std::uint64_t));
-  return key + session + row.encode();
+bool is_of_a_session(Kind kind) noexcept { return kind == Kind::pending || kind == Kind::lock; }
+
+std::string session_index_key(ShardId shard, const Key& row) {
+  constexpr std::size_t size = sizeof(std::uint64_t);
+  const std::size_t place = row.kind == Kind::lock ? size : 0;
+  std::string session = row.item.size() > place ? row.item.substr(place, size) : std::string();
+  session.resize(size);
+  return state_key(shard, StateType::pending) + session + row.encode();
 }
 
 kv::Range rows_of(const LeafAddress& leaf, Kind kind) {

@@ -20,6 +20,8 @@ class Reader {
   Result<PartReply> read(const PartRequest& request);
   Result<Scanned> scan(Kind kind, Stamp after, std::uint32_t rows_max);
   Result<std::vector<Row>> pending(const GoneSessions& gone, std::uint32_t rows_max);
+  /// Of sessions that are fenced here.
+  Result<std::vector<Row>> locks(std::uint32_t rows_max);
   Result<Judgement> judge(const std::vector<ChunkId>& chunks);
 
  private:
@@ -28,6 +30,8 @@ class Reader {
   Result<ReadReply::Got> get(const Get& get);
   Result<ReadReply::Scanned> scan_leaf(const Scan& scan);
   Result<Counters> counters(const LeafAddress& leaf);
+  template <class Meant>
+  Result<std::vector<Row>> left_by(Meant is_meant, Kind kind, std::uint32_t rows_max);
   Result<> scan_slot(kv::Iterator& rows, Slot slot, Kind kind, Stamp after);
   /// A transaction that changes what was read; its fate may be decided in another shard already.
   void note(const Holder* holder);

@@ -41,12 +41,13 @@ struct Standing {
   std::vector<SpaceEpoch> spaces;
 };
 
-/// All that a shard has prepared, whom it has fenced and not forgotten, some of what deleted namespaces have
-/// left, and the slots this speaks for.
+/// All that a shard has prepared, whom it has fenced and not forgotten, some of what they and deleted
+/// namespaces have left, and the slots this speaks for.
 struct Standings {
   std::vector<Standing> all;
   std::vector<SessionId> fenced;  ///< Here; by a broken lock only here.
   Remains::Some remains;
+  std::vector<Row> locks;  ///< Some of theirs.
   SlotRange range;
 };
 

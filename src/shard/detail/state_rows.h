@@ -18,7 +18,7 @@ enum class StateType : std::uint8_t {
   fence = 3,     ///< item: session that is not gone
   result = 4,    ///< item: session, sequence
   prepared = 5,  ///< item: session, sequence
-  pending = 6,   ///< item: session, the key of a pending row
+  pending = 6,   ///< item: session, the key of a pending row or a lock
   range = 7,
   rebuilt = 16,       ///< Rounds up to this epoch are not judged (reference_rows.h).
   gone = 11,          ///< The sessions of which nothing is left.
@@ -70,8 +70,10 @@ Result<raft::ConfState> decode_configuration(View bytes);
 std::string state_key(ShardId shard, StateType type);
 std::string state_key(ShardId shard, StateType type, std::uint64_t number);
 std::string state_key(ShardId shard, StateType type, TransactionId id);
-/// Index of pending rows: found by session, without a walk over all rows.
-std::string pending_index_key(ShardId shard, const Key& row);
+/// Pending rows and locks: what a session leaves behind when it goes.
+bool is_of_a_session(Kind kind) noexcept;
+/// The index of these: found by session, without a walk over all rows.
+std::string session_index_key(ShardId shard, const Key& row);
 
 /// The shards that have a row of this type.
 Result<std::vector<ShardId>> shards_with(kv::KvStore& store, StateType type);

@@ -30,6 +30,7 @@ class Sweeper {
   Task<Result<SlotRange>> sweep_shard(Route route, const GoneSessions& gone, Seen& seen);
   /// Takes away what a deleted namespace has left.
   Task<Result<>> clear(Route route, Remains::Some remains);
+  Task<Result<>> unlock(Route route, std::vector<Row> locks);
   /// Fences everywhere who is fenced somewhere, forgets of whom nothing is left.
   Task<Result<>> follow(const SessionTable& table, const Seen& seen);
   bool is_old(Stamp prepared) const;

@@ -1,6 +1,4 @@
-#include <fmt/format.h>
-
-#include "base/codec.h"
+#include "shard/detail/row_codec.h"
 #include "shard/record.h"
 
 namespace kiseki::shard {
@@ -23,11 +21,9 @@ std::string Counters::encode() const {
 }
 
 Result<Counters> Counters::decode(View bytes) {
-  Decoder in(bytes);
-  const auto found = in.integer<std::uint8_t>();
-  if (!in.failed() && found != format) {
-    return fail(Errc::wrong_format, fmt::format("counters: format {}", found));
-  }
+  auto begun = detail::begin_value(bytes, format, "counters");
+  if (!begun) return fail(std::move(begun).error());
+  Decoder& in = *begun;
   Counters counters;
   counters.entries = in.integer<std::uint64_t>();
   counters.subdirectories = in.integer<std::uint64_t>();

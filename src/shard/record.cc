@@ -1,9 +1,7 @@
 #include "shard/record.h"
 
-#include <fmt/format.h>
-
 #include "base/assert.h"
-#include "base/codec.h"
+#include "shard/detail/row_codec.h"
 
 namespace kiseki::shard {
 
@@ -176,11 +174,9 @@ std::string Record::encode() const {
 
 Result<Record> Record::decode(View bytes) {
   if (bytes.size() > size_max) return fail(Errc::corrupted, "record: too large");
-  Decoder in(bytes);
-  const auto found = in.integer<std::uint8_t>();
-  if (!in.failed() && found != format) {
-    return fail(Errc::wrong_format, fmt::format("record: format {}", found));
-  }
+  auto begun = detail::begin_value(bytes, format, "record");
+  if (!begun) return fail(std::move(begun).error());
+  Decoder& in = *begun;
   Record record;
   record.version = in.id<Stamp>();
   record.change = in.integer<std::uint64_t>();

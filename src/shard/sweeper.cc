@@ -36,7 +36,10 @@ Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& go
     KISEKI_CO_TRY(co_await resolver_.end(*route.port, one.holder));
   }
   if (!found->remains.rows.empty()) KISEKI_CO_TRY(co_await clear(route, std::move(found->remains)));
-  std::erase_if(found->locks, [&gone](const Row& row) { return !gone.contains(*lock_holder(row.key)); });
+  std::erase_if(found->locks, [&gone](const Row& row) {
+    const auto holder = lock_holder(row.key);
+    return !holder || !gone.contains(*holder);
+  });
   if (!found->locks.empty()) KISEKI_CO_TRY(co_await unlock(route, std::move(found->locks)));
   co_return found->range;
 }

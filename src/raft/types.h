@@ -78,7 +78,8 @@ enum class MessageType : std::uint8_t {
   removed =
       64,  ///< The receiver is no member as of `index`, which the sender has applied, and never will be.
   quiesce = 65,  ///< All have applied `index`: no ticks until something happens.
-  /// The sender, who has no vote, has heard no leader for long. Answered by `removed` when it is no member.
+  /// `from` has heard no leader for long. Answered by `removed` when it is no member; whoever does not lead
+  /// passes it on, once (`reject`).
   alone = 66,
 };
 

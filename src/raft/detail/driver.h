@@ -83,6 +83,7 @@ class Replica::Driver {
   bool accepts(const Message& message);
   void take_own(const Message& message);
   void tell_departed();
+  void take_question(const Message& message);
   Task<> answer_alone(NodeId node);
   void ask_for_end();
   void leave_joint();

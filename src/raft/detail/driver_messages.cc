@@ -211,6 +211,19 @@ bool Replica::Driver::accepts(const Message& message) {
   }
 }
 
+/// Whoever asks may not know who leads now: that one is told, once.
+void Replica::Driver::take_question(const Message& message) {
+  if (detail::is_member(conf(), message.from)) return;
+  if (role_ != Role::leader) {
+    if (message.reject || leader_ == 0 || leader_ == options_.node) return;
+    const Message passed{.type = message.type, .to = leader_, .from = message.from, .reject = true};
+    return services_.transport->send(options_.group, {&passed, 1});
+  }
+  if (answering_.size() < ConfState::members_max && answering_.insert(message.from).second) {
+    scope_.spawn(answer_alone(message.from));
+  }
+}
+
 /// A leader that a majority confirmed after the question knows of every member there was when it was asked.
 Task<> Replica::Driver::answer_alone(NodeId node) {
   const auto confirmed = co_await read_barrier();
@@ -221,13 +234,7 @@ Task<> Replica::Driver::answer_alone(NodeId node) {
 
 void Replica::Driver::take_own(const Message& message) {
   if (message.to != options_.node) return;
-  if (message.type == MessageType::alone) {
-    const bool may_end = role_ == Role::leader && !detail::is_member(conf(), message.from);
-    if (may_end && answering_.size() < ConfState::members_max && answering_.insert(message.from).second) {
-      scope_.spawn(answer_alone(message.from));
-    }
-    return;
-  }
+  if (message.type == MessageType::alone) return take_question(message);
   if (message.type == MessageType::removed) {
     // Who has applied as much and is a member still was told nonsense.
     const bool is_lie = message.index <= applied_ && detail::is_member(conf(), options_.node);
@@ -266,14 +273,11 @@ void Replica::Driver::tell_departed() {
                 [this](const auto& one) { return one.second.told > told_max * options_.election_ticks; });
 }
 
-/// Who has no vote never stands for election, and would not learn that its group goes on without it: left
-/// alone, it asks.
+/// Who has no vote never stands for election, and who has one stands before the members it knows, of which
+/// none may lead any more: left alone, both ask whether their group goes on without them.
 void Replica::Driver::ask_for_end() {
-  const auto holds_this = [this](const std::vector<NodeId>& nodes) {
-    return std::ranges::find(nodes, options_.node) != nodes.end();
-  };
-  if (holds_this(conf().voters) || holds_this(conf().voters_outgoing)) return;
-  if (KISEKI_PLANTED("nobody without a vote asks whether it was removed")) return;
+  if (role_ == Role::leader) silent_ticks_ = 0;
+  if (KISEKI_PLANTED("nobody who is left alone asks whether it was removed")) return;
   if (++silent_ticks_ < options_.election_ticks_max) return;
   silent_ticks_ = 0;
   auto asked = detail::members_of(conf());

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "base/planted.h"
 #include "shard/detail/session.h"
 
 namespace kiseki::shard::detail {
@@ -36,7 +35,7 @@ std::invoke_result_t<Call&, ShardPort&> GroupPort::ask(Call call) {
     }
     if (answer.error().code() == Errc::not_leader) continue;
     if (may_retry(answer.error())) favourite_ = node + 1;
-    if (!KISEKI_PLANTED("4.4 an unanswered proposal goes to another replica as the first")) co_return answer;
+    co_return answer;
   }
   co_return fail(Errc::not_leader, fmt::format("shard {}: no replica leads", shard_.value()));
 }

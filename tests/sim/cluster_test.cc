@@ -1,6 +1,9 @@
+#include "sim/cluster.h"
+
 #include <gtest/gtest.h>
 
 #include "base/logging.h"
+#include "base/planted.h"
 #include "sim/cluster_simulation.h"
 
 // Groups of 3 and 5 over the real shards of several nodes, by seed.
@@ -33,6 +36,27 @@ TEST(Cluster, the_same_seed_gives_the_same_run) {
     return trace.text();
   };
   EXPECT_EQ(trace_of(2), trace_of(2));
+}
+
+/// Whether a node whose wall clock jumps by a minute while it leads gives up every shard, and keeps none.
+bool hands_over() {
+  Trace trace(false);
+  SimulatedCluster cluster(3, 1, trace);
+  cluster.advance(std::chrono::seconds(10));
+  ClusterNode* const node = cluster.leader_of(ShardId(0));
+  if (node == nullptr) throw std::runtime_error("nobody leads");
+  node->clock().set_wall_offset(std::chrono::minutes(1));
+  cluster.advance(std::chrono::seconds(20));
+  const auto leaders = cluster.leaders();
+  return !leaders.empty() &&
+         std::ranges::none_of(leaders, [&](const auto& one) { return one.second.first == node; });
+}
+
+TEST(Cluster, a_leader_whose_clock_is_off_hands_over) {
+  EXPECT_TRUE(hands_over());
+  const planted::Fault fault("1.7 a leader whose clock is off goes on");
+  EXPECT_FALSE(hands_over());
+  EXPECT_GT(fault.met(), 0U);
 }
 
 struct PlantedFault {

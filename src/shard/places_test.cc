@@ -1,0 +1,97 @@
+#include "shard/detail/places.h"
+
+#include <gtest/gtest.h>
+
+#include "base/planted.h"
+#include "shard/detail/removal.h"
+#include "shard/testing/shard_world.h"
+#include "sim/simulated_disk.h"
+
+namespace kiseki::shard::detail {
+namespace {
+
+/// Nobody is there.
+class Silence final : public raft::Transport {
+ public:
+  void send(raft::GroupId, std::span<const raft::Message>) override {}
+  Task<Result<>> send_snapshot(raft::GroupId, const raft::Message&, raft::SnapshotSource&) override {
+    co_return fail(Errc::unavailable, "nobody is there");
+  }
+};
+
+/// One of three nodes, with replicas of the system shard and of one that has the slots 1 to 999.
+class PlacesTest : public ::testing::Test {
+ protected:
+  PlacesTest() {
+    kv::Batch batch;
+    Machine::create(batch, ShardId(0), {0, 0}, first_base({1, 2, 3}));
+    Machine::create(batch, ShardId(1), {1, 999}, first_base({1, 2, 3}));
+    EXPECT_TRUE(store_.write(batch) && store_.flush());
+    log_ = loop_.get(raft::Log::open(disk_, loop_.executor(), clock_, {.directory = "/log"})).value();
+    places_ = std::make_unique<Places>(Places::Services{.store = store_,
+                                                        .log = *log_,
+                                                        .pool = pool_,
+                                                        .cores = {{loop_.executor(), &clock_}},
+                                                        .transport = &transport_,
+                                                        .node = 1,
+                                                        .on_change = [this] { ++changes_; }});
+    EXPECT_TRUE(loop_.get(places_->open({})));
+  }
+  ~PlacesTest() override {
+    places_->close();
+    for (Place* const place : places_->all()) {
+      loop_.get(place->quiet());
+      loop_.get(place->stop());
+    }
+    loop_.get(log_->stop());
+    places_.reset();
+    log_.reset();
+    loop_.run_for(std::chrono::seconds(1));
+  }
+  /// Whether a message to the shard makes a replica of it begin.
+  bool begins(std::uint32_t shard) {
+    places_->receive(ShardId(shard), {{.type = raft::MessageType::heartbeat, .to = 1, .from = 2}}, nullptr);
+    EXPECT_TRUE(loop_.get(places_->begin_wanted(map_)));
+    return places_->find(ShardId(shard)) != nullptr;
+  }
+
+  sim::SimulatedLoop loop_;
+  sim::SimulatedClock clock_{loop_};
+  sim::SimulatedDisk disk_{clock_, 1};
+  sim::CrashableKv store_{family_count};
+  BlockingPool pool_{0};
+  Silence transport_;
+  std::unique_ptr<raft::Log> log_;
+  std::unique_ptr<Places> places_;
+  ShardMap map_;
+  int changes_ = 0;
+};
+
+TEST_F(PlacesTest, begins_what_has_slots_of_its_own_one_after_the_other) {
+  map_.add(ShardId(1), 1);
+  map_.add(ShardId(2), 1000);
+  map_.add(ShardId(3), 2000);
+  EXPECT_FALSE(begins(9)) << "no map names it";
+  EXPECT_TRUE(begins(2));
+  EXPECT_FALSE(begins(3)) << "what the snapshot of the first will bring is not known yet";
+  EXPECT_EQ(changes_, 3);
+}
+
+/// The shard here has yet to apply that split.
+TEST_F(PlacesTest, does_not_begin_what_a_shard_here_still_has) {
+  map_.add(ShardId(1), 1);
+  map_.add(ShardId(2), 500);
+  EXPECT_FALSE(begins(2));
+  const planted::Fault fault("1.8 the slots of two replicas here overlap");
+  EXPECT_TRUE(begins(2));
+}
+
+TEST_F(PlacesTest, does_not_begin_what_was_removed) {
+  map_.add(ShardId(1), 1);
+  map_.add(ShardId(2), 1000);
+  ASSERT_TRUE(remove_replica(store_, ShardId(2)));
+  EXPECT_FALSE(begins(2));
+}
+
+}  // namespace
+}  // namespace kiseki::shard::detail

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "sim/cluster_peers.h"
+#include "shard/testing/cluster_peers.h"
 #include "sim/crashable_kv.h"
 #include "sim/simulated_disk.h"
 #include "sim/simulation.h"
@@ -13,7 +13,7 @@ struct ClusterSurroundings {
   SimulatedNetwork& network;
   Trace& trace;
   std::vector<raft::NodeId> founders;
-  Exchanges exchanges{};
+  shard::Exchanges exchanges{};
 };
 
 /// A node with its disk, store and clock, which outlive any number of starts, and its end of the network.
@@ -70,8 +70,8 @@ class ClusterNode {
  private:
   /// What a start makes and the end takes; each outlives those below it.
   struct Running {
-    Running(ClusterPeers::Services services, raft::NodeId id) : peers(services, id) {}
-    ClusterPeers peers;
+    Running(shard::ClusterPeers::Services services, raft::NodeId id) : peers(services, id) {}
+    shard::ClusterPeers peers;
     std::unique_ptr<raft::Log> log;
     std::unique_ptr<shard::Node> shards;
     bool is_up = false;

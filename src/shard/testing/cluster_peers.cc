@@ -1,10 +1,10 @@
-#include "sim/cluster_peers.h"
+#include "shard/testing/cluster_peers.h"
 
 #include "base/codec.h"
 
-namespace kiseki::sim {
+namespace kiseki::shard {
 
-using shard::detail::ShardPort;
+using detail::ShardPort;
 
 namespace {
 
@@ -56,33 +56,29 @@ class ClusterPeers::RemotePort final : public ShardPort {
   RemotePort(ClusterPeers& peers, raft::NodeId node, ShardId shard)
       : peers_(peers), node_(node), shard_(shard) {}
 
-  Task<Result<shard::detail::Answer>> propose(shard::detail::Proposal proposal,
-                                              shard::detail::Attempt attempt) override {
-    return ask<shard::detail::Answer>([proposal = std::move(proposal), attempt](ShardPort& port) {
+  Task<Result<detail::Answer>> propose(detail::Proposal proposal, detail::Attempt attempt) override {
+    return ask<detail::Answer>([proposal = std::move(proposal), attempt](ShardPort& port) {
       return port.propose(proposal, attempt);
     });
   }
-  Task<Result<shard::detail::PartReply>> read(shard::detail::PartRequest part) override {
-    return ask<shard::detail::PartReply>(
-        [part = std::move(part)](ShardPort& port) { return port.read(part); });
+  Task<Result<detail::PartReply>> read(detail::PartRequest part) override {
+    return ask<detail::PartReply>([part = std::move(part)](ShardPort& port) { return port.read(part); });
   }
-  Task<Result<shard::detail::Status>> status(shard::detail::Holder holder) override {
-    return ask<shard::detail::Status>(
-        [holder = std::move(holder)](ShardPort& port) { return port.status(holder); });
+  Task<Result<detail::Status>> status(detail::Holder holder) override {
+    return ask<detail::Status>([holder = std::move(holder)](ShardPort& port) { return port.status(holder); });
   }
-  Task<Result<bool>> released(shard::detail::TransactionId id, Duration limit) override {
+  Task<Result<bool>> released(detail::TransactionId id, Duration limit) override {
     return ask<bool>([id, limit](ShardPort& port) { return port.released(id, limit); }, limit);
   }
-  Task<Result<shard::detail::Standings>> standing() override {
-    return ask<shard::detail::Standings>([](ShardPort& port) { return port.standing(); });
+  Task<Result<detail::Standings>> standing() override {
+    return ask<detail::Standings>([](ShardPort& port) { return port.standing(); });
   }
-  Task<Result<shard::detail::Scanned>> scan(shard::Kind kind, Stamp after, std::uint32_t rows_max) override {
-    return ask<shard::detail::Scanned>(
+  Task<Result<detail::Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override {
+    return ask<detail::Scanned>(
         [kind, after, rows_max](ShardPort& port) { return port.scan(kind, after, rows_max); });
   }
-  Task<Result<std::vector<shard::Row>>> pending(shard::detail::GoneSessions gone,
-                                                std::uint32_t rows_max) override {
-    return ask<std::vector<shard::Row>>(
+  Task<Result<std::vector<Row>>> pending(detail::GoneSessions gone, std::uint32_t rows_max) override {
+    return ask<std::vector<Row>>(
         [gone = std::move(gone), rows_max](ShardPort& port) { return port.pending(gone, rows_max); });
   }
   Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> sessions) override {
@@ -93,13 +89,13 @@ class ClusterPeers::RemotePort final : public ShardPort {
     return ask<std::vector<SessionId>>(
         [open = std::move(open)](ShardPort& port) { return port.silent(open); });
   }
-  Task<Result<shard::detail::Judgement>> judge(std::vector<ChunkId> chunks) override {
-    return ask<shard::detail::Judgement>(
+  Task<Result<detail::Judgement>> judge(std::vector<ChunkId> chunks) override {
+    return ask<detail::Judgement>(
         [chunks = std::move(chunks)](ShardPort& port) { return port.judge(chunks); });
   }
-  Task<Result<shard::detail::ReferenceRows::Page>> dead(ChunkId from, GcEpoch below,
-                                                        std::uint32_t rows_max) override {
-    return ask<shard::detail::ReferenceRows::Page>(
+  Task<Result<detail::ReferenceRows::Page>> dead(ChunkId from, GcEpoch below,
+                                                 std::uint32_t rows_max) override {
+    return ask<detail::ReferenceRows::Page>(
         [from, below, rows_max](ShardPort& port) { return port.dead(from, below, rows_max); });
   }
 
@@ -206,4 +202,4 @@ Task<> ClusterPeers::serve(raft::NodeId from, Exchanges::Number number, std::sha
   post(from, answer, number);
 }
 
-}  // namespace kiseki::sim
+}  // namespace kiseki::shard

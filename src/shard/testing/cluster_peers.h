@@ -7,7 +7,7 @@
 #include "shard/detail/shard_port.h"
 #include "shard/node.h"
 
-namespace kiseki::sim {
+namespace kiseki::shard {
 
 /// A call on its way from one node to another: the objects stay in this process, the network carries its
 /// number.
@@ -16,7 +16,7 @@ class Exchange {
   explicit Exchange(ShardId to) : shard(to) {}
   virtual ~Exchange() = default;
   /// On the node that is asked, whose clock this is. Null: it has no such shard.
-  virtual Task<> carry_out(shard::detail::ShardPort* port, Clock& clock) = 0;
+  virtual Task<> carry_out(detail::ShardPort* port, Clock& clock) = 0;
 
   const ShardId shard;
 };
@@ -43,10 +43,10 @@ class Exchanges {
 
 /// The other nodes of a cluster over a simulated network, with its delays, losses and cuts. A call arrives at
 /// most once, as over TCP, maybe long after its caller has given up.
-class ClusterPeers final : public shard::Peers {
+class ClusterPeers final : public Peers {
  public:
   struct Services {
-    SimulatedNetwork& network;
+    sim::SimulatedNetwork& network;
     Exchanges& exchanges;
     Clock& clock;
     Executor executor;
@@ -56,14 +56,14 @@ class ClusterPeers final : public shard::Peers {
 
   std::vector<raft::NodeId> nodes() const override { return nodes_; }
   raft::Transport& transport() override { return transport_; }
-  shard::detail::ShardPort& port(raft::NodeId node, ShardId shard) override;
+  detail::ShardPort& port(raft::NodeId node, ShardId shard) override;
   Task<Result<WallTime>> wall(raft::NodeId node) override;
 
   void set_nodes(std::vector<raft::NodeId> nodes) { nodes_ = std::move(nodes); }
   /// Begins to listen; what arrives before there is a node is lost.
   void open();
   /// Null: there is none.
-  void set_node(shard::Node* node) { here_ = node; }
+  void set_node(Node* node) { here_ = node; }
   /// Nothing comes or goes any more; calls under way end at once.
   void close();
   /// Returns when nothing is under way.
@@ -76,7 +76,7 @@ class ClusterPeers final : public shard::Peers {
   class RemotePort;
   struct Asking {
     bool is_answered = false;
-    Event over;
+    ::kiseki::Event over;
   };
 
   void take(raft::NodeId from, View bytes);
@@ -88,9 +88,9 @@ class ClusterPeers final : public shard::Peers {
   std::vector<raft::NodeId> nodes_;
   raft::SimulatedTransport transport_;
   Scope scope_;
-  shard::Node* here_ = nullptr;
+  Node* here_ = nullptr;
   std::map<Exchanges::Number, Asking*> asking_;
   std::map<std::pair<raft::NodeId, ShardId>, std::unique_ptr<RemotePort>> ports_;
 };
 
-}  // namespace kiseki::sim
+}  // namespace kiseki::shard

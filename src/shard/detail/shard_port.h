@@ -58,7 +58,7 @@ struct Scanned {
 };
 
 enum class Attempt : std::uint8_t {
-  first,  ///< No earlier copy can be under way: a refusal foreseen is final.
+  first,  ///< No other copy is under way, and none follows an answer: a refusal foreseen is final.
   again,
 };
 

@@ -72,6 +72,7 @@ Task<Result<Answer>> MortalPort::propose_once(Proposal proposal, Attempt attempt
   }
   if (weather_.rng.below(100) < weather_.duplicates) {
     late_.spawn(deliver_late(proposal, std::chrono::microseconds(weather_.rng.below(3'000'000))));
+    attempt = Attempt::again;
   }
   if (const auto delay = std::exchange(weather_.delay_next, std::nullopt)) {
     late_.spawn(deliver_late(std::move(proposal), *delay));

@@ -154,7 +154,7 @@ fs::Services Node::State::services(Station& station) {
 
 /// The device knows the garbage epoch before anybody puts anything.
 Task<Result<>> Node::State::open_collector() {
-  constexpr std::uint64_t process = 1ULL << 32;  // no station's
+  constexpr std::uint64_t process = 0xffff'ffff;  // no station's
   auto client = co_await storage.shards().connect({first().executor(), &first().clock()}, process);
   if (!client) co_return fail(std::move(client).error().in("collector"));
   collector_client = std::move(*client);

@@ -80,17 +80,7 @@ class Node::State {
       : options_(std::move(options)),
         services_(std::move(services)),
         background_(home().executor),
-        places_(
-            {.store = services_.store,
-             .log = services_.log,
-             .pool = services_.pool,
-             .cores = services_.cores,
-             .transport = services_.peers == nullptr ? nullptr : &services_.peers->transport(),
-             .node = options_.id,
-             .others = services_.peers == nullptr ? std::vector<raft::NodeId>{} : services_.peers->nodes(),
-             .on_change = [changed = changed_,
-                           executor =
-                               home().executor] { asio::post(executor, [changed] { changed->set(); }); }}),
+        places_(for_places()),
         checkpoint_(options_.log_limit, services_.store, services_.log, places_, *home().clock,
                     services_.pool) {}
 
@@ -108,6 +98,7 @@ class Node::State {
  private:
   const CoreServices& home() const { return services_.cores.front(); }
   bool is_alone() const { return services_.peers == nullptr; }
+  Places::Services for_places() const;
   /// The key space as it is known here, to this node's own shards or to those of all nodes.
   void take_routes();
   /// Tells the system shard that the sessions of this node are alive.
@@ -140,6 +131,22 @@ class Node::State {
   Checkpoint checkpoint_;
   std::unique_ptr<Sweeper> sweeper_;
 };
+
+Places::Services Node::State::for_places() const {
+  Places::Services services{.store = services_.store,
+                            .log = services_.log,
+                            .pool = services_.pool,
+                            .cores = services_.cores,
+                            .node = options_.id};
+  if (!is_alone()) {
+    services.transport = &services_.peers->transport();
+    services.others = services_.peers->nodes();
+  }
+  services.on_change = [changed = changed_, executor = home().executor] {
+    asio::post(executor, [changed] { changed->set(); });
+  };
+  return services;
+}
 
 void Node::State::take_routes() {
   std::vector<Route> routes;
@@ -304,11 +311,12 @@ Task<Result<std::unique_ptr<Client>>> Node::State::connect(CoreServices core, st
     if (each.process == process) each.session->fence();
   }
   const BootTime deadline = home().clock->now() + connect_limit;
-  auto opened = co_await Registry(*routes_).open(process_of(options_.id, process));
+  const std::uint64_t everywhere = process_of(options_.id, process);
+  auto opened = co_await Registry(*routes_).open(everywhere);
   // A majority may not be there yet. A session that was made without an answer is never heard of, and goes.
   while (!opened && may_retry(opened.error()) && home().clock->now() < deadline) {
     if (!co_await background_.sleep(*home().clock, std::chrono::milliseconds(100))) break;
-    opened = co_await Registry(*routes_).open(process_of(options_.id, process));
+    opened = co_await Registry(*routes_).open(everywhere);
   }
   if (!opened) co_return fail(opened.error());
   Session::Options options;

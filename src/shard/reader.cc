@@ -177,10 +177,9 @@ Result<std::vector<Row>> Reader::left_by(Meant is_meant, Kind kind, std::uint32_
     Decoder in(rows->key().subspan(range.from.size()));
     const auto session = in.id<SessionId>();
     if (!is_meant(session)) {
-      std::string next = range.from;
-      Encoder(next).integer(session.value() + 1);
-      if (session.value() + 1 == 0) break;
-      rows->seek(as_view(next));
+      const std::uint64_t next = session.value() + 1;
+      if (next == 0) break;
+      rows->seek(as_view(state_key(machine_.id(), StateType::pending, next)));
       continue;
     }
     auto key = Key::decode(in.rest());

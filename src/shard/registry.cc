@@ -16,8 +16,7 @@ void require_version(Transaction& transaction, const Key& key, Stamp version) {
 }  // namespace
 
 Task<Result<>> Registry::commit(Transaction transaction) const {
-  Proposal proposal{.stamp = {},
-                    .body = Commit{.id = {}, .low_water = 0, .transaction = std::move(transaction)}};
+  Proposal proposal{.stamp = {}, .body = Commit::of_node(std::move(transaction))};
   const auto answer = co_await routes_.system().port->propose(std::move(proposal), Attempt::first);
   if (!answer) co_return fail(answer.error());
   if (answer->type == Answer::Type::decided && answer->outcome.committed()) co_return Result<>{};

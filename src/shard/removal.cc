@@ -77,11 +77,9 @@ Result<> finish(kv::KvStore& store, const Marked& marked) {
 Result<> remove_replica(kv::KvStore& store, ShardId shard) {
   const auto range = range_of_shard(store, shard);
   if (!range) return fail(range.error());
-  std::string prefix;
-  Encoder(prefix).id(shard);
   const Marked marked{.shard = shard, .removed = {.range = *range}};
   kv::Batch batch;
-  batch.erase_range(family_state, range_of(prefix));
+  batch.erase_range(family_state, range_of(state_prefix(shard)));
   batch.put(family_state, state_key(shard, StateType::removed), marked.removed.encode());
   KISEKI_TRY(store.write(batch));
   return finish(store, marked);

@@ -35,6 +35,18 @@ Result<Answer> told(ShardId shard, Answer answer) {
   return fail(Errc::invalid_argument, fmt::format("shard {}: not a proposal for it", shard.value()));
 }
 
+/// The stamp of another shard that the proposal makes this one pass; none: it names none.
+Stamp shown_by(const Proposal& proposal) {
+  if (const auto* prepare = std::get_if<Prepare>(&proposal.body)) return prepare->age;
+  if (const auto* decide = std::get_if<Decide>(&proposal.body)) {
+    if (decide->verdict == Verdict::committed) return decide->floor;
+  }
+  if (const auto* resolve = std::get_if<Resolve>(&proposal.body)) {
+    if (resolve->verdict == Verdict::committed) return resolve->stamp;
+  }
+  return {};
+}
+
 std::unexpected<Error> cancelled(ShardId shard) {
   return fail(Errc::cancelled, fmt::format("shard {}: stopped", shard.value()));
 }
@@ -96,18 +108,6 @@ Stamp Shard::now() const {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
   constexpr std::int64_t ms_end = stamp_end.value() >> 16;
   return Stamp(static_cast<std::uint64_t>(std::clamp<std::int64_t>(ms, 0, ms_end)) << 16);
-}
-
-bool Shard::is_ahead(const Proposal& proposal) const {
-  Stamp shown;
-  if (const auto* prepare = std::get_if<Prepare>(&proposal.body)) shown = prepare->age;
-  if (const auto* decide = std::get_if<Decide>(&proposal.body)) {
-    if (decide->verdict == Verdict::committed) shown = decide->floor;
-  }
-  if (const auto* resolve = std::get_if<Resolve>(&proposal.body)) {
-    if (resolve->verdict == Verdict::committed) shown = resolve->stamp;
-  }
-  return horizon_.is_beyond(shown, now());
 }
 
 Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) {
@@ -184,10 +184,11 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   if (!has_room_ && adds_rows(proposal)) {
     co_return fail(Errc::no_space, "the disk of the metadata store is full");
   }
-  if (is_ahead(proposal) && !KISEKI_PLANTED("1.7 a shard follows every stamp")) {
+  proposal.stamp = now();
+  const bool is_ahead = horizon_.is_beyond(shown_by(proposal), proposal.stamp);
+  if (is_ahead && !KISEKI_PLANTED("1.7 a shard follows every stamp")) {
     co_return fail(Errc::unavailable, fmt::format("shard {}: a stamp of the future", machine_->id().value()));
   }
-  proposal.stamp = now();
   const auto position = journal_->propose(proposal.encode());
   if (!position) co_return fail(position.error());
   co_return co_await await(*position);

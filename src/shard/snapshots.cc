@@ -53,13 +53,6 @@ kv::Range slots_of(SlotRange slots) {
 
 kv::Range staged_rows(ShardId shard) { return range_of(state_key(shard, StateType::staged)); }
 
-/// Not of a snapshot: what belongs to a replica and not to its state.
-bool is_replicas_own(std::uint8_t type) {
-  return type == static_cast<std::uint8_t>(StateType::staged) ||
-         type == static_cast<std::uint8_t>(StateType::install) ||
-         type == static_cast<std::uint8_t>(StateType::rebuilt);
-}
-
 /// One state through one view of the store: state rows, then rows under leaves, then those that consumers
 /// scan. References are not sent; who takes the rows in makes them anew.
 class Source final : public raft::SnapshotSource {
@@ -71,7 +64,7 @@ class Source final : public raft::SnapshotSource {
         meta_(machine.position()),
         view_(store.snapshot()),
         writer_(shard_, meta_.index, meta_.term) {
-    begin(family_state, range_of(state_prefix()));
+    begin(family_state, range_of(state_prefix(shard_)));
   }
 
   const raft::SnapshotMeta& meta() const override { return meta_; }
@@ -83,11 +76,6 @@ class Source final : public raft::SnapshotSource {
   }
 
  private:
-  std::string state_prefix() const {
-    std::string prefix;
-    Encoder(prefix).id(shard_);
-    return prefix;
-  }
   void begin(kv::Family family, const kv::Range& range) {
     family_ = family;
     rows_ = store_.iterate(family, range, view_.get());
@@ -102,8 +90,7 @@ class Source final : public raft::SnapshotSource {
     }
     const std::size_t skipped = family_ == family_state ? sizeof(std::uint32_t) : 0;
     const View key = rows_->key().subspan(skipped);
-    const bool is_own =
-        family_ == family_state && is_replicas_own(std::to_integer<std::uint8_t>(key.front()));
+    const bool is_own = family_ == family_state && is_replicas_own(static_cast<StateType>(key.front()));
     const bool is_left_out = family_ == family_state && KISEKI_PLANTED("1.8 a snapshot without results") &&
                              key.front() == static_cast<std::byte>(StateType::result);
     if (!is_own && !is_left_out) {
@@ -201,8 +188,7 @@ class Installation {
   /// The last write: state rows, and no mark and nothing staged any more.
   Result<> put_state() {
     kv::Batch batch;
-    std::string shard;
-    Encoder(shard).id(shard_);
+    const std::string shard = state_prefix(shard_);
     const auto all = range_of(shard);
     batch.erase_range(family_state, all);
     const auto range = range_of(staged_key(shard_, family_state, {}));

@@ -47,8 +47,7 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Split& split) {
   draft.put(family_state, state_key(shard_, StateType::range), range_.encode());
   if (*taken && !KISEKI_PLANTED("1.8 a split writes over another shard")) {
     // Whose id was given out twice. What every replica does of its own shard is the same all the same.
-    draft.take_back(family_state,
-                    state_key(split.child, StateType::progress).substr(0, sizeof(std::uint32_t)));
+    draft.take_back(family_state, state_prefix(split.child));
     return Answer{};
   }
   children_.push_back(split.child);

@@ -86,9 +86,20 @@ Result<raft::ConfState> decode_configuration(View bytes) {
   return configuration;
 }
 
+bool is_replicas_own(StateType type) noexcept {
+  return type == StateType::staged || type == StateType::install || type == StateType::rebuilt ||
+         type == StateType::removed;
+}
+
+std::string state_prefix(ShardId shard) {
+  std::string prefix;
+  Encoder(prefix).id(shard);
+  return prefix;
+}
+
 std::string state_key(ShardId shard, StateType type) {
-  std::string key;
-  Encoder(key).id(shard).enumerator(type);
+  std::string key = state_prefix(shard);
+  Encoder(key).enumerator(type);
   return key;
 }
 

@@ -44,16 +44,21 @@ Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& go
   co_return found->range;
 }
 
-/// As the node itself, under the epoch of the tombstone: which nobody else's transactions pass.
+/// As the node itself; what others were first with is theirs.
+Task<Result<>> Sweeper::erase(Route route, Transaction transaction) {
+  Proposal proposal{.stamp = {}, .body = Commit::of_node(std::move(transaction))};
+  const auto answer = co_await route.port->propose(std::move(proposal), Attempt::first);
+  if (!answer) co_return fail(answer.error());
+  co_return Result<>{};
+}
+
+/// Under the epoch of the tombstone, which nobody else's transactions pass.
 Task<Result<>> Sweeper::clear(Route route, Remains::Some remains) {
   if (KISEKI_PLANTED("3.9 rows of deleted namespaces stay")) co_return Result<>{};
   Transaction transaction;
   transaction.spaces.push_back(remains.space);
   for (auto& row : remains.rows) transaction.erase(std::move(row));
-  const Commit commit{.id = {}, .low_water = 0, .transaction = std::move(transaction)};
-  const auto answer = co_await route.port->propose({.stamp = {}, .body = commit}, Attempt::first);
-  if (!answer) co_return fail(answer.error());
-  co_return Result<>{};
+  co_return co_await erase(route, std::move(transaction));
 }
 
 /// Their holders are fenced in every shard. Whoever else breaks one meanwhile is not disturbed.
@@ -64,10 +69,7 @@ Task<Result<>> Sweeper::unlock(Route route, std::vector<Row> locks) {
     transaction.require(Assert::Type::version, lock.key, lock.record.version);
     transaction.erase(std::move(lock.key));
   }
-  const Commit commit{.id = {}, .low_water = 0, .transaction = std::move(transaction)};
-  const auto answer = co_await route.port->propose({.stamp = {}, .body = commit}, Attempt::first);
-  if (!answer) co_return fail(answer.error());
-  co_return Result<>{};
+  co_return co_await erase(route, std::move(transaction));
 }
 
 Task<Result<>> Sweeper::follow(const SessionTable& table, const Seen& seen) {

@@ -179,8 +179,6 @@ bool Replica::Driver::accepts(const Message& message) {
   switch (message.type) {
     case MessageType::removed:
     case MessageType::quiesce:
-      take_own(message);
-      return false;
     case MessageType::alone:
       take_own(message);
       return false;

@@ -19,6 +19,7 @@ class Horizon {
     while (known < stamp.value() && !newest_.compare_exchange_weak(known, stamp.value())) {
     }
   }
+  /// No shard whose clock is right can have given it.
   bool is_beyond(Stamp shown, Stamp now) const noexcept {
     constexpr auto skew = std::chrono::duration_cast<std::chrono::milliseconds>(skew_max).count();
     const std::uint64_t near_now = now.value() + (static_cast<std::uint64_t>(skew) << 16);

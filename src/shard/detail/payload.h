@@ -37,6 +37,9 @@ struct Commit {
   TransactionId id;
   std::uint64_t low_water = 0;  ///< Every sequence of the session below it is finished for good.
   Transaction transaction;
+
+  /// Of the node itself, without a session.
+  static Commit of_node(Transaction transaction) { return {{}, 0, std::move(transaction)}; }
 };
 
 /// This shard's part of a transaction: checked and locked.

@@ -83,8 +83,6 @@ class Shard final : public raft::StateMachine, public ShardPort {
   std::unexpected<Error> refusal() const;
   void lose_waiters();
   Stamp now() const;
-  /// Names a stamp that no shard whose clock is right can have given.
-  bool is_ahead(const Proposal& proposal) const;
 
   std::unique_ptr<Machine> machine_;
   kv::KvStore& store_;

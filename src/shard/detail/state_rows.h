@@ -56,6 +56,9 @@ struct SlotRange {
   static Result<SlotRange> decode(View bytes);
   friend bool operator==(const SlotRange&, const SlotRange&) = default;
 };
+/// Of a replica, not of the state that all replicas of the shard have: no snapshot carries it.
+bool is_replicas_own(StateType type) noexcept;
+
 /// Every shard's log begins after one entry in the past.
 inline constexpr raft::Index first_index = 1;
 inline constexpr raft::Term first_term = 1;
@@ -67,6 +70,8 @@ inline constexpr SlotRange no_slots{.first = 1, .last = 0};
 std::string encode(const raft::ConfState& configuration);
 Result<raft::ConfState> decode_configuration(View bytes);
 
+/// What the keys of all of a shard's state rows begin with.
+std::string state_prefix(ShardId shard);
 std::string state_key(ShardId shard, StateType type);
 std::string state_key(ShardId shard, StateType type, std::uint64_t number);
 std::string state_key(ShardId shard, StateType type, TransactionId id);

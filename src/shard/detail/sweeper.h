@@ -31,6 +31,7 @@ class Sweeper {
   /// Takes away what a deleted namespace has left.
   Task<Result<>> clear(Route route, Remains::Some remains);
   Task<Result<>> unlock(Route route, std::vector<Row> locks);
+  Task<Result<>> erase(Route route, Transaction transaction);
   /// Fences everywhere who is fenced somewhere, forgets of whom nothing is left.
   Task<Result<>> follow(const SessionTable& table, const Seen& seen);
   bool is_old(Stamp prepared) const;

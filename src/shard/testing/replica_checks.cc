@@ -21,25 +21,8 @@ StateType state_type(View key) {
   return static_cast<StateType>(in.integer<std::uint8_t>());
 }
 
-/// What a replica keeps for itself alone.
 bool is_own(kv::Family family, View key) {
-  if (family != family_state) return false;
-  if (as_text(key) == NodeRow::key()) return true;
-  switch (state_type(key)) {
-    case StateType::rebuilt:
-    case StateType::staged:
-    case StateType::install:
-    case StateType::removed:
-      return true;
-    default:
-      return false;
-  }
-}
-
-std::string hex(const std::string& bytes) {
-  std::string text;
-  for (const char byte : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(byte));
-  return text;
+  return family == family_state && (as_text(key) == NodeRow::key() || is_replicas_own(state_type(key)));
 }
 
 Result<ShardMap> map_in(kv::KvStore& store) {
@@ -69,8 +52,9 @@ std::string difference(const Content& one, const Content& other) {
   for (std::size_t family = 0; family < one.size(); ++family) {
     const auto [here, there] = std::ranges::mismatch(one[family], other[family]);
     if (here == one[family].end() && there == other[family].end()) continue;
-    return fmt::format("family {} at {} and {}", family, here == one[family].end() ? "end" : hex(here->first),
-                       there == other[family].end() ? "end" : hex(there->first));
+    return fmt::format("family {} at {} and {}", family,
+                       here == one[family].end() ? "end" : to_hex(as_view(here->first)),
+                       there == other[family].end() ? "end" : to_hex(as_view(there->first)));
   }
   return {};
 }

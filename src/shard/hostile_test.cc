@@ -2,11 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "base/assert.h"
-#include "base/planted.h"
 #include "shard/testing/odd_proposals.h"
+#include "shard/testing/planting.h"
 #include "shard/testing/shard_world.h"
 #include "sim/crashable_kv.h"
-#include "sim/simulation.h"
 
 // What a node gone wrong proposes stops no shard, and makes no two replicas differ.
 
@@ -298,27 +297,10 @@ TEST(Hostile, windows_of_sessions_are_bounded) {
   EXPECT_TRUE(bench.answers(Answer::Type::decided, Resolve{{session, 300'000}, Verdict::aborted, {}}));
 }
 
-struct Planting {
-  const char* fault;
-  bool (*holds)() = nullptr;  ///< A schedule of its own; null: the simulation.
-};
-
 class PlantedHostile : public ::testing::TestWithParam<Planting> {};
 
 TEST_P(PlantedHostile, is_noticed) {
-  const auto& [name, holds] = GetParam();
-  if (holds != nullptr) EXPECT_TRUE(holds());
-  const planted::Fault fault(name);
-  if (holds != nullptr) {
-    EXPECT_FALSE(holds());
-    EXPECT_GT(fault.met(), 0U);
-    return;
-  }
-  const auto seeds = sim::seeds_until_violation(HostileSimulation(), 200);
-  EXPECT_GT(fault.met(), 0U);
-  ASSERT_TRUE(seeds) << name;
-  RecordProperty("seeds", static_cast<int>(*seeds));
-  fmt::print("{}: {} seeds\n", name, *seeds);
+  EXPECT_EQ(unnoticed(GetParam(), {.first = 0, .count = 200}, HostileSimulation()), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "shard/detail/reader.h"
+#include "shard/testing/planting.h"
 #include "shard/testing/shard_world.h"
 #include "shard/testing/transactions_simulation.h"
 
@@ -230,22 +231,10 @@ bool an_installation_is_whole() {
   return true;
 }
 
-struct Planting {
-  const char* fault;
-  bool (*holds)() = nullptr;  ///< A schedule of its own; null: the simulation.
-};
-
 class Planted : public ::testing::TestWithParam<Planting> {};
 
 TEST_P(Planted, is_noticed) {
-  const auto& [name, holds] = GetParam();
-  if (holds != nullptr) {
-    EXPECT_TRUE(holds());
-    const auto words_of = [holds](std::uint64_t) { return holds() ? "" : "a directed schedule"; };
-    EXPECT_EQ(sim::unnoticed(name, {.first = 0, .count = 1}, words_of), "");
-    return;
-  }
-  EXPECT_EQ(sim::unnoticed(name, {.first = 0, .count = 60}, TransactionsSimulation()), "");
+  EXPECT_EQ(unnoticed(GetParam(), {.first = 0, .count = 60}, TransactionsSimulation()), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -84,13 +84,6 @@ std::optional<Finding> find_violation(const Simulation& simulation, Seeds seeds)
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> seeds_until_violation(const Simulation& simulation, std::uint64_t seeds_max) {
-  for (std::uint64_t seed = 0; seed < seeds_max; ++seed) {
-    if (!run_quietly(simulation, simulation.plan(seed)).empty()) return seed + 1;
-  }
-  return std::nullopt;
-}
-
 #ifdef KISEKI_PLANTED_FAULTS
 
 std::string unnoticed(std::string_view fault, Seeds seeds,

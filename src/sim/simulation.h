@@ -71,10 +71,6 @@ struct Finding {
 /// The first seed that goes wrong; nothing when all are clean.
 std::optional<Finding> find_violation(const Simulation& simulation, Seeds seeds);
 
-/// How many seeds it took until one went wrong, without making it smaller; nothing after `seeds_max`. For
-/// planted faults.
-std::optional<std::uint64_t> seeds_until_violation(const Simulation& simulation, std::uint64_t seeds_max);
-
 /// Plants `fault`, runs seeds until one goes wrong, and prints which and how. Why the fault was not noticed;
 /// empty when it was. Only in builds that have planted faults.
 std::string unnoticed(std::string_view fault, Seeds seeds, const Simulation& simulation);

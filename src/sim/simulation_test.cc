@@ -50,8 +50,9 @@ TEST(Simulation, clean_seeds_give_nothing) {
     std::string run(const Schedule&, Trace&) const override { return {}; }
   };
   EXPECT_FALSE(find_violation(Calm(), {.first = 0, .count = 10}));
-  EXPECT_FALSE(seeds_until_violation(Calm(), 10));
-  EXPECT_TRUE(seeds_until_violation(Fragile(), 100));
+  const Seeds some{.first = 0, .count = 100};
+  EXPECT_EQ(unnoticed("sim a fault of a test", some, Calm()), "not noticed in 100 seeds, met 0 times");
+  EXPECT_NE(unnoticed("sim a fault of a test", some, Fragile()).find("without the fault"), std::string::npos);
 }
 
 TEST(Simulation, says_why_a_planted_fault_was_not_noticed) {

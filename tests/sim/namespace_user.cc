@@ -1,33 +1,14 @@
 #include "sim/namespace_user.h"
 
-#include <cstring>
 #include <fmt/format.h>
+
+#include "sim/text_source.h"
 
 namespace kiseki::sim {
 
 namespace {
 
 constexpr std::size_t size_max = 1500;
-
-/// Bytes that say what they are.
-class Text final : public fs::Source {
- public:
-  Text(std::string text, std::string etag) : text_(std::move(text)), etag_(std::move(etag)) {}
-  std::optional<Bytes> size() const override { return text_.size(); }
-  Task<Result<std::size_t>> read(MutableView into) override {
-    const std::size_t count = std::min(into.size(), text_.size() - at_);
-    std::memcpy(into.data(), text_.data() + at_, count);
-    at_ += count;
-    co_return count;
-  }
-  Result<fs::Properties> finish() override {
-    return fs::Properties{.etag = etag_, .headers = {}, .metadata = {}, .checksums = {}};
-  }
-
- private:
-  std::string text_, etag_;
-  std::size_t at_ = 0;
-};
 
 std::string words_of(const Result<>& result) {
   return result ? "ok" : std::string(name_of(result.error().code()));
@@ -68,7 +49,8 @@ std::string NamespaceUser::draw_directory() {
 
 Task<Result<>> NamespaceUser::put(fs::FileSystem& files, fs::Space space, std::string key) {
   const std::string etag = fmt::format("{:x}", rng_.next());
-  Text source(std::string(rng_.below(size_max), 'x'), etag);
+  TextSource source(std::string(rng_.below(size_max), 'x'),
+                    {.etag = etag, .headers = {}, .metadata = {}, .checksums = {}});
   model_.put(key, etag);
   const auto done = co_await files.put(space, std::move(key), source, {});
   if (!done) co_return fail(done.error());

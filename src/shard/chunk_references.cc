@@ -23,8 +23,8 @@ std::vector<ShardId> ChunkReferences::shards() const {
 Task<Result<ChunkReferences::Slots>> ChunkReferences::raise(ShardId shard, GcEpoch epoch) const {
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
-  auto answer =
-      co_await route->port->propose({.stamp = {}, .body = RaiseEpoch{.epoch = epoch}}, Attempt::first);
+  auto answer = co_await route->port->ask(
+      ProposeRequest{.proposal = {.stamp = {}, .body = RaiseEpoch{.epoch = epoch}}});
   if (!answer) co_return fail(std::move(answer).error());
   if (answer->type != Answer::Type::decided) co_return fail(Errc::unavailable, "garbage: the shard is split");
   co_return Slots{answer->range.first, answer->range.last};
@@ -34,7 +34,7 @@ Task<Result<ChunkReferences::Judgement>> ChunkReferences::judge(ShardId shard,
                                                                 std::vector<ChunkId> chunks) const {
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
-  auto reply = co_await route->port->judge(std::move(chunks));
+  auto reply = co_await route->port->ask(JudgeRequest{std::move(chunks)});
   if (!reply) co_return fail(std::move(reply).error());
   co_return Judgement{.slots = {reply->range.first, reply->range.last},
                       .epoch = reply->epoch,
@@ -45,7 +45,7 @@ Task<Result<ChunkReferences::Judgement>> ChunkReferences::judge(ShardId shard,
 Task<Result<ChunkReferences::Lost>> ChunkReferences::lost(ShardId shard, ChunkId from, GcEpoch below) const {
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
-  const auto page = co_await route->port->dead(from, below, rows_a_page);
+  const auto page = co_await route->port->ask(DeadRequest{from, below, rows_a_page});
   if (!page) co_return fail(page.error());
   Lost lost{.chunks = {}, .next = page->next};
   for (const auto& row : page->rows) {
@@ -57,8 +57,8 @@ Task<Result<ChunkReferences::Lost>> ChunkReferences::lost(ShardId shard, ChunkId
 Task<Result<>> ChunkReferences::forget(ShardId shard, std::vector<ChunkId> chunks, GcEpoch below) const {
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
-  auto answer = co_await route->port->propose(
-      {.stamp = {}, .body = Trim{.below = below, .chunks = std::move(chunks)}}, Attempt::first);
+  auto answer = co_await route->port->ask(
+      ProposeRequest{.proposal = {.stamp = {}, .body = Trim{.below = below, .chunks = std::move(chunks)}}});
   if (!answer) co_return fail(std::move(answer).error());
   co_return Result<>{};
 }

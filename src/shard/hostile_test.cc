@@ -221,7 +221,8 @@ bool no_entry_is_spent_on_what_is_not_valid() {
   for (int i = 0; i < 2; ++i) twice.erase(key(world.leaf_in(1), Kind::inode, item_of(1)));
   const auto before = world.shard(1).applied();
   const Commit commit{.id = {SessionId(1), 1}, .low_water = 0, .transaction = std::move(twice)};
-  const auto answer = world.loop().get(world.shard(1).propose({.stamp = {}, .body = commit}, Attempt::again));
+  const auto answer =
+      world.loop().get(world.shard(1).ask(ProposeRequest{{.stamp = {}, .body = commit}, Attempt::again}));
   return !answer && answer.error().code() == Errc::invalid_argument && world.shard(1).applied() == before;
 }
 
@@ -229,7 +230,8 @@ bool no_entry_is_spent_on_what_is_not_valid() {
 bool nobody_pushes_a_clock() {
   ShardWorld world(2);
   const auto propose = [&world](decltype(Proposal::body) body) {
-    return world.loop().get(world.shard(1).propose({.stamp = {}, .body = std::move(body)}, Attempt::again));
+    return world.loop().get(
+        world.shard(1).ask(ProposeRequest{{.stamp = {}, .body = std::move(body)}, Attempt::again}));
   };
   const Key row = key(world.leaf_in(1), Kind::inode, item_of(1));
   const Key elsewhere = key(world.leaf_in(2), Kind::inode, item_of(1));
@@ -256,9 +258,9 @@ TEST(Hostile, a_clock_that_is_put_back_stops_no_transactions) {
     }
     return world.loop().get(session.commit(std::move(transaction)));
   };
-  world.clock().set_wall_offset(std::chrono::hours(2));
+  world.set_wall_offset(std::chrono::hours(2));
   ASSERT_TRUE(commit({1}, 1)->committed());
-  world.clock().set_wall_offset({});
+  world.set_wall_offset({});
   for (std::uint64_t i = 2; i < 6; ++i) {
     const auto outcome =
         commit(i % 2 == 0 ? std::vector<std::size_t>{1, 2} : std::vector<std::size_t>{2, 1}, i);

@@ -81,6 +81,7 @@ class Node::State {
         services_(std::move(services)),
         background_(home().executor),
         places_(for_places()),
+        watch_(services_.peers, options_.id, *home().clock, places_.stamps()),
         checkpoint_(options_.log_limit, services_.store, services_.log, places_, *home().clock,
                     services_.pool) {}
 
@@ -91,6 +92,7 @@ class Node::State {
   std::optional<Error> failure() const { return checkpoint_.failure(); }
   Task<Result<ShardId>> split(ShardId shard, Slot first);
   Places& places() noexcept { return places_; }
+  Clocks clocks() { return {.wall = home().clock->wall(), .newest = places_.stamps().newest()}; }
   Task<> stop();
   /// Lets go of what a failed start has opened.
   Task<> abandon();
@@ -110,9 +112,9 @@ class Node::State {
   Task<> look_around();
   Task<Result<>> look_once();
   Task<Result<>> look_at_peers();
-  /// Stamps are times: while the clock here is off, others are to lead (rule 1.7).
+  /// Stamps are times: while the wall clock here is off, others are to lead (rule 1.7).
   Task<> watch_clock();
-  Task<> hand_over(Place& place, const ClockWatch& watch);
+  Task<> hand_over(Place& place);
 
   const Options options_;
   const Services services_;
@@ -120,6 +122,7 @@ class Node::State {
   std::shared_ptr<::kiseki::Event> changed_ = std::make_shared<::kiseki::Event>();
   Scope background_;
   Places places_;
+  ClockWatch watch_;
   ShardMap map_;
   std::map<ShardId, std::unique_ptr<GroupPort>> ports_;  // in a cluster
   std::unique_ptr<Routes> routes_;
@@ -200,24 +203,23 @@ Task<> Node::State::look_around() {
 }
 
 Task<> Node::State::watch_clock() {
-  ClockWatch watch(*services_.peers, options_.id, *home().clock);
-  bool was_right = true;
-  while (co_await background_.sleep(*home().clock, clock_interval)) {
-    co_await watch.look();
-    if (std::exchange(was_right, watch.is_right()) && !was_right) {
+  bool was_off = false;
+  do {
+    co_await watch_.look();
+    if (!std::exchange(was_off, watch_.is_off()) && was_off) {
       log::warning("shard",
                    "the wall clock of this node is off by more than half a second: it leads no shard");
     }
-    if (was_right || KISEKI_PLANTED("1.7 a leader whose clock is off goes on")) continue;
-    for (Place* const place : places_.all()) co_await hand_over(*place, watch);
-  }
+    if (!was_off || KISEKI_PLANTED("1.7 a leader whose clock is off goes on")) continue;
+    for (Place* const place : places_.all()) co_await hand_over(*place);
+  } while (co_await background_.sleep(*home().clock, clock_interval));
 }
 
-Task<> Node::State::hand_over(Place& place, const ClockWatch& watch) {
+Task<> Node::State::hand_over(Place& place) {
   const auto status = co_await place.status();
   if (!status.leader()) co_return;
   for (const raft::NodeId voter : status.replica.conf.voters) {
-    if (voter == options_.id || !watch.is_near(voter)) continue;
+    if (voter == options_.id || !watch_.is_near(voter)) continue;
     if (co_await place.transfer_leader(voter)) co_return;
   }
 }
@@ -267,8 +269,8 @@ Task<Result<ShardId>> Node::State::split(ShardId shard, Slot first) {
   }
   const auto child = co_await SystemMap(*routes_).allocate(map_);
   if (!child) co_return child;
-  const auto answer = co_await route->port->propose(
-      {.stamp = {}, .body = Split{.child = *child, .first = first}}, Attempt::first);
+  const auto answer = co_await route->port->ask(
+      ProposeRequest{.proposal = {.stamp = {}, .body = Split{.child = *child, .first = first}}});
   if (!answer) co_return fail(answer.error());
   if (answer->type == Answer::Type::wrong_shard) co_return fail(Errc::conflict, "split: another was first");
   if (answer->type != Answer::Type::decided) co_return fail(Errc::busy, "split: the replicas are changing");
@@ -289,6 +291,7 @@ Task<Result<>> Node::State::open() {
   auto recovered = co_await hop(services_.log.executor(), recovered_of(services_.log));
   const auto row = co_await establish(options_, services_.store, !recovered.empty(), services_.pool);
   if (!row) co_return fail(row.error());
+  if (is_alone()) co_await watch_.look();
   KISEKI_CO_TRY(co_await places_.open(std::move(recovered)));
   const auto coverage = co_await places_.coverage();
   if (is_alone() && coverage.missing()) {
@@ -302,7 +305,7 @@ Task<Result<>> Node::State::open() {
   background_.spawn(checkpoint_.run(background_));
   background_.spawn(sweep());
   background_.spawn(beat());
-  if (!is_alone()) background_.spawn(watch_clock());
+  background_.spawn(watch_clock());
   co_return Result<>{};
 }
 
@@ -402,6 +405,8 @@ Task<Result<>> Node::receive_snapshot(ShardId shard, raft::Message message, raft
   if (place == nullptr) co_return fail(Errc::not_found, "no replica of the shard is here");
   co_return co_await place->receive_snapshot(std::move(message), source);
 }
+
+Clocks Node::clocks() const { return state_->clocks(); }
 
 detail::ShardPort* Node::port(ShardId shard) const { return state_->places().port(shard); }
 

@@ -89,6 +89,8 @@ class Node {
   void receive(ShardId shard, std::vector<raft::Message> messages, FramePtr frame);
   /// A snapshot of the shard, with the message that opened the stream. `not_found` without a replica here.
   Task<Result<>> receive_snapshot(ShardId shard, raft::Message message, raft::SnapshotSource& source);
+  /// For the other nodes, which compare.
+  Clocks clocks() const;
   /// The shard as it is served to other nodes; null when there is no replica here. As long as the node.
   detail::ShardPort* port(ShardId shard) const;
 

@@ -12,6 +12,12 @@ namespace detail {
 class ShardPort;
 }
 
+/// What a node says of its time.
+struct Clocks {
+  WallTime wall;
+  Stamp newest;  ///< The shards there have come so far.
+};
+
 /// The other nodes of a cluster, as one of them reaches them. Calls come from every core; it outlives the
 /// node.
 class Peers {
@@ -25,8 +31,8 @@ class Peers {
   /// most once and ends in bounded time: `timed_out` or `unavailable` when there is no answer, `not_leader`
   /// where the node has no such shard.
   virtual detail::ShardPort& port(raft::NodeId node, ShardId shard) = 0;
-  /// The wall clock of that node, read between the call and its return.
-  virtual Task<Result<WallTime>> wall(raft::NodeId node) = 0;
+  /// What `Node::clocks` says there, read between the call and its return.
+  virtual Task<Result<Clocks>> clocks(raft::NodeId node) = 0;
 };
 
 }  // namespace kiseki::shard

@@ -55,7 +55,7 @@ Task<Result<std::unique_ptr<Place>>> Place::open(ShardId shard, std::optional<ra
   }
   const CoreServices core = services.core;
   std::unique_ptr<Place> place(new Place(
-      std::make_unique<Shard>(std::move(*machine), services.store, *core.clock, services.horizon), services));
+      std::make_unique<Shard>(std::move(*machine), services.store, *core.clock, services.stamps), services));
   raft::Replica::Options options;
   options.group = shard;
   options.node = services.node;

@@ -31,7 +31,7 @@ Task<Result<>> Places::open_place(ShardId shard, std::optional<raft::Recovered> 
                                      .log = services_.log,
                                      .pool = services_.pool,
                                      .core = services_.cores[shard.value() % services_.cores.size()],
-                                     .horizon = horizon_,
+                                     .stamps = stamps_,
                                      .on_change = services_.on_change,
                                      .transport = services_.transport,
                                      .node = services_.node,

@@ -119,10 +119,10 @@ bool a_snapshot_knows_the_results() {
   const Key row = key(world.leaf_in(1), Kind::inode, item_of(1));
   const Proposal proposal{.stamp = {},
                           .body = Commit{.id = first, .low_water = 1, .transaction = Bench::create(row)}};
-  const auto once = world.loop().get(world.shard(1).propose(proposal, Attempt::again));
+  const auto once = world.loop().get(world.shard(1).ask(ProposeRequest{proposal, Attempt::again}));
   SeededRng rng(1);
   world.change_store(rng);
-  const auto twice = world.loop().get(world.shard(1).propose(proposal, Attempt::again));
+  const auto twice = world.loop().get(world.shard(1).ask(ProposeRequest{proposal, Attempt::again}));
   return twice && twice->outcome.committed() && twice->outcome.stamp == once->outcome.stamp;
 }
 
@@ -133,9 +133,10 @@ bool unknown_means_read_again() {
   const Key two = key(world.leaf_in(2), Kind::inode, item_of(1));
   const SessionId session(70);
   Prepare left{.id = {session, 1}, .low_water = 0, .age = {}, .primary = one, .part = Bench::create(two)};
-  (void)world.loop().get(world.shard(2).propose({.stamp = {}, .body = std::move(left)}, Attempt::again));
+  (void)world.loop().get(
+      world.shard(2).ask(ProposeRequest{{.stamp = {}, .body = std::move(left)}, Attempt::again}));
   const Commit later{.id = {session, 5}, .low_water = 5, .transaction = Bench::create(one)};
-  (void)world.loop().get(world.shard(1).propose({.stamp = {}, .body = later}, Attempt::again));
+  (void)world.loop().get(world.shard(1).ask(ProposeRequest{{.stamp = {}, .body = later}, Attempt::again}));
   ReadRequest request;
   request.gets.push_back({two, false});
   return !world.loop().get(world.connect(1).session->read(std::move(request))).has_value();
@@ -184,8 +185,8 @@ bool the_older_one_gets_through() {
   const TransactionId dead{SessionId(70), 1};
   // What stands in the way was left by somebody who has died.
   Prepare left{.id = dead, .low_water = 0, .age = {}, .primary = two, .part = Bench::create(two)};
-  const auto prepared =
-      world.loop().get(world.shard(2).propose({.stamp = {}, .body = std::move(left)}, Attempt::again));
+  const auto prepared = world.loop().get(
+      world.shard(2).ask(ProposeRequest{{.stamp = {}, .body = std::move(left)}, Attempt::again}));
   KISEKI_ASSERT(prepared && prepared->type == Answer::Type::prepared);
   auto both = transaction_of_test();
   for (const auto& row : {one, two}) both.require(Type::absent, row).put(row, record_of_test("new"));

@@ -17,7 +17,7 @@ void require_version(Transaction& transaction, const Key& key, Stamp version) {
 
 Task<Result<>> Registry::commit(Transaction transaction) const {
   Proposal proposal{.stamp = {}, .body = Commit::of_node(std::move(transaction))};
-  const auto answer = co_await routes_.system().port->propose(std::move(proposal), Attempt::first);
+  const auto answer = co_await routes_.system().port->ask(ProposeRequest{.proposal = std::move(proposal)});
   if (!answer) co_return fail(answer.error());
   if (answer->type == Answer::Type::decided && answer->outcome.committed()) co_return Result<>{};
   co_return fail(Errc::conflict, "system shard: another one was first");
@@ -26,7 +26,7 @@ Task<Result<>> Registry::commit(Transaction transaction) const {
 Task<Result<>> Registry::everywhere(Proposal proposal) const {
   Coverage asked;
   while (const auto slot = asked.missing()) {
-    auto answer = co_await routes_.of(*slot).port->propose(proposal, Attempt::first);
+    auto answer = co_await routes_.of(*slot).port->ask(ProposeRequest{.proposal = proposal});
     if (!answer) co_return fail(std::move(answer).error());
     if (!answer->range.contains(*slot)) co_return fail(Errc::unavailable, "a shard is being split");
     if (answer->type != Answer::Type::decided) co_return fail(Errc::busy, "a shard knows too many sessions");
@@ -39,7 +39,7 @@ Task<Result<>> Registry::everywhere(Proposal proposal) const {
 Task<Result<SessionTable>> Registry::table() const {
   PartRequest request;
   request.scans.push_back(SessionTable::request());
-  auto reply = co_await routes_.system().port->read(std::move(request));
+  auto reply = co_await routes_.system().port->ask(std::move(request));
   if (!reply) co_return fail(std::move(reply).error());
   // A part of the table would call the others gone.
   if (reply->scans.front().more) co_return fail(Errc::too_large, "system shard: too many sessions");
@@ -76,7 +76,7 @@ Task<Result<>> Registry::fence(SessionTable::Entry entry) const {
 }
 
 Task<Result<std::vector<SessionId>>> Registry::beat(std::vector<SessionId> living) const {
-  co_return co_await routes_.system().port->beat(std::move(living));
+  co_return co_await routes_.system().port->ask(BeatRequest{std::move(living)});
 }
 
 Task<Result<std::vector<SessionTable::Entry>>> Registry::silent() const {
@@ -86,7 +86,7 @@ Task<Result<std::vector<SessionTable::Entry>>> Registry::silent() const {
                 [](const auto& entry) { return entry.row.state != SessionRow::State::open; });
   std::vector<SessionId> open;
   for (const auto& entry : known->sessions) open.push_back(entry.id);
-  const auto silent = co_await routes_.system().port->silent(std::move(open));
+  const auto silent = co_await routes_.system().port->ask(SilentRequest{std::move(open)});
   if (!silent) co_return fail(silent.error());
   std::erase_if(known->sessions, [&silent](const auto& entry) {
     return std::ranges::find(*silent, entry.id) == silent->end();

@@ -8,14 +8,14 @@ namespace kiseki::shard::detail {
 
 Task<Result<>> Resolver::resolve(ShardPort& at, Holder holder, Verdict verdict, Stamp stamp) const {
   if (&at == &primary(holder)) co_return Result<>{};
-  auto answer = co_await at.propose(
-      {.stamp = {}, .body = Resolve{.id = holder.id, .verdict = verdict, .stamp = stamp}}, Attempt::first);
+  auto answer = co_await at.ask(ProposeRequest{
+      .proposal = {.stamp = {}, .body = Resolve{.id = holder.id, .verdict = verdict, .stamp = stamp}}});
   if (!answer) co_return fail(std::move(answer).error());
   co_return Result<>{};
 }
 
 Task<Result<bool>> Resolver::carry_out(ShardPort& at, Holder holder) const {
-  const auto status = co_await primary(holder).status(holder);
+  const auto status = co_await primary(holder).ask(StatusRequest{holder});
   if (!status) co_return fail(status.error());
   switch (status->type) {
     case Status::Type::pending:
@@ -43,20 +43,16 @@ Task<Result<>> Resolver::make_way(ShardPort& at, Holder holder, std::optional<Ho
   const auto carried_out = co_await carry_out(at, holder);
   if (!carried_out) co_return fail(carried_out.error());
   if (*carried_out) co_return Result<>{};
-  const auto released = co_await at.released(holder.id, patience(holder, asking));
+  const auto released = co_await at.ask(ReleasedRequest{holder.id, patience(holder, asking)});
   if (!released) co_return fail(released.error());
   if (*released || KISEKI_PLANTED("4.3 nobody is aborted for another")) co_return Result<>{};
   co_return co_await end(at, holder);
 }
 
 Task<Result<>> Resolver::end(ShardPort& at, Holder holder) const {
-  auto answer = co_await primary(holder).propose({.stamp = {},
-                                                  .body = Decide{.id = holder.id,
-                                                                 .low_water = 0,
-                                                                 .primary = holder.primary,
-                                                                 .verdict = Verdict::aborted,
-                                                                 .floor = {}}},
-                                                 Attempt::first);
+  const Decide abort{
+      .id = holder.id, .low_water = 0, .primary = holder.primary, .verdict = Verdict::aborted, .floor = {}};
+  auto answer = co_await primary(holder).ask(ProposeRequest{.proposal = {.stamp = {}, .body = abort}});
   if (!answer) co_return fail(std::move(answer).error());
   if (answer->type != Answer::Type::decided) co_return Result<>{};
   const bool is_committed = answer->outcome.committed();

@@ -84,7 +84,7 @@ Task<Result<Answer>> Session::deliver(ShardPort& port, Proposal proposal, std::o
   auto attempt = Attempt::first;
   Duration length = pause_first;
   for (;;) {
-    auto answer = co_await port.propose(proposal, attempt);
+    auto answer = co_await port.ask(ProposeRequest{proposal, attempt});
     const bool is_late = clock().now() >= deadline;
     if (answer && answer->type == Answer::Type::blocked && !answer->holder) {
       co_return fail(Errc::corrupted, "a shard does not say who is in the way");

@@ -52,7 +52,7 @@ Task<Result<PartReply>> Session::read_part(Route route, PartRequest request) {
   const BootTime until = deadline();
   Duration length = pause_first;
   for (;;) {
-    auto reply = co_await route.port->read(request);
+    auto reply = co_await route.port->ask(request);
     if (reply && reply->undecided.empty()) co_return std::move(reply);
     if (reply) {
       const auto changed = co_await carry_out_all(route, reply->undecided);
@@ -132,7 +132,7 @@ Task<Result<std::vector<Row>>> Session::scan(ShardId shard, Kind kind, Stamp aft
   const BootTime until = deadline();
   auto route = routes_.find(shard);
   if (!route) co_return fail(Errc::not_found, "scan: no such shard");
-  auto scanned = co_await route->port->scan(kind, after, rows_max);
+  auto scanned = co_await route->port->ask(ScanRequest{kind, after, rows_max});
   if (!scanned) co_return fail(std::move(scanned).error());
   Duration length = pause_first;
   while (route->range.last > scanned->range.last) {
@@ -154,7 +154,7 @@ Task<Result<std::vector<Row>>> Session::abandoned(ShardId shard, std::uint32_t r
   if (reply->scans.front().more) co_return fail(Errc::too_large, "system shard: too many sessions");
   const auto table = SessionTable::decode(reply->scans.front().rows);
   if (!table) co_return fail(table.error());
-  co_return co_await route->port->pending(table->gone(), rows_max);
+  co_return co_await route->port->ask(PendingRequest{table->gone(), rows_max});
 }
 
 Task<Result<>> Session::cover(Coverage& coverage, Slot slot, SlotRange range, BootTime deadline) {
@@ -170,7 +170,7 @@ Task<Result<>> Session::cover(Coverage& coverage, Slot slot, SlotRange range, Bo
 Task<Result<SlotRange>> Session::drain(Route route, NamespaceId space, std::uint32_t epoch,
                                        BootTime deadline) {
   for (;;) {
-    const auto standing = co_await route.port->standing();
+    const auto standing = co_await route.port->ask(StandingRequest{});
     if (!standing) co_return fail(standing.error());
     const auto found = std::ranges::find_if(standing->all, [&](const Standing& one) {
       return std::ranges::any_of(

@@ -17,6 +17,11 @@ metrics::Histogram commits("kiseki_shard_commit_seconds", "From proposal to answ
 
 constexpr std::uint32_t locks_told = 256;
 
+template <class... Calls>
+struct Overloaded : Calls... {
+  using Calls::operator()...;
+};
+
 /// What may grow the store. Ends of transactions and deletes make room or bind little.
 bool adds_rows(const Proposal& proposal) {
   const auto* commit = std::get_if<Commit>(&proposal.body);
@@ -30,7 +35,7 @@ bool adds_rows(const Proposal& proposal) {
   return puts && !erases;
 }
 
-Result<Answer> told(ShardId shard, Answer answer) {
+Result<Reply> told(ShardId shard, Answer answer) {
   if (answer.type != Answer::Type::invalid) return answer;
   return fail(Errc::invalid_argument, fmt::format("shard {}: not a proposal for it", shard.value()));
 }
@@ -66,9 +71,9 @@ class Shard::Call {
   Shard& shard_;
 };
 
-Shard::Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, Horizon& horizon)
-    : machine_(std::move(machine)), store_(store), clock_(clock), horizon_(horizon) {
-  horizon_.pass(machine_->last());
+Shard::Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, StampClock& stamps)
+    : machine_(std::move(machine)), store_(store), clock_(clock), stamps_(stamps) {
+  stamps_.pass(machine_->last());
 }
 
 void Shard::stop() {
@@ -103,19 +108,12 @@ Task<> Shard::quiet() {
   }
 }
 
-Stamp Shard::now() const {
-  const auto since_epoch = clock_.wall().time_since_epoch();
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
-  constexpr std::int64_t ms_end = stamp_end.value() >> 16;
-  return Stamp(static_cast<std::uint64_t>(std::clamp<std::int64_t>(ms, 0, ms_end)) << 16);
-}
-
 Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) {
   const std::size_t standing = machine_->locks().all().size();
   auto answers = machine_->apply(committed, conf);
   if (!answers) return fail(std::move(answers).error().in(fmt::format("shard {}", machine_->id().value())));
   entries.add(committed.size());
-  horizon_.pass(machine_->last());
+  stamps_.pass(machine_->last());
   for (std::size_t i = 0; i < committed.size(); ++i) {
     const auto found = waiters_.find(committed[i].index);
     if (found == waiters_.end()) continue;
@@ -142,14 +140,14 @@ void Shard::leadership(raft::Role role, raft::Term) {
 
 Result<> Shard::restore(std::unique_ptr<Machine> machine) {
   machine_ = std::move(machine);
-  horizon_.pass(machine_->last());
+  stamps_.pass(machine_->last());
   remains_ = {};
   releases_.wake_all();
   if (on_change_) on_change_();
   return {};
 }
 
-Task<Result<Answer>> Shard::await(raft::Replica::Position position) {
+Task<Result<Reply>> Shard::await(raft::Replica::Position position) {
   const BootTime began = clock_.now();
   Waiter waiter{.term = position.term, .answer = {}, .replaced = false, .done = {}};
   waiters_.emplace(position.index, &waiter);
@@ -168,7 +166,14 @@ Task<Result<Answer>> Shard::await(raft::Replica::Position position) {
   co_return fail(Errc::timed_out, fmt::format("shard {}: no answer in time", machine_->id().value()));
 }
 
-Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
+Task<Result<Reply>> Shard::call(Request request) {
+  if (auto* propose = std::get_if<ProposeRequest>(&request)) return this->propose(std::move(*propose));
+  if (auto* released = std::get_if<ReleasedRequest>(&request)) return this->released(std::move(*released));
+  return newest(std::move(request));
+}
+
+Task<Result<Reply>> Shard::propose(ProposeRequest request) {
+  auto& [proposal, attempt] = request;
   if (stopped_ || removed_) co_return refusal();
   KISEKI_ASSERT(journal_ != nullptr);
   const Call call(*this);
@@ -184,9 +189,10 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   if (!has_room_ && adds_rows(proposal)) {
     co_return fail(Errc::no_space, "the disk of the metadata store is full");
   }
-  proposal.stamp = now();
-  const bool is_ahead = horizon_.is_beyond(shown_by(proposal), proposal.stamp);
-  if (is_ahead && !KISEKI_PLANTED("1.7 a shard follows every stamp")) {
+  const BootTime now = clock_.now();
+  if (KISEKI_PLANTED("1.7 stamps follow the wall clock at once")) stamps_.set(clock_.wall(), now);
+  proposal.stamp = stamps_.at(now);
+  if (stamps_.is_beyond(shown_by(proposal), now) && !KISEKI_PLANTED("1.7 a shard follows every stamp")) {
     co_return fail(Errc::unavailable, fmt::format("shard {}: a stamp of the future", machine_->id().value()));
   }
   const auto position = journal_->propose(proposal.encode());
@@ -194,33 +200,51 @@ Task<Result<Answer>> Shard::propose(Proposal proposal, Attempt attempt) {
   co_return co_await await(*position);
 }
 
-/// What `look` sees of a state that is the newest: under a lease that still holds after the look, or behind a
+/// What is seen of a state that is the newest: under a lease that still holds afterwards, or behind a
 /// barrier.
-template <class Look>
-Task<std::invoke_result_t<Look>> Shard::newest(Look look) {
+Task<Result<Reply>> Shard::newest(Request request) {
   const Call call(*this);
   if (stopped_ || removed_) co_return refusal();
   KISEKI_ASSERT(journal_ != nullptr);
   if (journal_->reads_locally()) {
-    auto seen = look();
+    auto seen = look(request);
     if (journal_->reads_locally()) co_return seen;
   }
   KISEKI_CO_TRY(co_await journal_->read_barrier());
-  co_return look();
+  co_return look(request);
 }
 
-Task<Result<PartReply>> Shard::read(PartRequest request) {
-  co_return co_await newest([&] { return Reader(store_, *machine_).read(request); });
+Result<Reply> Shard::look(const Request& request) {
+  Reader reader(store_, *machine_);
+  return std::visit(
+      Overloaded{
+          [&](const PartRequest& part) -> Result<Reply> { return reader.read(part); },
+          [&](const StatusRequest& one) -> Result<Reply> { return machine_->status(one.holder); },
+          [&](const StandingRequest&) -> Result<Reply> { return standing(); },
+          [&](const ScanRequest& one) -> Result<Reply> {
+            return reader.scan(one.kind, one.after, one.rows_max);
+          },
+          [&](const PendingRequest& one) -> Result<Reply> { return reader.pending(one.gone, one.rows_max); },
+          [&](const BeatRequest& one) -> Result<Reply> { return beat(one.living); },
+          [&](const SilentRequest& one) -> Result<Reply> {
+            return heartbeats_.silent(one.open, clock_.now());
+          },
+          [&](const JudgeRequest& one) -> Result<Reply> { return reader.judge(one.chunks); },
+          [&](const DeadRequest& one) -> Result<Reply> {
+            return ReferenceRows(store_, machine_->range()).dead(one.from, one.below, one.rows_max);
+          },
+          [](const auto&) -> Result<Reply> {
+            KISEKI_ASSERT(false);
+            return {};
+          },
+      },
+      request);
 }
 
-Task<Result<Status>> Shard::status(Holder holder) {
-  co_return co_await newest([&] { return machine_->status(holder); });
-}
-
-Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
+Task<Result<Reply>> Shard::released(ReleasedRequest request) {
   const Call call(*this);
-  const BootTime deadline = clock_.now() + limit;
-  while (machine_->locks().find(id) != nullptr) {
+  const BootTime deadline = clock_.now() + request.limit;
+  while (machine_->locks().find(request.id) != nullptr) {
     if (stopped_ || removed_) co_return refusal();
     const Duration left = deadline - clock_.now();
     if (left <= Duration::zero()) co_return false;
@@ -229,7 +253,7 @@ Task<Result<bool>> Shard::released(TransactionId id, Duration limit) {
   co_return true;
 }
 
-Result<Standings> Shard::standing_now() {
+Result<Standings> Shard::standing() {
   Standings standing{.all = {},
                      .fenced = machine_->sessions().fenced(),
                      .remains = {},
@@ -248,42 +272,12 @@ Result<Standings> Shard::standing_now() {
   return standing;
 }
 
-Task<Result<Standings>> Shard::standing() {
-  co_return co_await newest([this] { return standing_now(); });
-}
-
-Task<Result<Scanned>> Shard::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
-  co_return co_await newest([&] { return Reader(store_, *machine_).scan(kind, after, rows_max); });
-}
-
-Task<Result<std::vector<Row>>> Shard::pending(GoneSessions gone, std::uint32_t rows_max) {
-  co_return co_await newest([&] { return Reader(store_, *machine_).pending(gone, rows_max); });
-}
-
-std::vector<SessionId> Shard::beat_now(const std::vector<SessionId>& sessions) {
+std::vector<SessionId> Shard::beat(const std::vector<SessionId>& sessions) {
   heartbeats_.beat(sessions, clock_.now());
   std::vector<SessionId> fenced;
   std::ranges::copy_if(sessions, std::back_inserter(fenced),
                        [this](SessionId session) { return machine_->sessions().is_fenced(session); });
   return fenced;
-}
-
-Task<Result<std::vector<SessionId>>> Shard::beat(std::vector<SessionId> sessions) {
-  co_return co_await newest([&] { return Result<std::vector<SessionId>>(beat_now(sessions)); });
-}
-
-Task<Result<std::vector<SessionId>>> Shard::silent(std::vector<SessionId> open) {
-  co_return co_await newest(
-      [&] { return Result<std::vector<SessionId>>(heartbeats_.silent(open, clock_.now())); });
-}
-
-Task<Result<Judgement>> Shard::judge(std::vector<ChunkId> chunks) {
-  co_return co_await newest([&] { return Reader(store_, *machine_).judge(chunks); });
-}
-
-Task<Result<ReferenceRows::Page>> Shard::dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) {
-  co_return co_await newest(
-      [&] { return ReferenceRows(store_, machine_->range()).dead(from, below, rows_max); });
 }
 
 }  // namespace kiseki::shard::detail

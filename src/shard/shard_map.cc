@@ -70,7 +70,7 @@ Result<ShardMap> ShardMap::decode(const Record& record) {
 Task<Result<SystemMap::Known>> SystemMap::read() const {
   PartRequest request;
   request.gets.push_back({system_key(Kind::map, {}), false});
-  auto reply = co_await routes_.system().port->read(std::move(request));
+  auto reply = co_await routes_.system().port->ask(std::move(request));
   if (!reply) co_return fail(std::move(reply).error());
   const auto& record = reply->gets.front().record;
   if (!record) co_return Known{};

@@ -43,7 +43,9 @@ class SplitTest : public ::testing::Test {
   }
   Answer propose(std::uint32_t shard, decltype(Proposal::body) body) {
     Proposal proposal{.stamp = {}, .body = std::move(body)};
-    return world_.loop().get(world_.shard(shard).propose(std::move(proposal), Attempt::again)).value();
+    return world_.loop()
+        .get(world_.shard(shard).ask(ProposeRequest{std::move(proposal), Attempt::again}))
+        .value();
   }
   void split() {
     EXPECT_EQ(world_.split(ShardId(1), edge).type, Answer::Type::decided);
@@ -136,8 +138,8 @@ TEST_F(SplitTest, what_is_prepared_stands_on_both_sides_and_is_decided_at_the_pr
   EXPECT_NE(world_.shard(5).machine().locks().find(id), nullptr);
   // Whoever asks the parent is not told anything; only the primary's shard knows.
   const Holder holder{.id = id, .age = {}, .primary = high(1)};
-  EXPECT_EQ(world_.loop().get(world_.shard(1).status(holder)).error().code(), Errc::stale);
-  EXPECT_EQ(world_.loop().get(world_.shard(5).status(holder))->type, Status::Type::pending);
+  EXPECT_EQ(world_.loop().get(world_.shard(1).ask(StatusRequest{holder})).error().code(), Errc::stale);
+  EXPECT_EQ(world_.loop().get(world_.shard(5).ask(StatusRequest{holder}))->type, Status::Type::pending);
   const Decide decide{
       .id = id, .low_water = 0, .primary = high(1), .verdict = Verdict::committed, .floor = Stamp(1)};
   EXPECT_EQ(propose(1, decide).type, Answer::Type::wrong_shard);

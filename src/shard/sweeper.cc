@@ -27,7 +27,7 @@ bool Sweeper::is_old(Stamp prepared) const {
 }
 
 Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& gone, Seen& seen) {
-  auto found = co_await route.port->standing();
+  auto found = co_await route.port->ask(StandingRequest{});
   if (!found) co_return fail(found.error());
   seen.fenced.insert(found->fenced.begin(), found->fenced.end());
   for (const auto& one : found->all) {
@@ -47,7 +47,7 @@ Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& go
 /// As the node itself; what others were first with is theirs.
 Task<Result<>> Sweeper::erase(Route route, Transaction transaction) {
   Proposal proposal{.stamp = {}, .body = Commit::of_node(std::move(transaction))};
-  const auto answer = co_await route.port->propose(std::move(proposal), Attempt::first);
+  const auto answer = co_await route.port->ask(ProposeRequest{.proposal = std::move(proposal)});
   if (!answer) co_return fail(answer.error());
   co_return Result<>{};
 }

@@ -59,6 +59,31 @@ TEST(Cluster, a_leader_whose_clock_is_off_hands_over) {
   EXPECT_GT(fault.met(), 0U);
 }
 
+/// Whether what a leader commits just after its wall clock jumped by an hour is stamped with the hour.
+bool stamps_jump() {
+  Trace trace(false);
+  SimulatedCluster cluster(3, 1, trace);
+  cluster.advance(std::chrono::seconds(10));
+  ClusterNode* const node = cluster.leader_of(ShardId(0));
+  if (node == nullptr) throw std::runtime_error("nobody leads");
+  const auto ms_of = [](WallTime time) {
+    return static_cast<std::uint64_t>(time.time_since_epoch() / std::chrono::milliseconds(1));
+  };
+  const std::uint64_t before = ms_of(node->clock().wall());
+  node->clock().set_wall_offset(std::chrono::hours(1));
+  const auto client = cluster.loop().get(node->shards().connect(node->core(), 99));
+  if (!client) throw std::runtime_error(client.error().to_string());
+  const std::uint64_t newest = node->shards().clocks().newest.value() >> 16;
+  if (newest < before) throw std::runtime_error("nothing was committed");
+  return newest > before + 60'000;
+}
+
+TEST(Cluster, no_jump_of_the_wall_clock_gets_into_stamps) {
+  EXPECT_FALSE(stamps_jump());
+  const planted::Fault fault("1.7 stamps follow the wall clock at once");
+  EXPECT_TRUE(stamps_jump());
+}
+
 struct PlantedFault {
   std::string_view name, profile;
   std::uint64_t first = 0;  ///< The seed to begin with: no later one is needed today.

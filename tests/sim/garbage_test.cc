@@ -101,13 +101,14 @@ class SlowPort final : public MortalPort {
  public:
   SlowPort(shard::detail::ShardPort& shard, Lifeline& life, Way way)
       : MortalPort(shard, life, way.weather, way.late, way.clock), clock_(way.clock), rng_(way.rng) {}
-  Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override {
-    co_await clock_.sleep(milliseconds(rng_.below(rng_.below(3) == 0 ? 8000 : 200)));
-    co_return co_await MortalPort::judge(std::move(chunks));
-  }
-  Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) override {
-    if (rng_.below(4) == 0) co_await clock_.sleep(milliseconds(rng_.below(9000)));
-    co_return co_await MortalPort::propose(std::move(proposal), attempt);
+  Task<Result<Reply>> call(Request request) override {
+    if (std::holds_alternative<JudgeRequest>(request)) {
+      co_await clock_.sleep(milliseconds(rng_.below(rng_.below(3) == 0 ? 8000 : 200)));
+    }
+    if (std::holds_alternative<ProposeRequest>(request) && rng_.below(4) == 0) {
+      co_await clock_.sleep(milliseconds(rng_.below(9000)));
+    }
+    co_return co_await MortalPort::call(std::move(request));
   }
 
  private:
@@ -551,14 +552,16 @@ class Moving final : public MortalPort {
       : MortalPort(shard, life, way.weather, way.late, way.clock),
         before_(std::move(before)),
         is_rebuilt_(meanwhile == Meanwhile::rebuilt) {}
-  Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override {
-    if (auto before = std::exchange(before_, nullptr)) co_await before();
-    auto judgement = co_await MortalPort::judge(std::move(chunks));
-    if (is_rebuilt_) {
-      judgement->is_known = false;
-      judgement->counted.assign(judgement->counted.size(), false);
+  Task<Result<Reply>> call(Request request) override {
+    const bool judges = std::holds_alternative<JudgeRequest>(request);
+    if (judges && before_) co_await std::exchange(before_, nullptr)();
+    auto reply = co_await MortalPort::call(std::move(request));
+    if (judges && is_rebuilt_) {
+      auto& judgement = std::get<Judgement>(*reply);
+      judgement.is_known = false;
+      judgement.counted.assign(judgement.counted.size(), false);
     }
-    co_return judgement;
+    co_return reply;
   }
 
  private:

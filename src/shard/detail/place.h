@@ -23,7 +23,7 @@ class Place {
     raft::Log& log;
     BlockingPool& pool;
     CoreServices core;
-    Horizon& horizon;
+    StampClock& stamps;
     std::function<void()> on_change{};     ///< See `Shard::on_change`; on the place's core.
     raft::Transport* transport = nullptr;  ///< Null: groups of this node alone.
     raft::NodeId node = 1;

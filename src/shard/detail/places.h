@@ -28,6 +28,7 @@ class Places {
   explicit Places(Services services) : services_(std::move(services)) {}
 
   raft::NodeId node() const noexcept { return services_.node; }
+  StampClock& stamps() noexcept { return stamps_; }
   /// Everything the store has; `corrupted` when the log has groups the store does not know.
   Task<Result<>> open(std::unordered_map<raft::GroupId, raft::Recovered> recovered);
   /// Opens the children of splits, and lets go of removed replicas.
@@ -57,7 +58,7 @@ class Places {
   Task<Result<bool>> may_begin(ShardId shard, const ShardMap& map) const;
 
   Services services_;
-  Horizon horizon_;
+  StampClock stamps_;
   std::unordered_map<raft::GroupId, raft::Recovered> recovered_;  // of shards not opened yet
   mutable std::mutex mutex_;                                      // of what follows: asked from every core
   std::vector<std::unique_ptr<Place>> places_;

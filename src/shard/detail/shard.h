@@ -9,10 +9,10 @@
 #include "kv/kv_store.h"
 #include "raft/replica.h"
 #include "shard/detail/heartbeats.h"
-#include "shard/detail/horizon.h"
 #include "shard/detail/journal.h"
 #include "shard/detail/machine.h"
 #include "shard/detail/shard_port.h"
+#include "shard/detail/stamp_clock.h"
 
 namespace kiseki::shard::detail {
 
@@ -22,8 +22,8 @@ class Shard final : public raft::StateMachine, public ShardPort {
  public:
   /// A proposal not answered by then has an unknown outcome.
   static constexpr Duration answer_limit = std::chrono::seconds(30);
-  /// The horizon is that of all shards of the node.
-  Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, Horizon& horizon);
+  /// `stamps` is that of all shards of the node.
+  Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, StampClock& stamps);
 
   /// Until then nothing but `apply` is called. The journal outlives every call.
   void attach(Journal& journal) noexcept { journal_ = &journal; }
@@ -52,17 +52,7 @@ class Shard final : public raft::StateMachine, public ShardPort {
   void failed() override { stop(); }
 
   // ShardPort
-  Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) override;
-  Task<Result<PartReply>> read(PartRequest request) override;
-  Task<Result<Status>> status(Holder holder) override;
-  Task<Result<bool>> released(TransactionId id, Duration limit) override;
-  Task<Result<Standings>> standing() override;
-  Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
-  Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) override;
-  Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> sessions) override;
-  Task<Result<std::vector<SessionId>>> silent(std::vector<SessionId> open) override;
-  Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override;
-  Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) override;
+  Task<Result<Reply>> call(Request request) override;
 
  private:
   struct Waiter {
@@ -74,20 +64,21 @@ class Shard final : public raft::StateMachine, public ShardPort {
   };
   /// Counts a call that is under way.
   class Call;
-  template <class Look>
-  Task<std::invoke_result_t<Look>> newest(Look look);
-  Result<Standings> standing_now();
-  std::vector<SessionId> beat_now(const std::vector<SessionId>& sessions);
-  Task<Result<Answer>> await(raft::Replica::Position position);
+  Task<Result<Reply>> propose(ProposeRequest request);
+  Task<Result<Reply>> released(ReleasedRequest request);
+  Task<Result<Reply>> newest(Request request);
+  Result<Reply> look(const Request& request);
+  Result<Standings> standing();
+  std::vector<SessionId> beat(const std::vector<SessionId>& sessions);
+  Task<Result<Reply>> await(raft::Replica::Position position);
   /// Why calls are not served any more.
   std::unexpected<Error> refusal() const;
   void lose_waiters();
-  Stamp now() const;
 
   std::unique_ptr<Machine> machine_;
   kv::KvStore& store_;
   Clock& clock_;
-  Horizon& horizon_;
+  StampClock& stamps_;
   Journal* journal_ = nullptr;
   std::function<void()> on_change_;
   std::unordered_map<raft::Index, Waiter*> waiters_;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <algorithm>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
@@ -11,11 +11,15 @@
 
 namespace kiseki::shard::detail {
 
-/// Of one shard: rows of one moment.
-struct PartRequest {
-  std::vector<Get> gets;
-  std::vector<Scan> scans;
-  std::vector<LeafAddress> counters;
+enum class Attempt : std::uint8_t {
+  first,  ///< No other copy is under way, and none follows an answer: a refusal foreseen is final.
+  again,
+};
+
+struct ProposeRequest {
+  using Reply = Answer;
+  Proposal proposal;
+  Attempt attempt = Attempt::first;
 };
 
 struct PartReply {
@@ -26,12 +30,25 @@ struct PartReply {
   std::vector<Holder> undecided;
 };
 
-/// What a shard says of chunks, at one moment (rule 6.6).
-struct Judgement {
-  SlotRange range;
-  GcEpoch epoch;
-  bool is_known = false;
-  std::vector<bool> counted;  ///< As asked.
+/// Of one shard: rows of one moment.
+struct PartRequest {
+  using Reply = PartReply;
+  std::vector<Get> gets;
+  std::vector<Scan> scans;
+  std::vector<LeafAddress> counters;
+};
+
+/// Of the transaction whose primary is here.
+struct StatusRequest {
+  using Reply = Status;
+  Holder holder;
+};
+
+/// True when the transaction holds nothing here any more, false when `limit` passed before.
+struct ReleasedRequest {
+  using Reply = bool;
+  TransactionId id;
+  Duration limit;
 };
 
 /// A transaction that a shard has prepared.
@@ -51,42 +68,87 @@ struct Standings {
   SlotRange range;
 };
 
+struct StandingRequest {
+  using Reply = Standings;
+};
+
 /// Rows that consumers scan, and the slots these speak for.
 struct Scanned {
   std::vector<Row> rows;
   SlotRange range;
 };
 
-enum class Attempt : std::uint8_t {
-  first,  ///< No other copy is under way, and none follows an answer: a refusal foreseen is final.
-  again,
+/// Scanned rows with stamps > `after`, oldest first; all those of the last stamp. No row with a smaller stamp
+/// comes later: rows get the stamp of the entry that makes them visible (rule 1.7).
+struct ScanRequest {
+  using Reply = Scanned;
+  Kind kind;
+  Stamp after;
+  std::uint32_t rows_max;
 };
 
-/// What clients ask of a shard, wherever it is. An error leaves the outcome of a proposal unknown, but for
-/// `no_space` and `cancelled` of a first attempt, `not_leader`, and `invalid_argument` and `too_large`: what
-/// no client sends. A read of slots that lie elsewhere is `stale`.
+/// Pending rows of sessions that are gone.
+struct PendingRequest {
+  using Reply = std::vector<Row>;
+  GoneSessions gone;
+  std::uint32_t rows_max;
+};
+
+/// To the system shard's leader: these sessions are alive. Replied are those that are fenced.
+struct BeatRequest {
+  using Reply = std::vector<SessionId>;
+  std::vector<SessionId> living;
+};
+
+/// To the same: which of the open sessions have not beaten for a term?
+struct SilentRequest {
+  using Reply = std::vector<SessionId>;
+  std::vector<SessionId> open;
+};
+
+/// What a shard says of chunks, at one moment (rule 6.6).
+struct Judgement {
+  SlotRange range;
+  GcEpoch epoch;
+  bool is_known = false;
+  std::vector<bool> counted;  ///< As asked.
+};
+
+struct JudgeRequest {
+  using Reply = Judgement;
+  std::vector<ChunkId> chunks;
+};
+
+/// Chunks that lost references before `below`.
+struct DeadRequest {
+  using Reply = ReferenceRows::Page;
+  ChunkId from;
+  GcEpoch below;
+  std::uint32_t rows_max;
+};
+
+/// What may be asked of a shard, and what it replies to each.
+using Request =
+    std::variant<ProposeRequest, PartRequest, StatusRequest, ReleasedRequest, StandingRequest, ScanRequest,
+                 PendingRequest, BeatRequest, SilentRequest, JudgeRequest, DeadRequest>;
+using Reply = std::variant<Answer, PartReply, Status, bool, Standings, Scanned, std::vector<Row>,
+                           std::vector<SessionId>, Judgement, ReferenceRows::Page>;
+
+/// A shard as clients reach it, wherever it is.
 class ShardPort {
  public:
   virtual ~ShardPort() = default;
-  virtual Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) = 0;
-  virtual Task<Result<PartReply>> read(PartRequest request) = 0;
-  /// Of the transaction whose primary is here.
-  virtual Task<Result<Status>> status(Holder holder) = 0;
-  /// True when the transaction holds nothing here any more, false when `limit` passed before.
-  virtual Task<Result<bool>> released(TransactionId id, Duration limit) = 0;
-  virtual Task<Result<Standings>> standing() = 0;
-  /// Scanned rows with stamps > `after`, oldest first; all those of the last stamp. No row with a smaller
-  /// stamp comes later: rows get the stamp of the entry that makes them visible (rule 1.7).
-  virtual Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) = 0;
-  /// Pending rows of sessions that are gone.
-  virtual Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) = 0;
-  /// Of the system shard's leader: these sessions are alive. Returns those that are fenced.
-  virtual Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> sessions) = 0;
-  /// The same: which of the open sessions have not beaten for a term.
-  virtual Task<Result<std::vector<SessionId>>> silent(std::vector<SessionId> open) = 0;
-  virtual Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) = 0;
-  /// Chunks that lost references before `below`.
-  virtual Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) = 0;
+  /// The reply is of the type that the request names. An error leaves the outcome of a proposal unknown, but
+  /// for `no_space` and `cancelled` of a first attempt, `not_leader`, and `invalid_argument` and `too_large`:
+  /// what no client sends. A read of slots that lie elsewhere is `stale`.
+  virtual Task<Result<Reply>> call(Request request) = 0;
+
+  template <class Asked>
+  Task<Result<typename Asked::Reply>> ask(Asked request) {
+    auto reply = co_await call(std::move(request));
+    if (!reply) co_return fail(std::move(reply).error());
+    co_return std::get<typename Asked::Reply>(*std::move(reply));
+  }
 };
 
 }  // namespace kiseki::shard::detail

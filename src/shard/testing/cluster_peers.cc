@@ -8,44 +8,41 @@ using detail::ShardPort;
 
 namespace {
 
-constexpr std::uint8_t request = 1, answer = 2;
+constexpr std::uint8_t call_kind = 1, reply_kind = 2;
 constexpr Duration patience = std::chrono::seconds(2);
 
-template <class T>
-using Call = std::function<Task<Result<T>>(ShardPort&)>;
-
-template <class T>
-class ExchangeOf final : public Exchange {
+class PortExchange final : public Exchange {
  public:
-  ExchangeOf(ShardId shard, Call<T> call) : Exchange(shard), call_(std::move(call)) {}
+  PortExchange(ShardId shard, detail::Request request) : shard_(shard), request_(std::move(request)) {}
 
-  Task<> carry_out(ShardPort* port, Clock&) override {
+  Task<> carry_out(Node& there) override {
+    ShardPort* const port = there.port(shard_);
     if (port == nullptr) {
-      answer_ = fail(Errc::not_leader, "no replica here");
+      reply = fail(Errc::not_leader, "no replica here");
       co_return;
     }
-    answer_ = co_await call_(*port);
+    reply = co_await port->call(std::move(request_));
     // To the one who asks it is not his own end.
-    if (!*answer_ && answer_->error().code() == Errc::cancelled) {
-      answer_ = fail(Errc::unavailable, "the other node stops");
+    if (!*reply && reply->error().code() == Errc::cancelled) {
+      reply = fail(Errc::unavailable, "the other node stops");
     }
   }
-  Result<T> result() { return std::move(*answer_); }
+
+  std::optional<Result<detail::Reply>> reply;
 
  private:
-  Call<T> call_;
-  std::optional<Result<T>> answer_;
+  const ShardId shard_;
+  detail::Request request_;
 };
 
-class WallExchange final : public Exchange {
+class ClockExchange final : public Exchange {
  public:
-  WallExchange() : Exchange(ShardId(0)) {}
-  Task<> carry_out(ShardPort*, Clock& clock) override {
-    wall = clock.wall();
+  Task<> carry_out(Node& there) override {
+    clocks = there.clocks();
     co_return;
   }
 
-  WallTime wall;
+  Clocks clocks;
 };
 
 }  // namespace
@@ -56,57 +53,15 @@ class ClusterPeers::RemotePort final : public ShardPort {
   RemotePort(ClusterPeers& peers, raft::NodeId node, ShardId shard)
       : peers_(peers), node_(node), shard_(shard) {}
 
-  Task<Result<detail::Answer>> propose(detail::Proposal proposal, detail::Attempt attempt) override {
-    return ask<detail::Answer>([proposal = std::move(proposal), attempt](ShardPort& port) {
-      return port.propose(proposal, attempt);
-    });
-  }
-  Task<Result<detail::PartReply>> read(detail::PartRequest part) override {
-    return ask<detail::PartReply>([part = std::move(part)](ShardPort& port) { return port.read(part); });
-  }
-  Task<Result<detail::Status>> status(detail::Holder holder) override {
-    return ask<detail::Status>([holder = std::move(holder)](ShardPort& port) { return port.status(holder); });
-  }
-  Task<Result<bool>> released(detail::TransactionId id, Duration limit) override {
-    return ask<bool>([id, limit](ShardPort& port) { return port.released(id, limit); }, limit);
-  }
-  Task<Result<detail::Standings>> standing() override {
-    return ask<detail::Standings>([](ShardPort& port) { return port.standing(); });
-  }
-  Task<Result<detail::Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override {
-    return ask<detail::Scanned>(
-        [kind, after, rows_max](ShardPort& port) { return port.scan(kind, after, rows_max); });
-  }
-  Task<Result<std::vector<Row>>> pending(detail::GoneSessions gone, std::uint32_t rows_max) override {
-    return ask<std::vector<Row>>(
-        [gone = std::move(gone), rows_max](ShardPort& port) { return port.pending(gone, rows_max); });
-  }
-  Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> sessions) override {
-    return ask<std::vector<SessionId>>(
-        [sessions = std::move(sessions)](ShardPort& port) { return port.beat(sessions); });
-  }
-  Task<Result<std::vector<SessionId>>> silent(std::vector<SessionId> open) override {
-    return ask<std::vector<SessionId>>(
-        [open = std::move(open)](ShardPort& port) { return port.silent(open); });
-  }
-  Task<Result<detail::Judgement>> judge(std::vector<ChunkId> chunks) override {
-    return ask<detail::Judgement>(
-        [chunks = std::move(chunks)](ShardPort& port) { return port.judge(chunks); });
-  }
-  Task<Result<detail::ReferenceRows::Page>> dead(ChunkId from, GcEpoch below,
-                                                 std::uint32_t rows_max) override {
-    return ask<detail::ReferenceRows::Page>(
-        [from, below, rows_max](ShardPort& port) { return port.dead(from, below, rows_max); });
+  Task<Result<detail::Reply>> call(detail::Request request) override {
+    const auto* waits = std::get_if<detail::ReleasedRequest>(&request);
+    const Duration limit = patience + (waits != nullptr ? waits->limit : Duration::zero());
+    const auto exchange = std::make_shared<PortExchange>(shard_, std::move(request));
+    KISEKI_CO_TRY(co_await peers_.ask(node_, exchange, limit));
+    co_return std::move(*exchange->reply);
   }
 
  private:
-  template <class T>
-  Task<Result<T>> ask(Call<T> call, Duration more = {}) {
-    const auto exchange = std::make_shared<ExchangeOf<T>>(shard_, std::move(call));
-    KISEKI_CO_TRY(co_await peers_.ask(node_, exchange, patience + more));
-    co_return exchange->result();
-  }
-
   ClusterPeers& peers_;
   raft::NodeId node_;
   ShardId shard_;
@@ -125,10 +80,10 @@ ShardPort& ClusterPeers::port(raft::NodeId node, ShardId shard) {
   return *port;
 }
 
-Task<Result<WallTime>> ClusterPeers::wall(raft::NodeId node) {
-  const auto exchange = std::make_shared<WallExchange>();
+Task<Result<Clocks>> ClusterPeers::clocks(raft::NodeId node) {
+  const auto exchange = std::make_shared<ClockExchange>();
   KISEKI_CO_TRY(co_await ask(node, exchange, patience));
-  co_return exchange->wall;
+  co_return exchange->clocks;
 }
 
 void ClusterPeers::open() {
@@ -172,7 +127,7 @@ Task<Result<>> ClusterPeers::ask(raft::NodeId to, std::shared_ptr<Exchange> exch
   const auto number = services_.exchanges.add(std::move(exchange));
   Asking asking;
   asking_.emplace(number, &asking);
-  post(to, request, number);
+  post(to, call_kind, number);
   co_await asking.over.wait_for(services_.clock, limit);
   asking_.erase(number);
   if (asking.is_answered) co_return Result<>{};
@@ -184,7 +139,7 @@ void ClusterPeers::take(raft::NodeId from, View bytes) {
   Decoder in(bytes);
   const auto kind = in.integer<std::uint8_t>();
   const auto number = in.integer<Exchanges::Number>();
-  if (kind == answer) {
+  if (kind == reply_kind) {
     const auto found = asking_.find(number);
     if (found == asking_.end()) return;
     found->second->is_answered = true;
@@ -198,8 +153,8 @@ void ClusterPeers::take(raft::NodeId from, View bytes) {
 
 Task<> ClusterPeers::serve(raft::NodeId from, Exchanges::Number number, std::shared_ptr<Exchange> exchange) {
   if (here_ == nullptr) co_return;
-  co_await exchange->carry_out(here_->port(exchange->shard), services_.clock);
-  post(from, answer, number);
+  co_await exchange->carry_out(*here_);
+  post(from, reply_kind, number);
 }
 
 }  // namespace kiseki::shard

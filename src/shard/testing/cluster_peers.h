@@ -13,12 +13,9 @@ namespace kiseki::shard {
 /// number.
 class Exchange {
  public:
-  explicit Exchange(ShardId to) : shard(to) {}
   virtual ~Exchange() = default;
-  /// On the node that is asked, whose clock this is. Null: it has no such shard.
-  virtual Task<> carry_out(detail::ShardPort* port, Clock& clock) = 0;
-
-  const ShardId shard;
+  /// On the node that is asked.
+  virtual Task<> carry_out(Node& there) = 0;
 };
 
 /// Every call that has not arrived yet, of all nodes of a cluster.
@@ -57,7 +54,7 @@ class ClusterPeers final : public Peers {
   std::vector<raft::NodeId> nodes() const override { return nodes_; }
   raft::Transport& transport() override { return transport_; }
   detail::ShardPort& port(raft::NodeId node, ShardId shard) override;
-  Task<Result<WallTime>> wall(raft::NodeId node) override;
+  Task<Result<Clocks>> clocks(raft::NodeId node) override;
 
   void set_nodes(std::vector<raft::NodeId> nodes) { nodes_ = std::move(nodes); }
   /// Begins to listen; what arrives before there is a node is lost.

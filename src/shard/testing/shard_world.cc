@@ -38,8 +38,7 @@ void TinyJournal::replay() {
   }
 }
 
-template <class T>
-Task<Result<T>> MortalPort::pass(Task<Result<T>> call) {
+Task<Result<Reply>> MortalPort::pass(Task<Result<Reply>> call) {
   // A message takes a turn of the loop.
   co_await asio::post(asio::bind_executor(late_.executor(), use_task));
   const bool is_last = --life_.messages == 0;
@@ -53,11 +52,12 @@ Task<Result<T>> MortalPort::pass(Task<Result<T>> call) {
 
 Task<> MortalPort::deliver_late(Proposal proposal, Duration delay) {
   if (!co_await late_.sleep(clock_, delay)) co_return;
-  const auto ignored = co_await shard_.propose(std::move(proposal), Attempt::again);
+  const auto ignored = co_await shard_.call(ProposeRequest{std::move(proposal), Attempt::again});
   (void)ignored;
 }
 
-Task<Result<Answer>> MortalPort::propose_once(Proposal proposal, Attempt attempt) {
+Task<Result<Reply>> MortalPort::propose(ProposeRequest request) {
+  auto& [proposal, attempt] = request;
   const bool is_prepare = std::holds_alternative<Prepare>(proposal.body);
   const bool is_resolve = std::holds_alternative<Resolve>(proposal.body);
   Answer answer;
@@ -85,60 +85,39 @@ Task<Result<Answer>> MortalPort::propose_once(Proposal proposal, Attempt attempt
     late_.spawn(deliver_late(std::move(proposal), std::chrono::microseconds(weather_.rng.below(20'000))));
     co_return fail(Errc::timed_out, "the message was slow");
   }
-  auto real = co_await shard_.propose(std::move(proposal), attempt);
+  auto real = co_await shard_.call(ProposeRequest{std::move(proposal), attempt});
   if (loses_answer) co_return fail(Errc::timed_out, "the answer was lost");
   co_return real;
 }
 
-Task<Result<Answer>> MortalPort::propose(Proposal proposal, Attempt attempt) {
-  return pass(propose_once(std::move(proposal), attempt));
-}
-
-Task<Result<PartReply>> MortalPort::read(PartRequest request) {
-  auto reply = co_await pass(shard_.read(std::move(request)));
-  if (reply && weather_.lie == Lie::forget_undecided) reply->undecided.clear();
+Task<Result<Reply>> MortalPort::call(Request request) {
+  if (auto* proposed = std::get_if<ProposeRequest>(&request)) {
+    co_return co_await pass(propose(std::move(*proposed)));
+  }
+  auto reply = co_await pass(shard_.call(std::move(request)));
+  if (!reply) co_return reply;
+  if (auto* part = std::get_if<PartReply>(&*reply)) {
+    if (weather_.lie == Lie::forget_undecided) part->undecided.clear();
+  }
+  if (auto* status = std::get_if<Status>(&*reply)) tell(*status);
   co_return reply;
 }
 
-Task<Result<Status>> MortalPort::status(Holder holder) {
-  auto status = co_await pass(shard_.status(std::move(holder)));
-  if (!status || status->type != Status::Type::pending) co_return status;
-  if (weather_.lie == Lie::call_pending_aborted) status->type = Status::Type::aborted;
+void MortalPort::tell(Status& status) const {
+  if (status.type != Status::Type::pending) return;
+  if (weather_.lie == Lie::call_pending_aborted) status.type = Status::Type::aborted;
   if (weather_.lie == Lie::call_pending_committed) {
     const auto now = std::chrono::floor<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
     // After every prepare.
     const Stamp stamp(static_cast<std::uint64_t>(now.count() + 1) << 16);
     status = Status{.type = Status::Type::committed, .stamp = stamp};
   }
-  co_return status;
-}
-
-Task<Result<bool>> MortalPort::released(TransactionId id, Duration limit) {
-  return pass(shard_.released(id, limit));
-}
-Task<Result<Standings>> MortalPort::standing() { return pass(shard_.standing()); }
-Task<Result<Scanned>> MortalPort::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
-  return pass(shard_.scan(kind, after, rows_max));
-}
-Task<Result<std::vector<Row>>> MortalPort::pending(GoneSessions gone, std::uint32_t rows_max) {
-  return pass(shard_.pending(std::move(gone), rows_max));
-}
-Task<Result<std::vector<SessionId>>> MortalPort::beat(std::vector<SessionId> sessions) {
-  return pass(shard_.beat(std::move(sessions)));
-}
-Task<Result<std::vector<SessionId>>> MortalPort::silent(std::vector<SessionId> open) {
-  return pass(shard_.silent(std::move(open)));
-}
-Task<Result<Judgement>> MortalPort::judge(std::vector<ChunkId> chunks) {
-  return pass(shard_.judge(std::move(chunks)));
-}
-Task<Result<ReferenceRows::Page>> MortalPort::dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) {
-  return pass(shard_.dead(from, below, rows_max));
 }
 
 ShardWorld::ShardWorld(std::uint32_t data_shards) : next_child_(data_shards + 1) {
   kv::Batch batch;
   const auto ranges = ranges_of(data_shards);
+  set_wall_offset({});
   for (std::uint32_t i = 0; i < ranges.size(); ++i) {
     Machine::create(batch, ShardId(i), ranges[i], first_base());
   }
@@ -147,6 +126,11 @@ ShardWorld::ShardWorld(std::uint32_t data_shards) : next_child_(data_shards + 1)
 }
 
 ShardWorld::~ShardWorld() { end(); }
+
+void ShardWorld::set_wall_offset(Duration offset) {
+  clock_.set_wall_offset(offset);
+  stamps_.set(clock_.wall(), clock_.now());
+}
 
 void ShardWorld::start() {
   late_ = std::make_unique<Scope>(loop_.executor());
@@ -159,7 +143,7 @@ void ShardWorld::open(ShardId id) {
   auto machine = Machine::open(*store_, id);
   KISEKI_ASSERT(machine.has_value());
   auto one = std::make_unique<OneShard>();
-  one->shard = std::make_unique<Shard>(std::move(*machine), *store_, clock_, horizon_);
+  one->shard = std::make_unique<Shard>(std::move(*machine), *store_, clock_, stamps_);
   one->journal = std::make_unique<TinyJournal>(logs_[id], *one->shard, loop_.executor());
   one->journal->replay();
   one->shard->attach(*one->journal);
@@ -210,7 +194,7 @@ void ShardWorld::take_routes(MortalSession& session) {
 Answer ShardWorld::split(ShardId shard, Slot first) {
   const ShardId child(next_child_++);
   Proposal proposal{.stamp = {}, .body = Split{.child = child, .first = first}};
-  auto answer = loop_.get(shards_.at(shard)->shard->propose(std::move(proposal), Attempt::again));
+  auto answer = loop_.get(shards_.at(shard)->shard->ask(ProposeRequest{std::move(proposal), Attempt::again}));
   if (!answer) throw std::runtime_error(answer.error().to_string());
   return std::move(*answer);
 }

@@ -81,23 +81,13 @@ class MortalPort : public ShardPort {
  public:
   MortalPort(ShardPort& shard, Lifeline& life, Weather& weather, Scope& late, Clock& clock)
       : shard_(shard), life_(life), weather_(weather), late_(late), clock_(clock) {}
-  Task<Result<Answer>> propose(Proposal proposal, Attempt attempt) override;
-  Task<Result<PartReply>> read(PartRequest request) override;
-  Task<Result<Status>> status(Holder holder) override;
-  Task<Result<bool>> released(TransactionId id, Duration limit) override;
-  Task<Result<Standings>> standing() override;
-  Task<Result<Scanned>> scan(Kind kind, Stamp after, std::uint32_t rows_max) override;
-  Task<Result<std::vector<Row>>> pending(GoneSessions gone, std::uint32_t rows_max) override;
-  Task<Result<std::vector<SessionId>>> beat(std::vector<SessionId> sessions) override;
-  Task<Result<std::vector<SessionId>>> silent(std::vector<SessionId> open) override;
-  Task<Result<Judgement>> judge(std::vector<ChunkId> chunks) override;
-  Task<Result<ReferenceRows::Page>> dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) override;
+  Task<Result<Reply>> call(Request request) override;
 
  private:
-  template <class T>
-  Task<Result<T>> pass(Task<Result<T>> call);
+  Task<Result<Reply>> pass(Task<Result<Reply>> call);
   Task<> deliver_late(Proposal proposal, Duration delay);
-  Task<Result<Answer>> propose_once(Proposal proposal, Attempt attempt);
+  Task<Result<Reply>> propose(ProposeRequest request);
+  void tell(Status& status) const;
 
   ShardPort& shard_;
   Lifeline& life_;
@@ -122,6 +112,8 @@ class ShardWorld {
   Weather& weather() noexcept { return weather_; }
   sim::SimulatedLoop& loop() noexcept { return loop_; }
   sim::SimulatedClock& clock() noexcept { return clock_; }
+  /// As after a look at the clocks of others, which agree.
+  void set_wall_offset(Duration offset);
   sim::CrashableKv& store() noexcept { return *store_; }
   const Routes& routes() const noexcept { return *routes_; }
   Shard& shard(std::size_t id) { return *shards_.at(ShardId(static_cast<std::uint32_t>(id)))->shard; }
@@ -163,7 +155,7 @@ class ShardWorld {
 
   sim::SimulatedLoop loop_;
   sim::SimulatedClock clock_{loop_};
-  Horizon horizon_;
+  StampClock stamps_;
   Weather weather_;
   std::unique_ptr<Scope> late_;  // messages on their way twice
   std::unique_ptr<sim::CrashableKv> store_ = std::make_unique<sim::CrashableKv>(family_count);

@@ -47,7 +47,7 @@ Seeds Seeds::from_environment(std::uint64_t count_otherwise) {
 
 std::string Finding::to_string() const {
   std::string text =
-      fmt::format("KISEKI_SEED={}: {}\n{} steps remain:\n", schedule.seed, words, schedule.steps.size());
+      fmt::format("--seed {}: {}\n{} steps remain:\n", schedule.seed, words, schedule.steps.size());
   for (const Step& step : schedule.steps) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(step.at).count();
     text += fmt::format("  at {} us: {} {}\n", us, step.what, step.argument);

@@ -40,7 +40,7 @@ TEST(Simulation, a_failing_seed_is_found_and_made_small) {
   ASSERT_EQ(finding->schedule.steps.size(), 2U);
   EXPECT_EQ(finding->schedule.steps[0].what, "bad");
   EXPECT_EQ(finding->schedule.steps[1].what, "worse");
-  EXPECT_NE(finding->to_string().find("KISEKI_SEED="), std::string::npos);
+  EXPECT_NE(finding->to_string().find("--seed "), std::string::npos);
   EXPECT_NE(finding->trace.find("worse"), std::string::npos);
 }
 

@@ -1,12 +1,10 @@
 #include "fs/detail/stored_object.h"
-#include "fs/testing/memory_world.h"
+#include "fs/testing/stored_bodies.h"
 
 namespace kiseki::fs::detail {
 namespace {
 
-constexpr Bytes paged_size = 9 * 4_MiB;  // more references than an entry holds
-
-class CopyTest : public testing::Test {
+class CopyTest : public StoredBodies {
  public:
   Result<Attributes> put(NamespaceId into, std::string name, std::uint64_t seed, Bytes size) {
     PatternSource source(seed, size);
@@ -27,29 +25,9 @@ class CopyTest : public testing::Test {
   }
 
   void expect(NamespaceId in, std::string name, std::uint64_t seed, Bytes size) {
-    auto object = gateway.get(gateway.objects.open(in, std::move(name)));
-    ASSERT_TRUE(object) << object.error().to_string();
-    ASSERT_EQ((*object)->attributes().size, size);
-    for (Bytes at = 0; at < size;) {
-      auto bytes = gateway.get((*object)->read(at, size - at));
-      ASSERT_TRUE(bytes) << bytes.error().to_string();
-      ASSERT_TRUE(PatternSource::matches(seed, at, bytes->view())) << at;
-      at += bytes->size();
-    }
+    expect_object(gateway, in, std::move(name), {{seed, size}});
   }
 
-  void expect_rows(std::size_t inline_rows, std::size_t pages) {
-    Gateway sweeping(world);
-    EXPECT_TRUE(sweeping.get(sweeping.sweeper.sweep_once()));
-    EXPECT_EQ(world.shards.count(shard::Kind::inline_data), inline_rows);
-    EXPECT_EQ(world.shards.count(shard::Kind::map_page), pages);
-    EXPECT_EQ(world.shards.count(shard::Kind::garbage), 0U);
-    EXPECT_EQ(world.shards.count(shard::Kind::pending), 0U);
-  }
-
-  MemoryWorld world;
-  Gateway gateway{world};
-  NamespaceId space = gateway.make_space("bucket");
   NamespaceId other = gateway.make_space("other");
 };
 

@@ -1,15 +1,14 @@
 #include "fs/detail/objects.h"
 
 #include "base/planted.h"
-#include "fs/testing/memory_world.h"
+#include "fs/testing/stored_bodies.h"
 
 namespace kiseki::fs::detail {
 namespace {
 
-constexpr Bytes paged_size = 9 * 4_MiB;  // more references than an entry holds
 constexpr std::string_view key = "photos/2026/november.raw";
 
-class ObjectsTest : public testing::Test {
+class ObjectsTest : public StoredBodies {
  public:
   Result<Attributes> put(Gateway& on, std::string name, std::uint64_t seed, Bytes size,
                          Condition condition = {}) {
@@ -20,38 +19,12 @@ class ObjectsTest : public testing::Test {
     return put(gateway, std::move(name), seed, size);
   }
 
-  /// The whole object is the pattern of `seed`.
   void expect(Gateway& on, std::string name, std::uint64_t seed, Bytes size) {
-    auto object = on.get(on.objects.open(space, std::move(name)));
-    ASSERT_TRUE(object) << object.error().to_string();
-    ASSERT_EQ((*object)->attributes().size, size);
-    Bytes at = 0;
-    while (at < size) {
-      auto bytes = on.get((*object)->read(at, size - at));
-      ASSERT_TRUE(bytes) << bytes.error().to_string();
-      ASSERT_GT(bytes->size(), 0U);
-      ASSERT_TRUE(PatternSource::matches(seed, at, bytes->view())) << at;
-      at += bytes->size();
-    }
-    EXPECT_EQ(on.get((*object)->read(size, 1)).error().code(), Errc::out_of_range);
+    expect_object(on, space, std::move(name), {{seed, size}});
   }
   void expect(std::string name, std::uint64_t seed, Bytes size) {
     expect(gateway, std::move(name), seed, size);
   }
-
-  /// Sweeps, and looks at what is left besides entries.
-  void expect_rows(std::size_t inline_rows, std::size_t pages) {
-    Gateway sweeping(world);
-    EXPECT_TRUE(sweeping.get(sweeping.sweeper.sweep_once()));
-    EXPECT_EQ(world.shards.count(shard::Kind::inline_data), inline_rows);
-    EXPECT_EQ(world.shards.count(shard::Kind::map_page), pages);
-    EXPECT_EQ(world.shards.count(shard::Kind::garbage), 0U);
-    EXPECT_EQ(world.shards.count(shard::Kind::pending), 0U);
-  }
-
-  MemoryWorld world;
-  Gateway gateway{world};
-  NamespaceId space = gateway.make_space("bucket");
 };
 
 class ObjectSizes : public ObjectsTest, public testing::WithParamInterface<Bytes> {};

@@ -1,11 +1,11 @@
 #include "fs/detail/uploads.h"
 
-#include "fs/testing/memory_world.h"
+#include "fs/testing/stored_bodies.h"
 
 namespace kiseki::fs::detail {
 namespace {
 
-class UploadsTest : public testing::Test {
+class UploadsTest : public StoredBodies {
  public:
   static constexpr const char* key = "films/one.mkv";
 
@@ -37,38 +37,14 @@ class UploadsTest : public testing::Test {
     return complete(gateway, upload, std::move(parts), std::move(condition));
   }
 
-  /// The object is the patterns, one after the other.
-  void expect(const std::vector<std::pair<std::uint64_t, Bytes>>& parts) {
-    auto object = gateway.get(gateway.objects.open(space, key));
-    ASSERT_TRUE(object) << object.error().to_string();
-    Bytes start = 0;
-    for (const auto& [seed, size] : parts) {
-      for (Bytes at = 0; at < size;) {
-        auto bytes = gateway.get((*object)->read(start + at, size - at));
-        ASSERT_TRUE(bytes) << bytes.error().to_string();
-        ASSERT_TRUE(PatternSource::matches(seed, at, bytes->view())) << seed << " " << at;
-        at += bytes->size();
-      }
-      start += size;
-    }
-    EXPECT_EQ((*object)->attributes().size, start);
-  }
-
+  void expect(const std::vector<Pattern>& parts) { expect_object(gateway, space, key, parts); }
   void expect_rows(std::size_t uploads, std::size_t parts, std::size_t pages) {
-    Gateway sweeping(world);
-    EXPECT_TRUE(sweeping.get(sweeping.sweeper.sweep_once()));
-    EXPECT_EQ(world.shards.count(shard::Kind::upload), uploads);
-    EXPECT_EQ(world.shards.count(shard::Kind::part), parts);
-    EXPECT_EQ(world.shards.count(shard::Kind::map_page), pages);
-    EXPECT_EQ(world.shards.count(shard::Kind::garbage), 0U);
-    EXPECT_EQ(world.shards.count(shard::Kind::pending), 0U);
+    StoredBodies::expect_rows(
+        {{shard::Kind::upload, uploads}, {shard::Kind::part, parts}, {shard::Kind::map_page, pages}});
     const auto listed = gateway.get(gateway.uploads.list(space, "", "", "", 1000));
     EXPECT_EQ(listed->size(), uploads);
   }
 
-  MemoryWorld world;
-  Gateway gateway{world};
-  NamespaceId space = gateway.make_space("bucket");
   Uploads few_references{gateway.tree, gateway.store, 2};
 };
 
@@ -93,7 +69,7 @@ TEST_F(UploadsTest, put_parts_together_without_moving_them) {
 TEST_F(UploadsTest, of_many_parts_make_pages) {
   const std::string upload = create();
   std::vector<CompletePart> parts;
-  std::vector<std::pair<std::uint64_t, Bytes>> patterns;
+  std::vector<Pattern> patterns;
   for (std::uint32_t number = 40; number > 0; --number) {
     ASSERT_TRUE(part(upload, number, number, 5_MiB));
     parts.insert(parts.begin(), listed(number, number, 5_MiB));
@@ -286,7 +262,7 @@ TEST_F(UploadsTest, a_crash_after_any_commit_of_a_completion_can_be_repeated) {
       ASSERT_TRUE(gateway.get(gateway.objects.put(space, key, old, {})));
       const std::string upload = create();
       std::vector<CompletePart> parts;
-      std::vector<std::pair<std::uint64_t, Bytes>> patterns;
+      std::vector<Pattern> patterns;
       for (std::uint32_t number = 1; number <= 5; ++number) {
         ASSERT_TRUE(part(upload, number, number, 6_MiB));
         parts.push_back(listed(number, number, 6_MiB));

@@ -196,7 +196,8 @@ Task<Result<bool>> Coordinator::resolve_once() {
     std::erase_if(left, [&reached](Slot slot) { return reached->contains(slot); });
     std::erase_if(owed_, [&reached](Slot slot) { return reached->contains(slot); });
   }
-  co_return owed_.empty();
+  const bool is_resolved = owed_.empty();
+  co_return is_resolved;
 }
 
 Task<bool> Coordinator::resolve(BootTime until) {

@@ -65,7 +65,7 @@ Result<> Sessions::load(kv::KvStore& store) {
     auto kept = Kept::decode(rows->value());
     if (!kept) return fail(std::move(kept).error());
     session.low_water = std::max(session.low_water, kept->low_water);
-    session.results.emplace(sequence, std::move(*kept));
+    session.results.emplace(sequence, *kept);
   }
   return rows->status();
 }
@@ -144,7 +144,7 @@ void Sessions::keep(Draft& draft, TransactionId id, std::uint64_t low_water, Kep
   if (id.sequence < session.low_water + early) return;
   kept.low_water = session.low_water;
   draft.put(family_state, state_key(shard_, StateType::result, id), kept.encode());
-  session.results.insert_or_assign(id.sequence, std::move(kept));
+  session.results.insert_or_assign(id.sequence, kept);
 }
 
 void Sessions::fence(Draft& draft, SessionId session) {

@@ -168,7 +168,7 @@ Task<Result<Reply>> Shard::await(raft::Replica::Position position) {
 
 Task<Result<Reply>> Shard::call(Request request) {
   if (auto* propose = std::get_if<ProposeRequest>(&request)) return this->propose(std::move(*propose));
-  if (auto* released = std::get_if<ReleasedRequest>(&request)) return this->released(std::move(*released));
+  if (auto* released = std::get_if<ReleasedRequest>(&request)) return this->released(*released);
   return newest(std::move(request));
 }
 

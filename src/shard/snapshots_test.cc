@@ -133,7 +133,8 @@ TEST_F(SnapshotsTest, damaged_pieces_are_refused) {
   for (int i = 0; i < 200; ++i) {
     auto bad = pieces;
     auto& piece = bad[rng.below(bad.size())];
-    piece[rng.below(piece.size())] ^= static_cast<char>(1 << rng.below(8));
+    char& byte = piece[rng.below(piece.size())];
+    byte = static_cast<char>(static_cast<unsigned char>(byte) ^ 1U << rng.below(8));
     EXPECT_FALSE(stage(meta, bad));
   }
   auto missing = pieces;

@@ -52,8 +52,8 @@ class Simulation {
   virtual std::string run(const Schedule& schedule, Trace& trace) const = 0;
 };
 
-/// Which seeds to run: `--seeds` or KISEKI_SEEDS how many, `--seed` or KISEKI_SEED the first. Without the latter
-/// a base drawn anew, so that every run of the tests tries other ones.
+/// Which seeds to run: `--seeds` or KISEKI_SEEDS how many, `--seed` or KISEKI_SEED the first. Without the
+/// latter a base drawn anew, so that every run of the tests tries other ones.
 struct Seeds {
   std::uint64_t first = 0;
   std::uint64_t count = 0;

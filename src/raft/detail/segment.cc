@@ -32,8 +32,9 @@ std::string segment_file_name(std::uint32_t number) { return fmt::format("{:08x}
 std::optional<std::uint32_t> parse_segment_file_name(std::string_view name) {
   if (name.size() != digits + suffix.size() || !name.ends_with(suffix)) return std::nullopt;
   std::uint32_t number = 0;
-  const char* end = name.data() + digits;
-  const auto parsed = std::from_chars(name.data(), end, number, 16);
+  const char* const begin = name.data();
+  const char* const end = begin + digits;
+  const auto parsed = std::from_chars(begin, end, number, 16);
   if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
   return number;
 }

@@ -18,6 +18,11 @@ constexpr int depth_max = 1024;
 
 Error changed() { return Error(Errc::stale, "what was read has changed"); }
 
+/// Whichever leaf each was found in: it may have split in between.
+bool are_one(const Place& source, const Place& target) {
+  return source.directory.id == target.directory.id && source.key.item == target.key.item;
+}
+
 /// The record of an entry for another name. Everything it says but name and place stays.
 shard::Record renamed(Tree& tree, const Place& source, const Place& target) {
   const shard::Record& old = *source.record;
@@ -69,7 +74,7 @@ Task<Result<>> rename_object(Tree& tree, Place source, Spot to) {
   if (to.as_directory) co_return fail(Errc::not_directory, "a file under the name of a directory");
   const auto target = co_await locate(tree, to, NameType::object);
   if (!target) co_return fail(target.error());
-  if (target->key == source.key) co_return Result<>{};
+  if (are_one(source, *target)) co_return Result<>{};
   const auto other = co_await locate(tree, to, NameType::directory);
   if (!other) co_return fail(other.error());
   const auto visible = co_await is_visible(tree, *other);
@@ -127,7 +132,7 @@ Task<Result<>> put_header(Tree& tree, const Place& source, const Place& target,
 Task<Result<>> rename_directory(Tree& tree, Place source, Spot from, Spot to) {
   const auto target = co_await locate(tree, to, NameType::directory);
   if (!target) co_return fail(target.error());
-  if (target->key == source.key) co_return Result<>{};
+  if (are_one(source, *target)) co_return Result<>{};
   const auto other = co_await locate(tree, to, NameType::object);
   if (!other) co_return fail(other.error());
   if (other->record) co_return fail(Errc::not_directory, "a file of that name");

@@ -109,6 +109,38 @@ TEST_F(RenamesTest, a_directory_takes_along_what_is_below) {
   EXPECT_EQ(world.shards.count(shard::Kind::inline_data), 30U);
 }
 
+Task<> put_between(Gateway& on, NamespaceId space) {
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_TRUE(co_await detail::put(on.tree, space, "b" + std::to_string(i), "value"));
+  }
+}
+
+/// The leaf splits between any two calls of the rename.
+TEST(Renames, onto_the_same_name_changes_nothing) {
+  for (const std::string name : {"file", "directory"}) {
+    bool happened = true;
+    for (std::uint64_t call = 0; happened; ++call) {
+      MemoryWorld world;
+      Gateway other(world, small_leaves);
+      auto client = std::make_unique<Interrupted>(world.shards.connect());
+      Interrupted& calls = *client;
+      Gateway one(world, std::move(client), small_leaves);
+      const NamespaceId space = one.make_space("bucket");
+      for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(one.get(detail::put(one.tree, space, "a" + std::to_string(i), "value")));
+      }
+      ASSERT_TRUE(one.get(detail::put(one.tree, space, "file", "value")));
+      ASSERT_TRUE(one.get(Directories(one.tree).make(space, "directory")));
+      calls.before(call, [&] { return put_between(other, space); });
+      const auto renamed = one.get(rename(one.tree, space, name, name));
+      EXPECT_TRUE(renamed) << name << ", call " << call << ": " << renamed.error().to_string();
+      happened = calls.happened();
+      EXPECT_EQ(one.get(detail::get(one.tree, space, "file")), "value");
+      EXPECT_TRUE(one.get(Directories(one.tree).stat(space, "directory")));
+    }
+  }
+}
+
 TEST_F(RenamesTest, attributes_are_the_sum_over_the_leaves) {
   EXPECT_EQ(make(one, "d"), "ok");
   for (int i = 0; i < 40; ++i) put(one, "d/" + std::to_string(i), 1, 10);

@@ -56,6 +56,16 @@ Task<> MortalPort::deliver_late(Proposal proposal, Duration delay) {
   (void)ignored;
 }
 
+namespace {
+
+TransactionId id_of(const Proposal& proposal) {
+  if (const auto* commit = std::get_if<Commit>(&proposal.body)) return commit->id;
+  if (const auto* prepare = std::get_if<Prepare>(&proposal.body)) return prepare->id;
+  return {};
+}
+
+}  // namespace
+
 Task<Result<Reply>> MortalPort::propose(ProposeRequest request) {
   auto& [proposal, attempt] = request;
   const bool is_prepare = std::holds_alternative<Prepare>(proposal.body);
@@ -72,8 +82,9 @@ Task<Result<Reply>> MortalPort::propose(ProposeRequest request) {
   }
   if (weather_.rng.below(100) < weather_.duplicates) {
     late_.spawn(deliver_late(proposal, std::chrono::microseconds(weather_.rng.below(3'000'000))));
-    attempt = Attempt::again;
+    repeated_.insert(id_of(proposal));
   }
+  if (repeated_.contains(id_of(proposal))) attempt = Attempt::again;
   if (const auto delay = std::exchange(weather_.delay_next, std::nullopt)) {
     late_.spawn(deliver_late(std::move(proposal), *delay));
     co_return fail(Errc::timed_out, "the message is very slow");

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "base/rng.h"
@@ -94,6 +95,7 @@ class MortalPort : public ShardPort {
   Weather& weather_;
   Scope& late_;
   Clock& clock_;
+  std::set<TransactionId> repeated_;  // a copy may still be on its way
 };
 
 /// A session with a life of its own.

@@ -84,6 +84,12 @@ Result<std::vector<ShardId>> Machine::all(kv::KvStore& store) {
   return shards_with(store, StateType::progress);
 }
 
+Result<bool> Machine::is_there(kv::KvStore& store, ShardId shard) {
+  const auto progress = store.get(family_state, as_view(state_key(shard, StateType::progress)));
+  if (!progress) return fail(progress.error());
+  return progress->has_value();
+}
+
 Result<std::unique_ptr<Machine>> Machine::open(kv::KvStore& store, ShardId shard) {
   std::unique_ptr<Machine> machine(new Machine(store, shard));
   const auto progress = store.get(family_state, as_view(state_key(shard, StateType::progress)));
@@ -443,7 +449,7 @@ Result<std::optional<Answer>> Machine::look_ahead(const Proposal& proposal) cons
     transaction = &prepare->part;
     purpose = Check::Purpose::prepare;
   } else if (const auto* split = std::get_if<Split>(&proposal.body)) {
-    const auto taken = is_there(split->child);
+    const auto taken = is_there(store_, split->child);
     if (!taken) return fail(taken.error());
     return *taken ? std::optional(of_type(Answer::Type::invalid)) : std::nullopt;
   } else {
@@ -468,12 +474,6 @@ Result<Status> Machine::status(const Holder& holder) const {
   // A session that is fenced here prepares nothing more, so this one was never decided and never will be.
   const bool never = sessions_.is_fenced(id.session) && id.sequence >= sessions_.low_water(id.session);
   return Status{.type = never ? Status::Type::aborted : Status::Type::unknown, .stamp = {}};
-}
-
-Result<bool> Machine::is_there(ShardId shard) const {
-  const auto progress = store_.get(family_state, as_view(state_key(shard, StateType::progress)));
-  if (!progress) return fail(progress.error());
-  return progress->has_value();
 }
 
 }  // namespace kiseki::shard::detail

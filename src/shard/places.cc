@@ -90,7 +90,11 @@ Task<Result<bool>> Places::may_begin(ShardId shard, const ShardMap& map) const {
   }
   const auto taken = is_taken(services_.store, entry->range, shard);
   if (!taken) co_return fail(taken.error());
-  co_return !*taken || KISEKI_PLANTED("1.8 the slots of two replicas here overlap");
+  if (*taken && !KISEKI_PLANTED("1.8 the slots of two replicas here overlap")) co_return false;
+  // Whoever had the slots may have split meanwhile, and made the shard by the same write.
+  const auto is_made = Machine::is_there(services_.store, shard);
+  if (!is_made) co_return fail(is_made.error());
+  co_return !*is_made || KISEKI_PLANTED("1.8 a child is begun again before it is opened");
 }
 
 Task<Result<>> Places::begin_wanted(const ShardMap& map) {

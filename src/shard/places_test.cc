@@ -86,6 +86,24 @@ TEST_F(PlacesTest, does_not_begin_what_a_shard_here_still_has) {
   EXPECT_TRUE(begins(2));
 }
 
+/// The child's state is there, made with the split of the shard here, and not opened yet.
+TEST_F(PlacesTest, does_not_begin_what_a_split_has_just_made) {
+  map_.add(ShardId(1), 1);
+  map_.add(ShardId(2), 500);
+  kv::Batch split;
+  split.put(family_state, state_key(ShardId(1), StateType::range),
+            SlotRange{.first = 1, .last = 499}.encode());
+  Machine::create(split, ShardId(2), {500, 999}, first_base({1, 2, 3}));
+  ASSERT_TRUE(store_.write(split));
+  const auto applied = [this] { return Machine::open(store_, ShardId(2)).value()->applied(); };
+  EXPECT_FALSE(begins(2));
+  EXPECT_EQ(applied(), 1U);
+  const planted::Fault fault("1.8 a child is begun again before it is opened");
+  places_->receive(ShardId(2), {{.type = raft::MessageType::heartbeat, .to = 1, .from = 2}}, nullptr);
+  EXPECT_FALSE(loop_.get(places_->begin_wanted(map_)));
+  EXPECT_EQ(applied(), 0U);
+}
+
 TEST_F(PlacesTest, does_not_begin_what_was_removed) {
   map_.add(ShardId(1), 1);
   map_.add(ShardId(2), 1000);

@@ -39,7 +39,7 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Split& split) {
   if (!is_inside) return of_type(Answer::Type::wrong_shard);
   // The replicas of the child are those of one configuration.
   if (!configuration_->voters_outgoing.empty()) return of_type(Answer::Type::full);
-  const auto taken = is_there(split.child);
+  const auto taken = is_there(store_, split.child);
   if (!taken) return fail(taken.error());
   const SlotRange upper{.first = split.first, .last = range_.last};
   KISEKI_TRY(copy_to_child(draft, split.child, upper));

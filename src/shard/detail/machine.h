@@ -54,6 +54,7 @@ class Machine {
   static void create_empty(kv::Batch& batch, ShardId shard);
   /// The shards that have rows here, in order.
   static Result<std::vector<ShardId>> all(kv::KvStore& store);
+  static Result<bool> is_there(kv::KvStore& store, ShardId shard);
   /// `corrupted` when there is no such shard.
   static Result<std::unique_ptr<Machine>> open(kv::KvStore& store, ShardId shard);
 
@@ -104,7 +105,6 @@ class Machine {
   /// The same, and when a row lies in another shard.
   std::optional<Answer> answered(TransactionId id, const Transaction& transaction) const;
   Result<std::optional<Answer>> look_ahead(const Proposal& proposal) const;
-  Result<bool> is_there(ShardId shard) const;
   Result<std::optional<Answer>> prepared_before(Draft& draft, const Prepare& prepare) const;
   Result<Answer> answer_prepared(Draft& draft, const Prepared& prepared, const Transaction& part) const;
   Result<Checked> check(Draft& draft, const Transaction& transaction, Check::Purpose purpose) const;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <atomic>
-#include <optional>
+#include <limits>
 
 #include "base/clock.h"
 #include "base/ids.h"

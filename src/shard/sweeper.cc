@@ -20,19 +20,16 @@ Task<Result<>> Sweeper::expire() {
   co_return Result<>{};
 }
 
-bool Sweeper::is_old(Stamp prepared) const {
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
-  const auto then = std::chrono::milliseconds(prepared.value() >> 16);
-  return now - then > age_max;
-}
-
 Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& gone, Seen& seen) {
   auto found = co_await route.port->ask(StandingRequest{});
   if (!found) co_return fail(found.error());
   seen.fenced.insert(found->fenced.begin(), found->fenced.end());
   for (const auto& one : found->all) {
-    seen.standing.insert(one.holder.id.session);
-    if (!gone.contains(one.holder.id.session) && !is_old(one.prepared)) continue;
+    const TransactionId id = one.holder.id;
+    seen.prepared.insert(id);
+    seen.standing.insert(id.session);
+    const BootTime since = met_.try_emplace(id, clock_.now()).first->second;
+    if (!gone.contains(id.session) && clock_.now() - since <= patience) continue;
     KISEKI_CO_TRY(co_await resolver_.end(*route.port, one.holder));
   }
   if (!found->remains.rows.empty()) KISEKI_CO_TRY(co_await clear(route, std::move(found->remains)));
@@ -100,6 +97,7 @@ Task<Result<>> Sweeper::sweep() {
     if (!range->contains(*slot)) co_return fail(Errc::unavailable, "a shard is being split");
     looked.add(*range);
   }
+  std::erase_if(met_, [&seen](const auto& one) { return !seen.prepared.contains(one.first); });
   co_return co_await follow(*table, seen);
 }
 

@@ -167,6 +167,20 @@ TEST_F(TwoPhaseTest, a_pending_change_is_read_as_the_old_value) {
   EXPECT_LT(world_.clock().now() - before, std::chrono::milliseconds(100));
 }
 
+/// By the time it is known to stay there, whatever wall clocks say.
+TEST_F(TwoPhaseTest, the_sweeper_ends_what_stays_prepared) {
+  auto& dying = world_.connect(1);
+  dying.life.messages = 4;  // Three prepares, and a decision that never arrives.
+  EXPECT_FALSE(commit(*dying.session, spread(1)));
+  world_.clock().set_wall_offset(std::chrono::hours(1));
+  world_.sweep();
+  EXPECT_FALSE(world_.is_clean());
+  world_.loop().run_for(Sweeper::patience + std::chrono::seconds(1));
+  world_.sweep();
+  EXPECT_TRUE(world_.is_clean());
+  EXPECT_EQ(read(*world_.connect(2).session, 1), "- - - ");
+}
+
 /// Two transactions that take the same rows in opposite orders both end, and at least one commits.
 TEST_F(TwoPhaseTest, opposite_orders_do_not_deadlock) {
   auto& first = *world_.connect(1).session;

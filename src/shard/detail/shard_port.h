@@ -54,7 +54,6 @@ struct ReleasedRequest {
 /// A transaction that a shard has prepared.
 struct Standing {
   Holder holder;
-  Stamp prepared;
   std::vector<SpaceEpoch> spaces;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <set>
 
 #include "shard/detail/registry.h"
@@ -7,12 +8,12 @@
 
 namespace kiseki::shard::detail {
 
-/// Ends the transactions nobody meets: those of fenced sessions, and those prepared long ago. Then forgets
+/// Ends the transactions nobody meets: those of fenced sessions, and those that stay prepared. Then forgets
 /// the fenced sessions, and fences everywhere who lost a lock in one shard.
 class Sweeper {
  public:
   static constexpr Duration interval = std::chrono::seconds(1);
-  static constexpr Duration age_max = std::chrono::seconds(20);  ///< Of what is prepared; then it is ended.
+  static constexpr Duration patience = std::chrono::seconds(20);  ///< With what stays prepared.
   Sweeper(const Routes& routes, Clock& clock)
       : routes_(routes), clock_(clock), registry_(routes), resolver_(routes, {}) {}
 
@@ -23,6 +24,7 @@ class Sweeper {
  private:
   /// Of all shards.
   struct Seen {
+    std::set<TransactionId> prepared;
     std::set<SessionId> standing;  ///< Have prepared something.
     std::set<SessionId> fenced;    ///< In one shard or more.
   };
@@ -34,12 +36,12 @@ class Sweeper {
   Task<Result<>> erase(Route route, Transaction transaction);
   /// Fences everywhere who is fenced somewhere, forgets of whom nothing is left.
   Task<Result<>> follow(const SessionTable& table, const Seen& seen);
-  bool is_old(Stamp prepared) const;
 
   const Routes& routes_;
   Clock& clock_;
   Registry registry_;
   Resolver resolver_;
+  std::map<TransactionId, BootTime> met_;  // what is prepared, since when it is known here
 };
 
 }  // namespace kiseki::shard::detail

@@ -147,6 +147,7 @@ void ShardWorld::start() {
   late_ = std::make_unique<Scope>(loop_.executor());
   alive_ = std::make_shared<bool>(true);
   follow();
+  sweeper_ = std::make_unique<Sweeper>(*routes_, clock_);
 }
 
 void ShardWorld::open(ShardId id) {
@@ -277,6 +278,7 @@ void ShardWorld::end() {
   loop_.run();
   sessions_.clear();
   shards_.clear();
+  sweeper_.reset();
   routes_.reset();
 }
 
@@ -308,18 +310,16 @@ MortalSession& ShardWorld::connect(std::uint64_t process) {
 }
 
 void ShardWorld::sweep() {
-  Sweeper sweeper(*routes_, clock_);
-  auto swept = loop_.get(sweeper.sweep());
+  auto swept = loop_.get(sweeper_->sweep());
   for (int i = 0; i < 100 && !swept && swept.error().code() == Errc::unavailable; ++i) {
     loop_.run_for(std::chrono::milliseconds(1));
-    swept = loop_.get(sweeper.sweep());
+    swept = loop_.get(sweeper_->sweep());
   }
   if (!swept) throw std::runtime_error(swept.error().to_string());
 }
 
 void ShardWorld::expire() {
-  Sweeper sweeper(*routes_, clock_);
-  const auto expired = loop_.get(sweeper.expire());
+  const auto expired = loop_.get(sweeper_->expire());
   if (!expired) throw std::runtime_error(expired.error().to_string());
 }
 

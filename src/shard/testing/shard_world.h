@@ -168,6 +168,7 @@ class ShardWorld {
   std::uint32_t next_child_;
   std::shared_ptr<bool> alive_;  // shared with a posted turn of the loop
   std::unique_ptr<Routes> routes_;
+  std::unique_ptr<Sweeper> sweeper_;
   std::vector<std::unique_ptr<MortalSession>> sessions_;
 };
 

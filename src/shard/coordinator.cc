@@ -60,7 +60,12 @@ bool Coordinator::take(std::size_t place, Result<Answer> answer) {
       if (holder_.age.is_none()) holder_.age = answer->holder->age;
       return true;
     case Answer::Type::decided:
-      participant.state = State::refused;
+      // Who was aborted by others may have been prepared before, and a split have left half of that
+      // elsewhere.
+      if (answer->outcome.refusal != Refusal::aborted ||
+          KISEKI_PLANTED("4.2 who was aborted by others is taken for refused")) {
+        participant.state = State::refused;
+      }
       if (!refusal_) {
         refusal_ = answer->outcome;
         const auto& places = participant.part.places;

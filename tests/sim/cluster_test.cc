@@ -38,13 +38,19 @@ TEST(Cluster, the_same_seed_gives_the_same_run) {
   EXPECT_EQ(trace_of(2), trace_of(2));
 }
 
+/// Who leads the system shard when the cluster has come up.
+ClusterNode* first_leader(SimulatedCluster& cluster) {
+  cluster.advance(std::chrono::seconds(10));
+  ClusterNode* const node = cluster.leader_of(ShardId(0));
+  if (node == nullptr) throw std::runtime_error("nobody leads");
+  return node;
+}
+
 /// Whether a node whose wall clock jumps by a minute while it leads gives up every shard, and keeps none.
 bool hands_over() {
   Trace trace(false);
   SimulatedCluster cluster(3, 1, trace);
-  cluster.advance(std::chrono::seconds(10));
-  ClusterNode* const node = cluster.leader_of(ShardId(0));
-  if (node == nullptr) throw std::runtime_error("nobody leads");
+  ClusterNode* const node = first_leader(cluster);
   node->clock().set_wall_offset(std::chrono::minutes(1));
   cluster.advance(std::chrono::seconds(20));
   const auto leaders = cluster.leaders();
@@ -63,9 +69,7 @@ TEST(Cluster, a_leader_whose_clock_is_off_hands_over) {
 bool stamps_jump() {
   Trace trace(false);
   SimulatedCluster cluster(3, 1, trace);
-  cluster.advance(std::chrono::seconds(10));
-  ClusterNode* const node = cluster.leader_of(ShardId(0));
-  if (node == nullptr) throw std::runtime_error("nobody leads");
+  ClusterNode* const node = first_leader(cluster);
   const auto ms_of = [](WallTime time) {
     return static_cast<std::uint64_t>(time.time_since_epoch() / std::chrono::milliseconds(1));
   };

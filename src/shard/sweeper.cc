@@ -27,7 +27,6 @@ Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& go
   for (const auto& one : found->all) {
     const TransactionId id = one.holder.id;
     seen.prepared.insert(id);
-    seen.standing.insert(id.session);
     const BootTime since = met_.try_emplace(id, clock_.now()).first->second;
     if (!gone.contains(id.session) && clock_.now() - since <= patience) continue;
     KISEKI_CO_TRY(co_await resolver_.end(*route.port, one.holder));
@@ -79,7 +78,7 @@ Task<Result<>> Sweeper::follow(const SessionTable& table, const Seen& seen) {
       KISEKI_CO_TRY(co_await registry_.fence(entry));
     }
     // A fenced session prepares nothing more, so one whole look without it is enough.
-    if (is_fenced && !seen.standing.contains(entry.id) && gone.size() < gone_max) gone.push_back(entry);
+    if (is_fenced && !seen.has_prepared(entry.id) && gone.size() < gone_max) gone.push_back(entry);
   }
   if (gone.empty()) co_return Result<>{};
   co_return co_await registry_.forget(table, std::move(gone));

@@ -25,8 +25,11 @@ class Sweeper {
   /// Of all shards.
   struct Seen {
     std::set<TransactionId> prepared;
-    std::set<SessionId> standing;  ///< Have prepared something.
-    std::set<SessionId> fenced;    ///< In one shard or more.
+    std::set<SessionId> fenced;  ///< In one shard or more.
+    bool has_prepared(SessionId session) const {
+      const auto first = prepared.lower_bound({session, 0});
+      return first != prepared.end() && first->session == session;
+    }
   };
   /// The slots it has looked at.
   Task<Result<SlotRange>> sweep_shard(Route route, const GoneSessions& gone, Seen& seen);

@@ -17,7 +17,7 @@ namespace kiseki::bench {
 
 namespace {
 
-constexpr NamespaceId space{77};
+constexpr NamespaceId ns{77};
 
 /// Passes everything on but the flush.
 class UnsyncedFile final : public disk::File {
@@ -55,9 +55,7 @@ class UnsyncedDisk final : public disk::Disk {
   }
   Task<Result<>> remove(std::filesystem::path path) override { return inner_.remove(std::move(path)); }
   Task<Result<>> sync_directory(std::filesystem::path) override { co_return Result<>(); }
-  Task<Result<disk::Space>> space(std::filesystem::path path) override {
-    return inner_.space(std::move(path));
-  }
+  Task<Result<disk::Namespace>> ns(std::filesystem::path path) override { return inner_.ns(std::move(path)); }
 
  private:
   disk::Disk& inner_;
@@ -133,11 +131,11 @@ class Bench {
     while (!stop) {
       const InodeId container((user + 1) << 32 | commits);
       const auto row =
-          shard::key({space, container, LeafId(0)}, shard::Kind::inode, shard::item_of(container.value()));
+          shard::key({ns, container, LeafId(0)}, shard::Kind::inode, shard::item_of(container.value()));
       shard::Record record;
       record.value = crypto::Sealed::from_store(std::string(512, 'x'));
       shard::Transaction transaction;
-      transaction.spaces = {{space, 1}};
+      transaction.namespaces = {{ns, 1}};
       transaction.require(shard::Assert::Type::absent, row).put(row, std::move(record));
       const auto outcome = co_await client.commit(std::move(transaction));
       if (!outcome || !outcome->committed()) throw std::runtime_error("a commit failed");

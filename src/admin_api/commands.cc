@@ -12,8 +12,8 @@ namespace {
 
 using Reply = Result<json::value>;
 
-json::object show(const fs::Space& space) {
-  return {{"name", space.name}, {"namespace", space.id.value()}, {"created_ms", space.created_ms}};
+json::object show(const fs::Namespace& ns) {
+  return {{"name", ns.name}, {"namespace", ns.id.value()}, {"created_ms", ns.created_ms}};
 }
 
 json::object show(const fs::AccessKey& key) {
@@ -81,19 +81,19 @@ Task<Reply> run(const Commands::Services& services, RemoveKey command) {
 }
 
 Task<Reply> run(const Commands::Services& services, ListBuckets) {
-  auto spaces = co_await services.file_system->list_spaces(services.tenant);
-  if (!spaces) co_return fail(std::move(spaces).error());
-  co_return show_all(*spaces);
+  auto namespaces = co_await services.file_system->list_namespaces(services.tenant);
+  if (!namespaces) co_return fail(std::move(namespaces).error());
+  co_return show_all(*namespaces);
 }
 
 Task<Reply> run(const Commands::Services& services, CreateBucket command) {
-  auto space = co_await services.file_system->create_space(services.tenant, command.name);
-  if (!space) co_return fail(std::move(space).error());
-  co_return show(*space);
+  auto ns = co_await services.file_system->create_namespace(services.tenant, command.name);
+  if (!ns) co_return fail(std::move(ns).error());
+  co_return show(*ns);
 }
 
 Task<Reply> run(const Commands::Services& services, RemoveBucket command) {
-  co_return nothing(co_await services.file_system->remove_space(services.tenant, command.name));
+  co_return nothing(co_await services.file_system->remove_namespace(services.tenant, command.name));
 }
 
 std::string render(const Reply& reply) {

@@ -1,4 +1,4 @@
-#include "fs/detail/space_rows.h"
+#include "fs/detail/namespace_rows.h"
 #include "fs/identities.h"
 
 namespace kiseki::fs {
@@ -28,7 +28,7 @@ Task<Result<TenantId>> bootstrap(Services services, std::function<Result<>(Tenan
   if (const auto added = new_tenant(first_tenant); !added && added.error().code() != Errc::exists) {
     co_return fail(added.error());
   }
-  const auto root = co_await detail::prepare_space(services, first_tenant, first_root);
+  const auto root = co_await detail::prepare_namespace(services, first_tenant, first_root);
   if (!root) co_return fail(root.error());
 
   shard::Transaction transaction;
@@ -39,7 +39,7 @@ Task<Result<TenantId>> bootstrap(Services services, std::function<Result<>(Tenan
   const auto lease = detail::lease_key(NamespaceId{});
   transaction.require(absent, lease);
   transaction.put(lease, detail::system_record(detail::encode_lease(first_root.value() + 1)));
-  detail::add_space(services, transaction, *root->space, root->descriptor);
+  detail::add_namespace(services, transaction, *root->ns, root->descriptor);
   const auto outcome = co_await services.client->commit(std::move(transaction));
   if (!outcome) co_return fail(outcome.error());
   if (outcome->refusal == shard::Refusal::exists) co_return first_tenant;  // another was faster

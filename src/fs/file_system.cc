@@ -2,9 +2,9 @@
 
 #include "fs/detail/directories.h"
 #include "fs/detail/listing.h"
+#include "fs/detail/namespaces.h"
 #include "fs/detail/objects.h"
 #include "fs/detail/renames.h"
-#include "fs/detail/spaces.h"
 #include "fs/detail/sweeper.h"
 #include "fs/detail/uploads.h"
 
@@ -22,74 +22,76 @@ class CoreFileSystem final : public FileSystem {
         uploads_(tree_, store_),
         directories_(tree_),
         deletion_(tree_, limits),
-        spaces_(tree_, deletion_),
+        namespaces_(tree_, deletion_),
         sweeper_(tree_, deletion_),
         background_(services.executor) {}
 
-  Task<Result<Space>> create_space(TenantId tenant, std::string name) override {
-    return spaces_.create(tenant, std::move(name));
+  Task<Result<Namespace>> create_namespace(TenantId tenant, std::string name) override {
+    return namespaces_.create(tenant, std::move(name));
   }
-  Task<Result<Space>> find_space(TenantId tenant, std::string name) override {
-    return spaces_.find(tenant, std::move(name));
+  Task<Result<Namespace>> find_namespace(TenantId tenant, std::string name) override {
+    return namespaces_.find(tenant, std::move(name));
   }
-  Task<Result<std::vector<Space>>> list_spaces(TenantId tenant) override { return spaces_.list(tenant); }
-  Task<Result<>> remove_space(TenantId tenant, std::string name) override {
-    return spaces_.remove(tenant, std::move(name));
+  Task<Result<std::vector<Namespace>>> list_namespaces(TenantId tenant) override {
+    return namespaces_.list(tenant);
+  }
+  Task<Result<>> remove_namespace(TenantId tenant, std::string name) override {
+    return namespaces_.remove(tenant, std::move(name));
   }
 
-  Task<Result<Attributes>> put(Space space, std::string key, Source& source, Condition condition) override {
-    return objects_.put(space.id, std::move(key), source, std::move(condition));
+  Task<Result<Attributes>> put(Namespace ns, std::string key, Source& source, Condition condition) override {
+    return objects_.put(ns.id, std::move(key), source, std::move(condition));
   }
-  Task<Result<Attributes>> stat(Space space, std::string key) override {
-    return objects_.stat(space.id, std::move(key));
+  Task<Result<Attributes>> stat(Namespace ns, std::string key) override {
+    return objects_.stat(ns.id, std::move(key));
   }
-  Task<Result<std::unique_ptr<Object>>> open_object(Space space, std::string key) override {
-    return objects_.open(space.id, std::move(key));
+  Task<Result<std::unique_ptr<Object>>> open_object(Namespace ns, std::string key) override {
+    return objects_.open(ns.id, std::move(key));
   }
-  Task<Result<>> remove(Space space, std::string key, Condition condition) override {
-    return objects_.remove(space.id, std::move(key), std::move(condition));
+  Task<Result<>> remove(Namespace ns, std::string key, Condition condition) override {
+    return objects_.remove(ns.id, std::move(key), std::move(condition));
   }
   Task<Result<Attributes>> copy(CopyRequest request) override { return objects_.copy(std::move(request)); }
-  Task<Result<ListReply>> list(Space space, ListRequest request) override {
-    return detail::list_objects(tree_, space.id, std::move(request));
+  Task<Result<ListReply>> list(Namespace ns, ListRequest request) override {
+    return detail::list_objects(tree_, ns.id, std::move(request));
   }
 
-  Task<Result<>> make_directory(Space space, std::string path) override {
-    return directories_.make(space.id, std::move(path));
+  Task<Result<>> make_directory(Namespace ns, std::string path) override {
+    return directories_.make(ns.id, std::move(path));
   }
-  Task<Result<>> remove_directory(Space space, std::string path) override {
-    return directories_.remove(space.id, std::move(path));
+  Task<Result<>> remove_directory(Namespace ns, std::string path) override {
+    return directories_.remove(ns.id, std::move(path));
   }
-  Task<Result<DirectoryAttributes>> stat_directory(Space space, std::string path) override {
-    return directories_.stat(space.id, std::move(path));
+  Task<Result<DirectoryAttributes>> stat_directory(Namespace ns, std::string path) override {
+    return directories_.stat(ns.id, std::move(path));
   }
-  Task<Result<>> rename(Space space, std::string from, std::string to) override {
-    return detail::rename(tree_, space.id, std::move(from), std::move(to));
+  Task<Result<>> rename(Namespace ns, std::string from, std::string to) override {
+    return detail::rename(tree_, ns.id, std::move(from), std::move(to));
   }
 
-  Task<Result<std::string>> create_upload(Space space, std::string key, Properties properties) override {
-    return uploads_.create(space.id, std::move(key), std::move(properties));
+  Task<Result<std::string>> create_upload(Namespace ns, std::string key, Properties properties) override {
+    return uploads_.create(ns.id, std::move(key), std::move(properties));
   }
-  Task<Result<Attributes>> put_part(Space space, std::string key, std::string upload, std::uint32_t number,
+  Task<Result<Attributes>> put_part(Namespace ns, std::string key, std::string upload, std::uint32_t number,
                                     Source& source) override {
-    return uploads_.put_part(space.id, std::move(key), std::move(upload), number, source);
+    return uploads_.put_part(ns.id, std::move(key), std::move(upload), number, source);
   }
   Task<Result<Attributes>> complete_upload(CompleteUpload request) override {
     return uploads_.complete(std::move(request));
   }
-  Task<Result<>> abort_upload(Space space, std::string key, std::string upload) override {
-    return uploads_.abort(space.id, std::move(key), std::move(upload));
+  Task<Result<>> abort_upload(Namespace ns, std::string key, std::string upload) override {
+    return uploads_.abort(ns.id, std::move(key), std::move(upload));
   }
-  Task<Result<std::vector<PartInfo>>> list_parts(Space space, std::string key, std::string upload,
+  Task<Result<std::vector<PartInfo>>> list_parts(Namespace ns, std::string key, std::string upload,
                                                  std::uint32_t after, std::uint32_t limit) override {
-    return uploads_.parts(space.id, std::move(key), std::move(upload), after, limit);
+    return uploads_.parts(ns.id, std::move(key), std::move(upload), after, limit);
   }
-  Task<Result<UploadInfo>> find_upload(Space space, std::string key, std::string upload) override {
-    return uploads_.find(space.id, std::move(key), std::move(upload));
+  Task<Result<UploadInfo>> find_upload(Namespace ns, std::string key, std::string upload) override {
+    return uploads_.find(ns.id, std::move(key), std::move(upload));
   }
-  Task<Result<std::vector<UploadInfo>>> list_uploads(Space space, std::string prefix, std::string after_key,
+  Task<Result<std::vector<UploadInfo>>> list_uploads(Namespace ns, std::string prefix, std::string after_key,
                                                      std::string after_upload, std::uint32_t limit) override {
-    return uploads_.list(space.id, std::move(prefix), std::move(after_key), std::move(after_upload), limit);
+    return uploads_.list(ns.id, std::move(prefix), std::move(after_key), std::move(after_upload), limit);
   }
 
   Task<> sweep() override {
@@ -115,8 +117,8 @@ class CoreFileSystem final : public FileSystem {
   detail::Objects objects_;
   detail::Uploads uploads_;
   detail::Directories directories_;
-  detail::SpaceDeletion deletion_;
-  detail::Spaces spaces_;
+  detail::NamespaceDeletion deletion_;
+  detail::Namespaces namespaces_;
   detail::Sweeper sweeper_;
   Scope background_;
 };

@@ -16,7 +16,7 @@
 namespace kiseki::fs {
 
 /// A namespace: an S3 bucket.
-struct Space {
+struct Namespace {
   NamespaceId id;
   TenantId tenant;
   std::string name;
@@ -127,54 +127,55 @@ class FileSystem {
   virtual ~FileSystem() = default;
 
   /// `exists` when the tenant has one of that name; `invalid_argument` for a bad name.
-  virtual Task<Result<Space>> create_space(TenantId tenant, std::string name) = 0;
-  virtual Task<Result<Space>> find_space(TenantId tenant, std::string name) = 0;
+  virtual Task<Result<Namespace>> create_namespace(TenantId tenant, std::string name) = 0;
+  virtual Task<Result<Namespace>> find_namespace(TenantId tenant, std::string name) = 0;
   /// In byte order of the names.
-  virtual Task<Result<std::vector<Space>>> list_spaces(TenantId tenant) = 0;
+  virtual Task<Result<std::vector<Namespace>>> list_namespaces(TenantId tenant) = 0;
   /// `not_empty` while an object is in it. Open multipart uploads go with it.
-  virtual Task<Result<>> remove_space(TenantId tenant, std::string name) = 0;
+  virtual Task<Result<>> remove_namespace(TenantId tenant, std::string name) = 0;
 
   /// Durable on return.
-  virtual Task<Result<Attributes>> put(Space space, std::string key, Source& source, Condition condition) = 0;
+  virtual Task<Result<Attributes>> put(Namespace ns, std::string key, Source& source,
+                                       Condition condition) = 0;
   /// `not_found`.
-  virtual Task<Result<Attributes>> stat(Space space, std::string key) = 0;
-  virtual Task<Result<std::unique_ptr<Object>>> open_object(Space space, std::string key) = 0;
+  virtual Task<Result<Attributes>> stat(Namespace ns, std::string key) = 0;
+  virtual Task<Result<std::unique_ptr<Object>>> open_object(Namespace ns, std::string key) = 0;
   /// An absent one is fine, unless `condition` says otherwise.
-  virtual Task<Result<>> remove(Space space, std::string key, Condition condition) = 0;
+  virtual Task<Result<>> remove(Namespace ns, std::string key, Condition condition) = 0;
   /// Within one namespace no data moves; between two it is read and sealed again. `replace`: new properties
   /// (the ETag stays). `source_etag`: as `Condition::etag`, of the source.
   struct CopyRequest {
-    Space from;
+    Namespace from;
     std::string from_key;
-    Space to;
+    Namespace to;
     std::string to_key;
     std::optional<Properties> replace;
     std::optional<std::string> source_etag;
     Condition condition;
   };
   virtual Task<Result<Attributes>> copy(CopyRequest request) = 0;
-  virtual Task<Result<ListReply>> list(Space space, ListRequest request) = 0;
+  virtual Task<Result<ListReply>> list(Namespace ns, ListRequest request) = 0;
 
   /// As POSIX has them. Paths: names joined by '/', none of them empty, "." or ".."; `invalid_argument`.
   /// `not_found`, `not_directory`: the way to the last name. A directory that was made so stays when it is
   /// empty; one that holds nothing and was not is not there.
   /// `exists`: a directory or an object of that name.
-  virtual Task<Result<>> make_directory(Space space, std::string path) = 0;
+  virtual Task<Result<>> make_directory(Namespace ns, std::string path) = 0;
   /// `not_found`, `not_directory`, `not_empty`.
-  virtual Task<Result<>> remove_directory(Space space, std::string path) = 0;
-  virtual Task<Result<DirectoryAttributes>> stat_directory(Space space, std::string path) = 0;
+  virtual Task<Result<>> remove_directory(Namespace ns, std::string path) = 0;
+  virtual Task<Result<DirectoryAttributes>> stat_directory(Namespace ns, std::string path) = 0;
   /// Of an object, or of a directory with all below: the directory when `from` ends in '/' or no object has
   /// the name. Replaces an object by an object, an empty directory by a directory. `not_found`;
   /// `is_directory`, `not_directory`: the other is of the other type; `not_empty`; `invalid_argument`: a
   /// directory into itself.
-  virtual Task<Result<>> rename(Space space, std::string from, std::string to) = 0;
+  virtual Task<Result<>> rename(Namespace ns, std::string from, std::string to) = 0;
 
-  virtual Task<Result<std::string>> create_upload(Space space, std::string key, Properties properties) = 0;
+  virtual Task<Result<std::string>> create_upload(Namespace ns, std::string key, Properties properties) = 0;
   /// Replaces an earlier part of that number. `not_found` when the upload is not there.
-  virtual Task<Result<Attributes>> put_part(Space space, std::string key, std::string upload,
+  virtual Task<Result<Attributes>> put_part(Namespace ns, std::string key, std::string upload,
                                             std::uint32_t number, Source& source) = 0;
   struct CompleteUpload {
-    Space space;
+    Namespace ns;
     std::string key, upload;
     std::vector<CompletePart> parts{};
     std::string etag{};                                            ///< Of the object.
@@ -185,12 +186,12 @@ class FileSystem {
   /// `too_large`/`out_of_range`: a part but the last is below 5 MiB. Repeating a completed call answers as
   /// the first did while the object stands.
   virtual Task<Result<Attributes>> complete_upload(CompleteUpload request) = 0;
-  virtual Task<Result<>> abort_upload(Space space, std::string key, std::string upload) = 0;
-  virtual Task<Result<std::vector<PartInfo>>> list_parts(Space space, std::string key, std::string upload,
+  virtual Task<Result<>> abort_upload(Namespace ns, std::string key, std::string upload) = 0;
+  virtual Task<Result<std::vector<PartInfo>>> list_parts(Namespace ns, std::string key, std::string upload,
                                                          std::uint32_t after, std::uint32_t limit) = 0;
-  virtual Task<Result<UploadInfo>> find_upload(Space space, std::string key, std::string upload) = 0;
+  virtual Task<Result<UploadInfo>> find_upload(Namespace ns, std::string key, std::string upload) = 0;
   /// In order of (key, upload id).
-  virtual Task<Result<std::vector<UploadInfo>>> list_uploads(Space space, std::string prefix,
+  virtual Task<Result<std::vector<UploadInfo>>> list_uploads(Namespace ns, std::string prefix,
                                                              std::string after_key, std::string after_upload,
                                                              std::uint32_t limit) = 0;
 

@@ -20,7 +20,7 @@ std::string wrapped_secret(Decoder& in) {
 std::string KeyDescriptor::encode() const {
   std::string out;
   Encoder to(out);
-  to.integer(format).id(tenant).id(space).sized(as_view(permanent));
+  to.integer(format).id(tenant).id(ns).sized(as_view(permanent));
   to.integer(static_cast<std::uint32_t>(epochs.size()));
   for (const auto& [epoch, wrapped] : epochs) to.id(epoch).sized(as_view(wrapped));
   return out;
@@ -34,7 +34,7 @@ Result<KeyDescriptor> KeyDescriptor::parse(View bytes) {
   }
   KeyDescriptor made;
   made.tenant = in.id<TenantId>();
-  made.space = in.id<NamespaceId>();
+  made.ns = in.id<NamespaceId>();
   made.permanent = wrapped_secret(in);
   const auto count = in.integer<std::uint32_t>();
   if (count == 0 || count > epochs_max) in.reject();

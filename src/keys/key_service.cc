@@ -17,26 +17,26 @@ enum class Purpose : std::uint8_t { permanent = 1, epoch_root = 2 };
 /// Where a wrapped secret stands; part of what its wrap authenticates.
 struct Place {
   TenantId tenant;
-  NamespaceId space;
+  NamespaceId ns;
   Purpose purpose;
   KeyEpoch epoch;
 
   std::string associated() const {
     std::string out = "kiseki v1 descriptor";
-    Encoder(out).enumerator(purpose).id(tenant).id(space).id(epoch);
+    Encoder(out).enumerator(purpose).id(tenant).id(ns).id(epoch);
     return out;
   }
   std::string words() const {
-    return fmt::format("key descriptor of namespace {}, epoch {}", space.value(), epoch.value());
+    return fmt::format("key descriptor of namespace {}, epoch {}", ns.value(), epoch.value());
   }
 };
 
-Place permanent_place(TenantId tenant, NamespaceId space) {
-  return {.tenant = tenant, .space = space, .purpose = Purpose::permanent, .epoch = {}};
+Place permanent_place(TenantId tenant, NamespaceId ns) {
+  return {.tenant = tenant, .ns = ns, .purpose = Purpose::permanent, .epoch = {}};
 }
 
-Place epoch_place(TenantId tenant, NamespaceId space, KeyEpoch epoch) {
-  return {.tenant = tenant, .space = space, .purpose = Purpose::epoch_root, .epoch = epoch};
+Place epoch_place(TenantId tenant, NamespaceId ns, KeyEpoch epoch) {
+  return {.tenant = tenant, .ns = ns, .purpose = Purpose::epoch_root, .epoch = epoch};
 }
 
 crypto::Key256 wrap_key(const crypto::Key256& system_key) {
@@ -53,20 +53,20 @@ std::string seal_associated(View context) {
   return out;
 }
 
-crypto::Key256 derive(const crypto::Key256& secret, std::string info, NamespaceId space) {
-  Encoder(info).id(space);
+crypto::Key256 derive(const crypto::Key256& secret, std::string info, NamespaceId ns) {
+  Encoder(info).id(ns);
   return crypto::hkdf_sha256(secret.view(), {}, as_view(info));
 }
 
-crypto::Key256 derive(const crypto::Key256& root, std::string info, NamespaceId space, KeyEpoch epoch) {
-  Encoder(info).id(space).id(epoch);
+crypto::Key256 derive(const crypto::Key256& root, std::string info, NamespaceId ns, KeyEpoch epoch) {
+  Encoder(info).id(ns).id(epoch);
   return crypto::hkdf_sha256(root.view(), {}, as_view(info));
 }
 
-Result<KeyDescriptor> parse_for(TenantId tenant, NamespaceId space, View bytes) {
+Result<KeyDescriptor> parse_for(TenantId tenant, NamespaceId ns, View bytes) {
   auto parsed = KeyDescriptor::parse(bytes);
-  if (parsed && (parsed->tenant != tenant || parsed->space != space)) {
-    return fail(Errc::corrupted, fmt::format("key descriptor of namespace {} is another's", space.value()));
+  if (parsed && (parsed->tenant != tenant || parsed->ns != ns)) {
+    return fail(Errc::corrupted, fmt::format("key descriptor of namespace {} is another's", ns.value()));
   }
   return parsed;
 }
@@ -101,50 +101,50 @@ Task<Result<crypto::Key256>> open_both(const crypto::Key256& system_key, Provide
 KeyService::KeyService(const crypto::Key256& system_key, Provider& provider, Rng& rng)
     : system_key_(system_key), provider_(provider), rng_(rng) {}
 
-Task<Result<std::string>> KeyService::create(TenantId tenant, NamespaceId space) {
-  KeyDescriptor made{.tenant = tenant, .space = space, .permanent = {}, .epochs = {}};
-  auto permanent = co_await new_wrapped(system_key_, provider_, rng_, permanent_place(tenant, space));
+Task<Result<std::string>> KeyService::create(TenantId tenant, NamespaceId ns) {
+  KeyDescriptor made{.tenant = tenant, .ns = ns, .permanent = {}, .epochs = {}};
+  auto permanent = co_await new_wrapped(system_key_, provider_, rng_, permanent_place(tenant, ns));
   if (!permanent) co_return fail(std::move(permanent).error());
   made.permanent = std::move(*permanent);
   constexpr KeyEpoch first{1};
-  auto root = co_await new_wrapped(system_key_, provider_, rng_, epoch_place(tenant, space, first));
+  auto root = co_await new_wrapped(system_key_, provider_, rng_, epoch_place(tenant, ns, first));
   if (!root) co_return fail(std::move(root).error());
   made.epochs.emplace(first, std::move(*root));
   co_return made.encode();
 }
 
-Task<Result<std::string>> KeyService::rotate(TenantId tenant, NamespaceId space, std::string descriptor) {
-  auto parsed = parse_for(tenant, space, as_view(descriptor));
+Task<Result<std::string>> KeyService::rotate(TenantId tenant, NamespaceId ns, std::string descriptor) {
+  auto parsed = parse_for(tenant, ns, as_view(descriptor));
   if (!parsed) co_return fail(std::move(parsed).error());
   const auto& [last, last_wrapped] = *parsed->epochs.rbegin();
   // An epoch is not added to a descriptor that this system key does not open.
-  KISEKI_CO_TRY(open_outer(system_key_, epoch_place(tenant, space, last), as_view(last_wrapped)));
+  KISEKI_CO_TRY(open_outer(system_key_, epoch_place(tenant, ns, last), as_view(last_wrapped)));
   if (last.value() >= KeyDescriptor::epochs_max) {
-    co_return fail(Errc::out_of_range, fmt::format("namespace {} has used up its key epochs", space.value()));
+    co_return fail(Errc::out_of_range, fmt::format("namespace {} has used up its key epochs", ns.value()));
   }
   const KeyEpoch next(last.value() + 1);
-  auto root = co_await new_wrapped(system_key_, provider_, rng_, epoch_place(tenant, space, next));
+  auto root = co_await new_wrapped(system_key_, provider_, rng_, epoch_place(tenant, ns, next));
   if (!root) co_return fail(std::move(root).error());
   parsed->epochs.emplace(next, std::move(*root));
   co_return parsed->encode();
 }
 
-Task<Result<std::shared_ptr<const NamespaceKeys>>> KeyService::unlock(TenantId tenant, NamespaceId space,
+Task<Result<std::shared_ptr<const NamespaceKeys>>> KeyService::unlock(TenantId tenant, NamespaceId ns,
                                                                       std::string descriptor) {
-  const auto parsed = parse_for(tenant, space, as_view(descriptor));
+  const auto parsed = parse_for(tenant, ns, as_view(descriptor));
   if (!parsed) co_return fail(parsed.error());
   const auto permanent =
-      co_await open_both(system_key_, provider_, permanent_place(tenant, space), parsed->permanent);
+      co_await open_both(system_key_, provider_, permanent_place(tenant, ns), parsed->permanent);
   if (!permanent) co_return fail(permanent.error());
   std::map<KeyEpoch, NamespaceKeys::Epoch> epochs;
   for (const auto& [epoch, wrapped] : parsed->epochs) {
-    const auto root = co_await open_both(system_key_, provider_, epoch_place(tenant, space, epoch), wrapped);
+    const auto root = co_await open_both(system_key_, provider_, epoch_place(tenant, ns, epoch), wrapped);
     if (!root) co_return fail(root.error());
-    epochs.emplace(epoch, NamespaceKeys::Epoch{.metadata = derive(*root, "kiseki v1 metadata", space, epoch),
-                                               .data = derive(*root, "kiseki v1 data", space, epoch)});
+    epochs.emplace(epoch, NamespaceKeys::Epoch{.metadata = derive(*root, "kiseki v1 metadata", ns, epoch),
+                                               .data = derive(*root, "kiseki v1 data", ns, epoch)});
   }
-  co_return std::make_shared<const NamespaceKeys>(space, derive(*permanent, "kiseki v1 chunk id", space),
-                                                  derive(*permanent, "kiseki v1 handle", space),
+  co_return std::make_shared<const NamespaceKeys>(ns, derive(*permanent, "kiseki v1 chunk id", ns),
+                                                  derive(*permanent, "kiseki v1 handle", ns),
                                                   std::move(epochs));
 }
 

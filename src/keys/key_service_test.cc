@@ -30,7 +30,7 @@ T run(Task<T> task) {
 }
 
 constexpr TenantId tenant{3};
-constexpr NamespaceId space{11};
+constexpr NamespaceId ns{11};
 
 /// Two clusters: what one made, the other must not open.
 class KeyServiceTest : public testing::Test {
@@ -59,9 +59,9 @@ class KeyServiceTest : public testing::Test {
   ~KeyServiceTest() override { std::filesystem::remove_all(directory_); }
 
   KeyService& service() { return ours_->service; }
-  std::string descriptor() { return *run(service().create(tenant, space)); }
+  std::string descriptor() { return *run(service().create(tenant, ns)); }
   Errc refusal(const std::string& bytes) {
-    const auto unlocked = run(service().unlock(tenant, space, bytes));
+    const auto unlocked = run(service().unlock(tenant, ns, bytes));
     EXPECT_FALSE(unlocked);
     return unlocked ? Errc::exists : unlocked.error().code();
   }
@@ -75,9 +75,9 @@ class KeyServiceTest : public testing::Test {
 
 TEST_F(KeyServiceTest, unlocks_the_same_keys_every_time_and_all_of_them_differ) {
   const std::string made = descriptor();
-  const auto keys = *run(service().unlock(tenant, space, made));
-  const auto again = *run(service().unlock(tenant, space, made));
-  EXPECT_EQ(keys->space(), space);
+  const auto keys = *run(service().unlock(tenant, ns, made));
+  const auto again = *run(service().unlock(tenant, ns, made));
+  EXPECT_EQ(keys->ns(), ns);
   EXPECT_EQ(keys->current(), KeyEpoch(1));
   const auto* epoch = *keys->epoch(KeyEpoch(1));
   std::set<std::string> all;
@@ -88,16 +88,16 @@ TEST_F(KeyServiceTest, unlocks_the_same_keys_every_time_and_all_of_them_differ) 
   EXPECT_TRUE(equal(keys->chunk_id_key().view(), again->chunk_id_key().view()));
   EXPECT_TRUE(equal(epoch->data.view(), (*again->epoch(KeyEpoch(1)))->data.view()));
   EXPECT_EQ(keys->epoch(KeyEpoch(2)).error().code(), Errc::key_unavailable);
-  const auto other = *run(service().unlock(tenant, space, descriptor()));
+  const auto other = *run(service().unlock(tenant, ns, descriptor()));
   EXPECT_FALSE(equal(keys->chunk_id_key().view(), other->chunk_id_key().view()));
 }
 
 TEST_F(KeyServiceTest, rotation_adds_an_epoch_and_keeps_everything_else) {
   const std::string first = descriptor();
-  const auto before = *run(service().unlock(tenant, space, first));
-  const auto rotated = run(service().rotate(tenant, space, first));
+  const auto before = *run(service().unlock(tenant, ns, first));
+  const auto rotated = run(service().rotate(tenant, ns, first));
   ASSERT_TRUE(rotated);
-  const auto after = *run(service().unlock(tenant, space, *rotated));
+  const auto after = *run(service().unlock(tenant, ns, *rotated));
   EXPECT_EQ(after->current(), KeyEpoch(2));
   EXPECT_TRUE(equal(before->chunk_id_key().view(), after->chunk_id_key().view()));
   EXPECT_TRUE(equal(before->handle_key().view(), after->handle_key().view()));
@@ -108,28 +108,28 @@ TEST_F(KeyServiceTest, rotation_adds_an_epoch_and_keeps_everything_else) {
 
 TEST_F(KeyServiceTest, a_descriptor_needs_this_system_key_and_this_tenants_key) {
   const std::string made = descriptor();
-  EXPECT_EQ(run(theirs_->service.unlock(tenant, space, made)).error().code(), Errc::corrupted);
-  EXPECT_EQ(run(theirs_->service.rotate(tenant, space, made)).error().code(), Errc::corrupted);
+  EXPECT_EQ(run(theirs_->service.unlock(tenant, ns, made)).error().code(), Errc::corrupted);
+  EXPECT_EQ(run(theirs_->service.rotate(tenant, ns, made)).error().code(), Errc::corrupted);
   // The right system key with the wrong tenant's keys, and the other way round.
   KeyService half(ours_->file.system_key(), theirs_->provider, ours_->rng);
-  EXPECT_EQ(run(half.unlock(tenant, space, made)).error().code(), Errc::corrupted);
+  EXPECT_EQ(run(half.unlock(tenant, ns, made)).error().code(), Errc::corrupted);
   KeyService other_half(theirs_->file.system_key(), ours_->provider, ours_->rng);
-  EXPECT_EQ(run(other_half.unlock(tenant, space, made)).error().code(), Errc::corrupted);
-  EXPECT_TRUE(run(half.rotate(tenant, space, made)));
+  EXPECT_EQ(run(other_half.unlock(tenant, ns, made)).error().code(), Errc::corrupted);
+  EXPECT_TRUE(run(half.rotate(tenant, ns, made)));
 }
 
 TEST_F(KeyServiceTest, a_descriptor_opens_only_for_its_tenant_and_namespace) {
   const std::string made = descriptor();
-  EXPECT_EQ(run(service().unlock(TenantId(4), space, made)).error().code(), Errc::corrupted);
+  EXPECT_EQ(run(service().unlock(TenantId(4), ns, made)).error().code(), Errc::corrupted);
   EXPECT_EQ(run(service().unlock(tenant, NamespaceId(12), made)).error().code(), Errc::corrupted);
   auto forged = *KeyDescriptor::parse(as_view(made));
-  forged.space = NamespaceId(12);
+  forged.ns = NamespaceId(12);
   EXPECT_EQ(run(service().unlock(tenant, NamespaceId(12), forged.encode())).error().code(), Errc::corrupted);
-  EXPECT_EQ(run(service().create(TenantId(99), space)).error().code(), Errc::key_unavailable);
+  EXPECT_EQ(run(service().create(TenantId(99), ns)).error().code(), Errc::key_unavailable);
 }
 
 TEST_F(KeyServiceTest, a_wrapped_secret_opens_only_in_its_place) {
-  const auto whole = *KeyDescriptor::parse(as_view(*run(service().rotate(tenant, space, descriptor()))));
+  const auto whole = *KeyDescriptor::parse(as_view(*run(service().rotate(tenant, ns, descriptor()))));
   auto swapped = whole;
   std::swap(swapped.epochs.at(KeyEpoch(1)), swapped.epochs.at(KeyEpoch(2)));
   EXPECT_EQ(refusal(swapped.encode()), Errc::corrupted);
@@ -159,13 +159,13 @@ TEST_F(KeyServiceTest, the_last_epoch_cannot_be_rotated_past_its_limit) {
   auto whole = *KeyDescriptor::parse(as_view(descriptor()));
   const auto provided = run(ours_->provider.wrap(tenant, ours_->file.system_key()));
   std::string associated = "kiseki v1 descriptor";
-  Encoder(associated).integer<std::uint8_t>(2).id(tenant).id(space).integer<std::uint32_t>(0xffff'ffff);
+  Encoder(associated).integer<std::uint8_t>(2).id(tenant).id(ns).integer<std::uint32_t>(0xffff'ffff);
   const auto key =
       crypto::hkdf_sha256(ours_->file.system_key().view(), {}, as_view("kiseki v1 descriptor wrap"));
   whole.epochs = {
       {KeyEpoch(0xffff'ffff), detail::wrap(key, ours_->rng, as_view(associated), as_view(*provided))}};
-  EXPECT_TRUE(run(service().unlock(tenant, space, whole.encode())));
-  EXPECT_EQ(run(service().rotate(tenant, space, whole.encode())).error().code(), Errc::out_of_range);
+  EXPECT_TRUE(run(service().unlock(tenant, ns, whole.encode())));
+  EXPECT_EQ(run(service().rotate(tenant, ns, whole.encode())).error().code(), Errc::out_of_range);
 }
 
 TEST_F(KeyServiceTest, seals_under_the_system_key_and_a_context) {
@@ -192,7 +192,7 @@ TEST_F(KeyServiceTest, the_provider_refuses_what_another_tenant_wrapped) {
 // Bytes that a hostile keeper of descriptors would try.
 TEST(KeyDescriptor, refuses_impossible_fields) {
   const KeyDescriptor good{
-      .tenant = tenant, .space = space, .permanent = "p", .epochs = {{KeyEpoch(1), "a"}, {KeyEpoch(2), "b"}}};
+      .tenant = tenant, .ns = ns, .permanent = "p", .epochs = {{KeyEpoch(1), "a"}, {KeyEpoch(2), "b"}}};
   const std::string bytes = good.encode();
   ASSERT_EQ(KeyDescriptor::parse(as_view(bytes))->encode(), bytes);
   const auto refused = [](std::string text) {

@@ -74,10 +74,10 @@ class NamespaceKeys {
     crypto::Key256 data;      ///< Derives the keys of chunks.
   };
 
-  NamespaceKeys(NamespaceId space, crypto::Key256 chunk_id, crypto::Key256 handle,
+  NamespaceKeys(NamespaceId ns, crypto::Key256 chunk_id, crypto::Key256 handle,
                 std::map<KeyEpoch, Epoch> epochs);
 
-  NamespaceId space() const noexcept { return space_; }
+  NamespaceId ns() const noexcept { return ns_; }
   /// What new records and chunks are sealed under.
   KeyEpoch current() const noexcept { return epochs_.rbegin()->first; }
   /// `key_unavailable` when the epoch is not known here.
@@ -86,7 +86,7 @@ class NamespaceKeys {
   const crypto::Key256& handle_key() const noexcept { return handle_; }
 
  private:
-  NamespaceId space_;
+  NamespaceId ns_;
   crypto::Key256 chunk_id_;
   crypto::Key256 handle_;
   std::map<KeyEpoch, Epoch> epochs_;
@@ -99,10 +99,10 @@ class KeyService {
   KeyService(const crypto::Key256& system_key, Provider& provider, Rng& rng);
 
   /// A descriptor with epoch 1 and the permanent secret. Bytes for the system shard.
-  Task<Result<std::string>> create(TenantId tenant, NamespaceId space);
+  Task<Result<std::string>> create(TenantId tenant, NamespaceId ns);
   /// The same descriptor with one epoch more.
-  Task<Result<std::string>> rotate(TenantId tenant, NamespaceId space, std::string descriptor);
-  Task<Result<std::shared_ptr<const NamespaceKeys>>> unlock(TenantId tenant, NamespaceId space,
+  Task<Result<std::string>> rotate(TenantId tenant, NamespaceId ns, std::string descriptor);
+  Task<Result<std::shared_ptr<const NamespaceKeys>>> unlock(TenantId tenant, NamespaceId ns,
                                                             std::string descriptor);
 
   /// Sealing under the system key alone: secrets of access keys. `context` is authenticated, not stored.

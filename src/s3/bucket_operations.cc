@@ -27,13 +27,13 @@ S3Result<> check_location(std::string_view constraint, std::string_view region) 
 }
 
 /// Buckets whose names match, in order, after the token.
-std::vector<fs::Space> select_buckets(std::vector<fs::Space> all, const Query& query,
-                                      std::string_view region) {
+std::vector<fs::Namespace> select_buckets(std::vector<fs::Namespace> all, const Query& query,
+                                          std::string_view region) {
   const std::string_view prefix = query.get("prefix");
   const std::string_view after = query.get("continuation-token");
   const std::string* wanted = query.find("bucket-region");
-  std::erase_if(all, [&](const fs::Space& space) {
-    return !space.name.starts_with(prefix) || (!after.empty() && space.name <= after) ||
+  std::erase_if(all, [&](const fs::Namespace& ns) {
+    return !ns.name.starts_with(prefix) || (!after.empty() && ns.name <= after) ||
            (wanted != nullptr && *wanted != region);
   });
   return all;
@@ -48,10 +48,10 @@ Reply document_reply(std::string document) {
   return reply;
 }
 
-Task<S3Result<fs::Space>> find_bucket(Call& call) {
-  auto space = co_await call.files.find_space(call.tenant(), call.bucket);
-  if (!space) co_return refuse(translate(space.error(), Subject::bucket));
-  co_return std::move(*space);
+Task<S3Result<fs::Namespace>> find_bucket(Call& call) {
+  auto ns = co_await call.files.find_namespace(call.tenant(), call.bucket);
+  if (!ns) co_return refuse(translate(ns.error(), Subject::bucket));
+  co_return std::move(*ns);
 }
 
 std::string owner_id(TenantId tenant) { return fmt::format("{:064x}", tenant.value()); }
@@ -74,7 +74,7 @@ S3Result<std::uint32_t> number_parameter(const Query& query, std::string_view na
 Task<S3Result<Reply>> list_buckets(Call& call) {
   const auto limit = number_parameter(call.query, "max-buckets", 1, buckets_max, buckets_max);
   if (!limit) co_return refuse(limit.error());
-  auto all = co_await call.files.list_spaces(call.tenant());
+  auto all = co_await call.files.list_namespaces(call.tenant());
   if (!all) co_return refuse(translate(all.error(), Subject::service));
   const auto selected = select_buckets(std::move(*all), call.query, call.options.region);
   XmlWriter xml("ListAllMyBucketsResult");
@@ -99,7 +99,7 @@ Task<S3Result<Reply>> create_bucket(Call& call) {
   const auto constraint = parse_create_bucket(std::move(*document));
   if (!constraint) co_return refuse(constraint.error());
   KISEKI_S3_CO_TRY(check_location(*constraint, call.options.region));
-  const auto made = co_await call.files.create_space(call.tenant(), call.bucket);
+  const auto made = co_await call.files.create_namespace(call.tenant(), call.bucket);
   // As Amazon has it: making an own bucket again is a success in the first region and a conflict elsewhere.
   const bool again = !made && made.error().code() == Errc::exists && call.options.region == first_region;
   if (!made && !again) co_return refuse(translate(made.error(), Subject::bucket));
@@ -109,30 +109,30 @@ Task<S3Result<Reply>> create_bucket(Call& call) {
 }
 
 Task<S3Result<Reply>> head_bucket(Call& call) {
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
   Reply reply;
   reply.head.add("x-amz-bucket-region", call.options.region).add("Content-Type", "application/xml");
   co_return reply;
 }
 
 Task<S3Result<Reply>> delete_bucket(Call& call) {
-  const auto removed = co_await call.files.remove_space(call.tenant(), call.bucket);
+  const auto removed = co_await call.files.remove_namespace(call.tenant(), call.bucket);
   if (!removed) co_return refuse(translate(removed.error(), Subject::bucket));
   co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
 }
 
 Task<S3Result<Reply>> get_bucket_location(Call& call) {
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
   XmlWriter xml("LocationConstraint");
   if (call.options.region != first_region) xml.text(call.options.region);
   co_return document_reply(xml.finish());
 }
 
 Task<S3Result<Reply>> get_bucket_versioning(Call& call) {
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
   co_return document_reply(XmlWriter("VersioningConfiguration").finish());
 }
 

@@ -65,10 +65,10 @@ S3Result<> check_source(const Conditions& conditions, const fs::Attributes& sour
   return {};
 }
 
-Task<S3Result<fs::Space>> find_source(Call& call, const Address& source) {
-  auto space = co_await call.files.find_space(call.tenant(), source.bucket);
-  if (!space) co_return refuse(translate(space.error(), Subject::bucket));
-  co_return std::move(*space);
+Task<S3Result<fs::Namespace>> find_source(Call& call, const Address& source) {
+  auto ns = co_await call.files.find_namespace(call.tenant(), source.bucket);
+  if (!ns) co_return refuse(translate(ns.error(), Subject::bucket));
+  co_return std::move(*ns);
 }
 
 /// One try: what the source is now decides about its conditions and, when the metadata is replaced, what

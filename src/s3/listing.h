@@ -28,7 +28,7 @@ S3Result<ListingRequest> listing_request(const Query& query, std::string_view li
 
 /// One page. A delimiter of '/' is the file system's own; any other is folded here, with at most one reading
 /// per item.
-Task<Result<fs::ListReply>> list_page(fs::FileSystem& files, fs::Space space, ListingRequest request);
+Task<Result<fs::ListReply>> list_page(fs::FileSystem& files, fs::Namespace ns, ListingRequest request);
 
 /// An opaque text that stands for a name in a continuation, and back; nothing when it is none of ours.
 std::string make_token(std::string_view name);

@@ -70,12 +70,12 @@ PartChecksum kept_checksum(const fs::PartInfo& part) {
 }
 
 /// What is kept of the parts a request lists, in its order.
-Task<S3Result<std::vector<PartChecksum>>> find_parts(Call& call, const fs::Space& space,
+Task<S3Result<std::vector<PartChecksum>>> find_parts(Call& call, const fs::Namespace& ns,
                                                      const CompleteRequest& request) {
   std::vector<PartChecksum> kept;
   std::uint32_t after = 0;
   while (kept.size() < request.parts.size()) {
-    const auto page = co_await call.files.list_parts(space, call.key, upload_id(call), after, page_max);
+    const auto page = co_await call.files.list_parts(ns, call.key, upload_id(call), after, page_max);
     if (!page) co_return refuse(translate(page.error(), Subject::upload));
     for (const fs::PartInfo& part : *page) {
       if (kept.size() == request.parts.size() || part.number > request.parts[kept.size()].number) break;
@@ -144,9 +144,9 @@ Task<S3Result<Reply>> create_multipart_upload(Call& call) {
   if (!properties) co_return refuse(std::move(properties).error());
   HttpResponse head(200);
   KISEKI_S3_CO_TRY(add_checksum_algorithm(call.head, head));
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
-  const auto upload = co_await call.files.create_upload(*space, call.key, std::move(*properties));
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  const auto upload = co_await call.files.create_upload(*ns, call.key, std::move(*properties));
   if (!upload) co_return refuse(translate(upload.error(), Subject::object));
   XmlWriter xml("InitiateMultipartUploadResult");
   xml.element("Bucket", call.bucket).element("Key", call.key).element("UploadId", *upload);
@@ -162,10 +162,10 @@ Task<S3Result<Reply>> upload_part(Call& call) {
   const auto& length = call.body.rules().length;
   if (!length) co_return refuse(S3Code::missing_content_length);
   if (*length > fs::FileSystem::part_size_max) co_return refuse(S3Code::entity_too_large);
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
   call.body.set_properties({}, Body::Md5::always);
-  const auto part = co_await call.files.put_part(*space, call.key, upload_id(call), *number, call.body);
+  const auto part = co_await call.files.put_part(*ns, call.key, upload_id(call), *number, call.body);
   if (call.body.failure()) co_return refuse(*call.body.failure());
   if (!part) co_return refuse(translate(part.error(), Subject::upload));
   Reply reply;
@@ -181,13 +181,12 @@ Task<S3Result<Reply>> complete_multipart_upload(Call& call) {
   if (!request) co_return refuse(request.error());
   auto etag = multipart_etag(*request);
   if (!etag) co_return refuse(std::move(etag).error());
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
-  fs::FileSystem::CompleteUpload whole{*space, call.key, upload_id(call), parts_of(*request),
-                                       std::move(*etag)};
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  fs::FileSystem::CompleteUpload whole{*ns, call.key, upload_id(call), parts_of(*request), std::move(*etag)};
   whole.condition = std::move(*condition);
   if (has_claims(call.head, *request)) {
-    const auto kept = co_await find_parts(call, *space, *request);
+    const auto kept = co_await find_parts(call, *ns, *request);
     if (!kept) co_return refuse(kept.error());
     auto checksums = check_claims(call.head, *request, *kept);
     if (!checksums) co_return refuse(std::move(checksums).error());
@@ -205,9 +204,9 @@ Task<S3Result<Reply>> complete_multipart_upload(Call& call) {
 }
 
 Task<S3Result<Reply>> abort_multipart_upload(Call& call) {
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
-  const auto aborted = co_await call.files.abort_upload(*space, call.key, upload_id(call));
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  const auto aborted = co_await call.files.abort_upload(*ns, call.key, upload_id(call));
   if (!aborted) co_return refuse(translate(aborted.error(), Subject::upload));
   co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
 }
@@ -217,9 +216,9 @@ Task<S3Result<Reply>> list_parts(Call& call) {
   if (!limit) co_return refuse(limit.error());
   const auto after = number_parameter(call.query, "part-number-marker", 0, parts_max, 0);
   if (!after) co_return refuse(after.error());
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
-  auto parts = co_await call.files.list_parts(*space, call.key, upload_id(call), *after, *limit + 1);
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  auto parts = co_await call.files.list_parts(*ns, call.key, upload_id(call), *after, *limit + 1);
   if (!parts) co_return refuse(translate(parts.error(), Subject::upload));
   const bool truncated = parts->size() > *limit;
   if (truncated) parts->resize(*limit);
@@ -238,10 +237,10 @@ Task<S3Result<Reply>> list_multipart_uploads(Call& call) {
   if (!request) co_return refuse(request.error());
   const std::string key_marker(call.query.get("key-marker"));
   const std::string upload_marker(call.query.get("upload-id-marker"));
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
-  auto uploads = co_await call.files.list_uploads(*space, request->prefix, key_marker, upload_marker,
-                                                  request->limit + 1);
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  auto uploads =
+      co_await call.files.list_uploads(*ns, request->prefix, key_marker, upload_marker, request->limit + 1);
   if (!uploads) co_return refuse(translate(uploads.error(), Subject::service));
   const bool truncated = uploads->size() > request->limit;
   if (truncated) uploads->resize(request->limit);

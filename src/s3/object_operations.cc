@@ -81,7 +81,7 @@ S3Result<Reply> object_reply(Call& call, fs::Attributes attributes) {
 /// One batch of deletions: the workers share it.
 struct Deletion {
   fs::FileSystem& files;
-  fs::Space space;
+  fs::Namespace ns;
   DeleteRequest request;
   std::vector<std::optional<S3Error>> errors;  // one per item
   std::size_t next = 0;
@@ -93,7 +93,7 @@ Task<std::optional<S3Error>> delete_item(Deletion& batch, std::size_t index) {
   if (!item.version.empty() && item.version != "null") co_return S3Error{S3Code::no_such_version};
   fs::Condition condition;
   if (!item.etag.empty()) condition.etag = unquoted(item.etag);
-  const auto removed = co_await batch.files.remove(batch.space, item.key, condition);
+  const auto removed = co_await batch.files.remove(batch.ns, item.key, condition);
   if (removed) co_return std::nullopt;
   co_return translate(removed.error(), Subject::object);
 }
@@ -129,10 +129,10 @@ Task<S3Result<Reply>> put_object(Call& call) {
   const auto& length = call.body.rules().length;
   if (!length) co_return refuse(S3Code::missing_content_length);
   if (*length > fs::FileSystem::part_size_max) co_return refuse(S3Code::entity_too_large);
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
   call.body.set_properties(std::move(*properties), Body::Md5::always);
-  const auto put = co_await call.files.put(*space, call.key, call.body, std::move(*condition));
+  const auto put = co_await call.files.put(*ns, call.key, call.body, std::move(*condition));
   if (call.body.failure()) co_return refuse(*call.body.failure());
   if (!put) co_return refuse(translate(put.error(), Subject::object));
   Reply reply;
@@ -142,9 +142,9 @@ Task<S3Result<Reply>> put_object(Call& call) {
 }
 
 Task<S3Result<Reply>> get_object(Call& call) {
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
-  auto object = co_await call.files.open_object(*space, call.key);
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  auto object = co_await call.files.open_object(*ns, call.key);
   if (!object) co_return refuse(translate(object.error(), Subject::object));
   auto reply = object_reply(call, (*object)->attributes());
   if (reply && reply->head.has_body()) reply->object = std::move(*object);
@@ -152,9 +152,9 @@ Task<S3Result<Reply>> get_object(Call& call) {
 }
 
 Task<S3Result<Reply>> head_object(Call& call) {
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
-  auto attributes = co_await call.files.stat(*space, call.key);
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  auto attributes = co_await call.files.stat(*ns, call.key);
   if (!attributes) co_return refuse(translate(attributes.error(), Subject::object));
   co_return object_reply(call, std::move(*attributes));
 }
@@ -162,9 +162,9 @@ Task<S3Result<Reply>> head_object(Call& call) {
 Task<S3Result<Reply>> delete_object(Call& call) {
   auto condition = write_condition(call.head);
   if (!condition) co_return refuse(std::move(condition).error());
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
-  const auto removed = co_await call.files.remove(*space, call.key, std::move(*condition));
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  const auto removed = co_await call.files.remove(*ns, call.key, std::move(*condition));
   if (!removed) co_return refuse(translate(removed.error(), Subject::object));
   co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
 }
@@ -174,10 +174,10 @@ Task<S3Result<Reply>> delete_objects(Call& call) {
   if (!document) co_return refuse(std::move(document).error());
   auto request = parse_delete(std::move(*document));
   if (!request) co_return refuse(std::move(request).error());
-  auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
+  auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
   const std::size_t count = request->items.size();
-  Deletion batch{call.files, std::move(*space), std::move(*request), {}, 0};
+  Deletion batch{call.files, std::move(*ns), std::move(*request), {}, 0};
   batch.errors.resize(count);
   Scope workers(call.executor);
   for (std::size_t i = 0; i < std::min(delete_workers, count); ++i) workers.spawn(delete_worker(batch));
@@ -187,9 +187,9 @@ Task<S3Result<Reply>> delete_objects(Call& call) {
 
 /// Tags cannot be set, so every object that is there has none.
 Task<S3Result<Reply>> get_object_tagging(Call& call) {
-  const auto space = co_await find_bucket(call);
-  if (!space) co_return refuse(space.error());
-  const auto attributes = co_await call.files.stat(*space, call.key);
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  const auto attributes = co_await call.files.stat(*ns, call.key);
   if (!attributes) co_return refuse(translate(attributes.error(), Subject::object));
   co_return document_reply(XmlWriter("Tagging").open("TagSet").finish());
 }

@@ -46,7 +46,7 @@ using Operation = Task<S3Result<Reply>> (*)(Call& call);
 Reply document_reply(std::string document);
 
 /// The bucket of the call.
-Task<S3Result<fs::Space>> find_bucket(Call& call);
+Task<S3Result<fs::Namespace>> find_bucket(Call& call);
 
 /// The id of a tenant as owner of what it made.
 std::string owner_id(TenantId tenant);

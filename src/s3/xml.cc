@@ -26,10 +26,10 @@ std::string_view entity_of(char c) noexcept {
 
 }  // namespace
 
-XmlWriter::XmlWriter(std::string_view root, Namespace space) {
+XmlWriter::XmlWriter(std::string_view root, Namespace ns) {
   out_ = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<";
   out_ += root;
-  if (space == Namespace::s3) out_ += " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
+  if (ns == Namespace::s3) out_ += " xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
   out_ += '>';
   open_.push_back(root);
 }

@@ -14,7 +14,7 @@ class XmlWriter {
   enum class Namespace : std::uint8_t { none, s3 };
 
   /// `root` and every name given later outlive the writer.
-  explicit XmlWriter(std::string_view root, Namespace space = Namespace::s3);
+  explicit XmlWriter(std::string_view root, Namespace ns = Namespace::s3);
 
   XmlWriter& open(std::string_view name);
   XmlWriter& close();

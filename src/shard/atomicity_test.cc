@@ -245,7 +245,7 @@ class Movers final : public Users {
   static constexpr std::uint64_t entries = 5, leaves = 8;
 
   static LeafAddress leaf(std::uint64_t number) {
-    return {test_space, InodeId(1), LeafId(static_cast<std::uint32_t>(number))};
+    return {test_namespace, InodeId(1), LeafId(static_cast<std::uint32_t>(number))};
   }
   static Key place(std::uint64_t entry, std::uint64_t number) {
     return key(leaf(number), Kind::entry, std::string(16, static_cast<char>('a' + entry)));

@@ -16,7 +16,7 @@ Result<Checked> Check::run() {
     refuse(Refusal::chunk_epoch);
     return checked_;
   }
-  auto passed = spaces();
+  auto passed = namespaces();
   for (std::size_t i = 0; i < transaction_.asserts.size() && passed && *passed; ++i) passed = assertion(i);
   for (std::size_t i = 0; i < transaction_.operations.size() && passed && *passed; ++i) {
     passed = operation(transaction_.operations[i]);
@@ -35,20 +35,20 @@ void Check::block(const Holder* holder) {
   if (holder != nullptr && !checked_.blocker) checked_.blocker = *holder;
 }
 
-Result<bool> Check::spaces() {
-  for (const auto& space : transaction_.spaces) {
-    const auto bytes = draft_.get(family_state, state_key(shard_.id, StateType::space, space.space.value()));
+Result<bool> Check::namespaces() {
+  for (const auto& ns : transaction_.namespaces) {
+    const auto bytes = draft_.get(family_state, state_key(shard_.id, StateType::ns, ns.ns.value()));
     if (!bytes) return fail(bytes.error());
-    SpaceConfiguration known;
+    NamespaceConfiguration known;
     if (*bytes) {
-      const auto decoded = SpaceConfiguration::decode(as_view(**bytes));
+      const auto decoded = NamespaceConfiguration::decode(as_view(**bytes));
       if (!decoded) return fail(decoded.error());
       known = *decoded;
     }
-    const bool is_sweep = purpose_ == Purpose::sweep && space.epoch == known.epoch && only_erases();
-    if (known.state == SpaceState::deleted && !is_sweep) return refuse(Refusal::deleted);
-    if (space.epoch == known.epoch) continue;
-    return refuse(known.state == SpaceState::deleting ? Refusal::deleted : Refusal::configuration);
+    const bool is_sweep = purpose_ == Purpose::sweep && ns.epoch == known.epoch && only_erases();
+    if (known.state == NamespaceState::deleted && !is_sweep) return refuse(Refusal::deleted);
+    if (ns.epoch == known.epoch) continue;
+    return refuse(known.state == NamespaceState::deleting ? Refusal::deleted : Refusal::configuration);
   }
   return true;
 }

@@ -16,8 +16,8 @@ Task<Result<std::vector<Counters>>> SessionClient::counters(std::vector<LeafAddr
   co_return co_await session_.counters(std::move(leaves));
 }
 
-Task<Result<>> SessionClient::configure(NamespaceId space, std::uint32_t epoch, SpaceState state) {
-  co_return co_await session_.configure(space, epoch, state);
+Task<Result<>> SessionClient::configure(NamespaceId ns, std::uint32_t epoch, NamespaceState state) {
+  co_return co_await session_.configure(ns, epoch, state);
 }
 
 Task<Result<std::vector<Row>>> SessionClient::scan(ShardId shard, Kind kind, Stamp after,

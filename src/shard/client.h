@@ -9,7 +9,7 @@
 
 namespace kiseki::shard {
 
-enum class SpaceState : std::uint8_t {
+enum class NamespaceState : std::uint8_t {
   active = 1,
   deleting = 2,  ///< Refuses every transaction but those of the deletion, which carry the new epoch.
   deleted = 3,   ///< A tombstone: refuses every write for ever.
@@ -40,7 +40,7 @@ class Client {
   virtual Task<Result<std::vector<Counters>>> counters(std::vector<LeafAddress> leaves) = 0;
 
   /// Every shard knows the new configuration, and nothing prepared under an older one is left.
-  virtual Task<Result<>> configure(NamespaceId space, std::uint32_t epoch, SpaceState state) = 0;
+  virtual Task<Result<>> configure(NamespaceId ns, std::uint32_t epoch, NamespaceState state) = 0;
 
   /// Rows that consumers scan, of one shard, with stamps > `after`, oldest first.
   virtual Task<Result<std::vector<Row>>> scan(ShardId shard, Kind kind, Stamp after,

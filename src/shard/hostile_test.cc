@@ -152,7 +152,7 @@ class Bench {
 };
 
 Key entry(char name) {
-  LeafAddress leaf{test_space, InodeId(1), LeafId(0)};
+  LeafAddress leaf{test_namespace, InodeId(1), LeafId(0)};
   while (!range.contains(slot_of(leaf))) leaf.leaf = LeafId(leaf.leaf.value() + 1);
   return key(leaf, Kind::entry, std::string(16, name));
 }

@@ -12,25 +12,25 @@ constexpr std::uint8_t first_scanned = 0x20, last_scanned = 0x25;
 
 std::string address_bytes(const LeafAddress& leaf) {
   std::string bytes;
-  Encoder(bytes).id(leaf.space).id(leaf.container).id(leaf.leaf);
+  Encoder(bytes).id(leaf.ns).id(leaf.container).id(leaf.leaf);
   return bytes;
 }
 
 LeafAddress decode_address(Decoder& in) {
-  const auto space = in.id<NamespaceId>();
+  const auto ns = in.id<NamespaceId>();
   const auto container = in.id<InodeId>();
   const auto leaf = in.id<LeafId>();
-  return {space, container, leaf};
+  return {ns, container, leaf};
 }
 
 }  // namespace
 
 Slot slot_of(const LeafAddress& address) {
-  if (address.space.is_none()) return 0;
+  if (address.ns.is_none()) return 0;
   // A transaction names few leaves many times; the hash costs more than all else in a key.
   thread_local std::array<std::pair<LeafAddress, Slot>, 64> recent{};
   auto& [known, slot] =
-      recent[(address.container.value() * 31 + address.leaf.value() + address.space.value()) % recent.size()];
+      recent[(address.container.value() * 31 + address.leaf.value() + address.ns.value()) % recent.size()];
   if (slot == 0 || known != address) {
     const std::string bytes = address_bytes(address);
     const auto digest = crypto::sha256(as_view(bytes));
@@ -55,16 +55,16 @@ bool is_known(std::uint8_t kind) noexcept {
 }
 
 std::string Key::encode() const {
-  KISEKI_ASSERT(item.size() <= item_max && leaf.space.value() < space_end);
+  KISEKI_ASSERT(item.size() <= item_max && leaf.ns.value() < namespace_end);
   std::string bytes;
   bytes.reserve(31 + item.size());
   Encoder out(bytes);
   out.integer(slot_of(leaf));
   if (is_scanned(kind)) {
-    out.enumerator(kind).id(stamp).id(leaf.space).id(leaf.container).id(leaf.leaf).raw(as_view(item));
+    out.enumerator(kind).id(stamp).id(leaf.ns).id(leaf.container).id(leaf.leaf).raw(as_view(item));
     return bytes;
   }
-  out.id(leaf.space).id(leaf.container).id(leaf.leaf).enumerator(kind).raw(as_view(item));
+  out.id(leaf.ns).id(leaf.container).id(leaf.leaf).enumerator(kind).raw(as_view(item));
   if (is_stamped(kind)) out.id(stamp);
   return bytes;
 }
@@ -90,7 +90,7 @@ Result<Key> Key::decode(View bytes) {
   key.item = as_text(in.raw(in.remaining() - (ends_with_stamp && !in.failed() ? sizeof(std::uint64_t) : 0)));
   if (ends_with_stamp) key.stamp = in.id<Stamp>();
   const bool possible = is_known(kind) && is_scanned(key.kind) == scanned && key.item.size() <= item_max &&
-                        key.leaf.space.value() < space_end && slot_of(key.leaf) == slot;
+                        key.leaf.ns.value() < namespace_end && slot_of(key.leaf) == slot;
   if (!possible) in.reject();
   KISEKI_TRY(in.finish("key"));
   return key;

@@ -17,7 +17,7 @@ using Slot = std::uint16_t;
 /// The rows that stay together whatever splits: one name range of one directory, or the rows of a file's
 /// container.
 struct LeafAddress {
-  NamespaceId space;
+  NamespaceId ns;
   InodeId container;
   LeafId leaf;
   friend auto operator<=>(const LeafAddress&, const LeafAddress&) = default;
@@ -60,7 +60,7 @@ enum class Kind : std::uint8_t {
 
   // The system shard's.
   tenant = 0x30,          ///< item: tenant (8).
-  name_space = 0x31,      ///< item: namespace (8).
+  name_namespace = 0x31,  ///< item: namespace (8).
   access_key = 0x32,      ///< item: first 16 bytes of SHA-256 of the access key id.
   key_descriptor = 0x33,  ///< item: namespace (8).
   id_lease = 0x34,        ///< item: namespace (8); 0 for namespace ids themselves.
@@ -78,7 +78,7 @@ bool is_known(std::uint8_t kind) noexcept;
 
 inline constexpr std::size_t item_max = 56;  // an intent's item holds a kind, an item of 40 and a stamp
 /// Namespace ids stay below: their first byte is zero, which tells the two forms of a key apart.
-inline constexpr std::uint64_t space_end = std::uint64_t{1} << 56;
+inline constexpr std::uint64_t namespace_end = std::uint64_t{1} << 56;
 
 /// A row's name. Byte order of the encoding is key order:
 ///   slot 2 | namespace 8 | container 8 | leaf 4 | kind 1 | item [| stamp 8]

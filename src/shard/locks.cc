@@ -105,7 +105,7 @@ Result<> Locks::take(Draft& draft, Holder holder, Stamp stamp, const Transaction
   Prepared prepared{.holder = std::move(holder),
                     .stamp = stamp,
                     .time_ms = part.time_ms,
-                    .spaces = part.spaces,
+                    .namespaces = part.namespaces,
                     .locks = locks_of(part),
                     .unlocked = {}};
   for (const auto& lock : prepared.locks) {

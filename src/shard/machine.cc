@@ -394,21 +394,21 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Forget& forget) {
 }
 
 Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Configure& configure) {
-  const std::string row = state_key(shard_, StateType::space, configure.space.value());
+  const std::string row = state_key(shard_, StateType::ns, configure.ns.value());
   const auto bytes = draft.get(family_state, row);
   if (!bytes) return fail(bytes.error());
   if (*bytes) {
-    const auto known = SpaceConfiguration::decode(as_view(**bytes));
+    const auto known = NamespaceConfiguration::decode(as_view(**bytes));
     if (!known) return fail(known.error());
     const bool is_older = std::tie(configure.epoch, configure.state) < std::tie(known->epoch, known->state);
-    if (is_older || known->state == SpaceState::deleted) {
+    if (is_older || known->state == NamespaceState::deleted) {
       const bool is_the_same = configure.epoch == known->epoch && configure.state == known->state;
       return of_type(is_the_same ? Answer::Type::decided : Answer::Type::stale);
     }
   }
-  if (configure.state == SpaceState::deleted) ++deletions_;
+  if (configure.state == NamespaceState::deleted) ++deletions_;
   draft.put(family_state, row,
-            SpaceConfiguration{.epoch = configure.epoch, .state = configure.state}.encode());
+            NamespaceConfiguration{.epoch = configure.epoch, .state = configure.state}.encode());
   return Answer{};
 }
 

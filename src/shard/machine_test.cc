@@ -8,8 +8,8 @@ namespace {
 
 using Type = Assert::Type;
 
-const LeafAddress leaf{test_space, InodeId(1), LeafId(0)};
-const LeafAddress other_leaf{test_space, InodeId(1), LeafId(5)};
+const LeafAddress leaf{test_namespace, InodeId(1), LeafId(0)};
+const LeafAddress other_leaf{test_namespace, InodeId(1), LeafId(5)};
 const SessionId session{7};
 
 Key entry(char name, const LeafAddress& where = leaf) {
@@ -290,21 +290,21 @@ TEST_F(MachineTest, held_rows_stay_but_move) {
 TEST_F(MachineTest, namespaces_refuse_writers_of_another_configuration) {
   const auto refusal = [this](std::uint32_t epoch) {
     auto transaction = transaction_of_test();
-    transaction.spaces.front().epoch = epoch;
+    transaction.namespaces.front().epoch = epoch;
     return commit(std::move(transaction)).refusal;
   };
   EXPECT_EQ(refusal(1), Refusal::none);
-  apply(Configure{test_space, 2, SpaceState::active});
+  apply(Configure{test_namespace, 2, NamespaceState::active});
   EXPECT_EQ(refusal(1), Refusal::configuration);
   EXPECT_EQ(refusal(2), Refusal::none);
-  EXPECT_EQ(apply(Configure{test_space, 1, SpaceState::active}).type, Answer::Type::stale);
-  apply(Configure{test_space, 3, SpaceState::deleting});
+  EXPECT_EQ(apply(Configure{test_namespace, 1, NamespaceState::active}).type, Answer::Type::stale);
+  apply(Configure{test_namespace, 3, NamespaceState::deleting});
   EXPECT_EQ(refusal(2), Refusal::deleted);
   EXPECT_EQ(refusal(3), Refusal::none);
-  apply(Configure{test_space, 3, SpaceState::deleted});
+  apply(Configure{test_namespace, 3, NamespaceState::deleted});
   EXPECT_EQ(refusal(3), Refusal::deleted);
-  EXPECT_EQ(apply(Configure{test_space, 3, SpaceState::deleted}).type, Answer::Type::decided);
-  EXPECT_EQ(apply(Configure{test_space, 4, SpaceState::active}).type, Answer::Type::stale);
+  EXPECT_EQ(apply(Configure{test_namespace, 3, NamespaceState::deleted}).type, Answer::Type::decided);
+  EXPECT_EQ(apply(Configure{test_namespace, 4, NamespaceState::active}).type, Answer::Type::stale);
 }
 
 TEST_F(MachineTest, chunks_put_before_the_raised_epoch_are_refused) {
@@ -573,7 +573,7 @@ TEST_F(TwoPhase, a_crash_anywhere_replays_to_the_same_state) {
   apply(decide(first, Verdict::committed, 'a'));
   erase(entry('c'));
   apply(decide(second, Verdict::aborted, 'b'));
-  apply(Configure{test_space, 2, SpaceState::active});
+  apply(Configure{test_namespace, 2, NamespaceState::active});
   const std::string expected = dump();
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
     machine_.reset();

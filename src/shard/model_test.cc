@@ -41,7 +41,8 @@ class Run {
  public:
   Run(std::uint64_t seed, std::uint32_t shards) : rng_(seed), world_(shards) {
     // Leaves of one container, so that entries may move between them.
-    for (std::uint32_t leaf = 0; leaf < 12; ++leaf) leaves_.push_back({test_space, InodeId(1), LeafId(leaf)});
+    for (std::uint32_t leaf = 0; leaf < 12; ++leaf)
+      leaves_.push_back({test_namespace, InodeId(1), LeafId(leaf)});
     session_ = world_.connect(1).session.get();
   }
 

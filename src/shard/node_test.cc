@@ -11,7 +11,7 @@ namespace kiseki::shard {
 namespace {
 
 using detail::record_of_test;
-using detail::test_space;
+using detail::test_namespace;
 using detail::transaction_of_test;
 using detail::value_of;
 using Type = Assert::Type;
@@ -75,7 +75,7 @@ class NodeTest : public ::testing::Test {
     return reply->gets.front().record ? value_of(*reply->gets.front().record) : "-";
   }
   static Key row(std::uint64_t container) {
-    return key({test_space, InodeId(container), LeafId(0)}, Kind::inode, item_of(container));
+    return key({test_namespace, InodeId(container), LeafId(0)}, Kind::inode, item_of(container));
   }
 
   sim::SimulatedLoop loop_;
@@ -170,7 +170,7 @@ TEST_F(NodeTest, a_session_is_fenced_by_the_next_of_its_process) {
 TEST_F(NodeTest, pending_rows_of_fenced_sessions_are_abandoned) {
   open();
   connect();
-  const LeafAddress leaf{test_space, InodeId(5), LeafId(0)};
+  const LeafAddress leaf{test_namespace, InodeId(5), LeafId(0)};
   const Key pending = key(leaf, Kind::pending, item_of(client_->session().value()));
   auto transaction = transaction_of_test().require(Type::absent, pending).put(pending, {});
   ASSERT_TRUE(loop_.get(client_->commit(std::move(transaction)))->committed());
@@ -212,7 +212,7 @@ TEST_F(NodeTest, a_session_lives_as_long_as_its_node_beats) {
   open();
   connect(2);
   const SessionId left = client_->session();
-  const Key pending = key({test_space, InodeId(5), LeafId(0)}, Kind::pending, item_of(left.value()));
+  const Key pending = key({test_namespace, InodeId(5), LeafId(0)}, Kind::pending, item_of(left.value()));
   auto transaction = transaction_of_test().require(Type::absent, pending).put(pending, {});
   ASSERT_TRUE(loop_.get(client_->commit(std::move(transaction)))->committed());
   loop_.run_for(std::chrono::seconds(30));

@@ -30,7 +30,7 @@ class Cutter {
     if (found != parts_.end()) return static_cast<std::size_t>(found - parts_.begin());
     Part part;
     part.route = route;
-    part.transaction.spaces = whole_.spaces;
+    part.transaction.namespaces = whole_.namespaces;
     part.transaction.chunk_epoch = whole_.chunk_epoch;
     part.transaction.time_ms = whole_.time_ms;
     parts_.push_back(std::move(part));

@@ -38,7 +38,7 @@ void write(Encoder& out, const GoneSessions& gone) {
 }
 void write(RowWriter& out, const Forget& forget) { write(out.out(), forget.gone); }
 void write(RowWriter& out, const Configure& configure) {
-  out.out().id(configure.space).integer(configure.epoch).enumerator(configure.state);
+  out.out().id(configure.ns).integer(configure.epoch).enumerator(configure.state);
 }
 void write(RowWriter& out, const RaiseEpoch& raise) { out.out().id(raise.epoch); }
 void write(RowWriter& out, const Split& split) { out.out().id(split.child).integer(split.first); }
@@ -90,11 +90,11 @@ void read(Decoder& in, GoneSessions& gone) {
 }
 void read(RowReader& in, Forget& forget) { read(in.in(), forget.gone); }
 void read(RowReader& in, Configure& configure) {
-  configure.space = in.in().id<NamespaceId>();
+  configure.ns = in.in().id<NamespaceId>();
   configure.epoch = in.in().integer<std::uint32_t>();
   const auto state = in.in().integer<std::uint8_t>();
-  if (state < 1 || state > static_cast<std::uint8_t>(SpaceState::deleted)) in.in().reject();
-  configure.state = static_cast<SpaceState>(state);
+  if (state < 1 || state > static_cast<std::uint8_t>(NamespaceState::deleted)) in.in().reject();
+  configure.state = static_cast<NamespaceState>(state);
 }
 void read(RowReader& in, RaiseEpoch& raise) { raise.epoch = in.in().id<GcEpoch>(); }
 void read(RowReader& in, Split& split) {
@@ -203,7 +203,7 @@ std::string Prepared::encode() const {
   RowWriter out;
   out.holder(holder);
   out.out().id(stamp).integer(time_ms);
-  out.spaces(spaces);
+  out.namespaces(namespaces);
   out.out().integer(static_cast<std::uint32_t>(locks.size()));
   for (const auto& lock : locks) {
     out.out().integer(static_cast<std::uint8_t>(lock.exclusive));
@@ -225,7 +225,7 @@ Result<Prepared> Prepared::decode(View bytes) {
   prepared.holder = rows.holder();
   prepared.stamp = in.id<Stamp>();
   prepared.time_ms = in.integer<std::uint64_t>();
-  prepared.spaces = rows.spaces();
+  prepared.namespaces = rows.namespaces();
   const std::size_t locks = rows.count(2 * Transaction::rows_max);
   for (std::size_t i = 0; i < locks && !in.failed(); ++i) {
     const auto exclusive = in.integer<std::uint8_t>();

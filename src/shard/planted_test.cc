@@ -40,7 +40,7 @@ class Bench {
   }
   std::optional<Record> get(const Key& row) { return Draft(store_).record(row).value(); }
 
-  static LeafAddress leaf(std::uint32_t number) { return {test_space, InodeId(1), LeafId(number)}; }
+  static LeafAddress leaf(std::uint32_t number) { return {test_namespace, InodeId(1), LeafId(number)}; }
   static Key row(std::uint32_t number) { return key(leaf(number), Kind::entry, std::string(16, 'e')); }
   static Transaction create(const Key& row) {
     return transaction_of_test().require(Type::absent, row).put(row, record_of_test("new"));

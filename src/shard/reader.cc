@@ -49,7 +49,7 @@ Result<ReadReply::Got> Reader::get(const Get& get) {
   if (!record) return fail(std::move(record).error());
   got.record = std::move(*record);
   if (!get.with_body || !got.record || got.record->body != Body::inline_row) return got;
-  const LeafAddress home{get.key.leaf.space, got.record->home.container, got.record->home.leaf};
+  const LeafAddress home{get.key.leaf.ns, got.record->home.container, got.record->home.leaf};
   if (!machine_.range().contains(slot_of(home))) return got;
   auto body = row(key(home, Kind::inline_data, item_of(got.record->id.value())));
   if (!body) return fail(std::move(body).error());

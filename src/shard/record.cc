@@ -189,7 +189,7 @@ Result<Record> Record::decode(View bytes) {
 std::string associated_data(const Key& key, const Record& record) {
   std::string bytes;
   Encoder out(bytes);
-  out.integer(format).id(key.leaf.space).id(key.leaf.container).enumerator(key.kind);
+  out.integer(format).id(key.leaf.ns).id(key.leaf.container).enumerator(key.kind);
   if (key.kind == Kind::guard || key.kind == Kind::index_page) out.id(key.leaf.leaf);
   out.sized(as_view(key.item));
   encode_header(out, record, Stamp{});

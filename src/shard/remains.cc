@@ -15,9 +15,9 @@ namespace {
 constexpr int steps_max = 256;
 
 /// Where the rows of a slot and namespace begin.
-std::string place_of(Slot slot, std::uint64_t space) {
+std::string place_of(Slot slot, std::uint64_t ns) {
   std::string key;
-  Encoder(key).integer(slot).integer(space);
+  Encoder(key).integer(slot).integer(ns);
   return key;
 }
 
@@ -49,7 +49,8 @@ class Remains::Look {
       if (!key) return fail(std::move(key).error());
       if (slot_of(key->leaf) > machine_.range().last) break;
       remains_.from_ = std::string(as_text(rows->key()));
-      KISEKI_TRY(family == family_rows ? space_at(*rows, std::move(*key)) : feed_at(*rows, std::move(*key)));
+      KISEKI_TRY(family == family_rows ? namespace_at(*rows, std::move(*key))
+                                       : feed_at(*rows, std::move(*key)));
     }
     KISEKI_TRY(rows->status());
     if (!found_.rows.empty() || steps_ >= steps_max) return {};
@@ -59,12 +60,12 @@ class Remains::Look {
   }
 
   /// All rows of one namespace in one slot.
-  Result<> space_at(kv::Iterator& rows, Key first) {
-    const auto deleted = is_deleted(first.leaf.space);
+  Result<> namespace_at(kv::Iterator& rows, Key first) {
+    const auto deleted = is_deleted(first.leaf.ns);
     if (!deleted) return fail(deleted.error());
     if (*deleted) KISEKI_TRY(collect(rows, slot_of(first.leaf)));
     if (found_.rows.empty()) {
-      rows.seek(as_view(place_of(slot_of(first.leaf), first.leaf.space.value() + 1)));
+      rows.seek(as_view(place_of(slot_of(first.leaf), first.leaf.ns.value() + 1)));
     }
     return {};
   }
@@ -76,7 +77,7 @@ class Remains::Look {
     while (rows.valid()) {
       auto key = Key::decode(rows.key());
       if (!key) return fail(std::move(key).error());
-      if (key->leaf.space != found_.space.space || slot_of(key->leaf) != slot) break;
+      if (key->leaf.ns != found_.ns.ns || slot_of(key->leaf) != slot) break;
       if (!last.empty() && last.front().leaf != key->leaf) take(last, std::exchange(holds_more, false));
       if (found_.rows.size() >= rows_max) return {};
       const auto may_go = is_free(*key, rows.value());
@@ -98,7 +99,7 @@ class Remains::Look {
   }
 
   Result<> feed_at(kv::Iterator& rows, Key key) {
-    const auto deleted = is_deleted(key.leaf.space);
+    const auto deleted = is_deleted(key.leaf.ns);
     if (!deleted) return fail(deleted.error());
     if (*deleted) found_.rows.push_back(std::move(key));
     rows.next();
@@ -113,20 +114,20 @@ class Remains::Look {
     return record->retention.mode == Retention::Mode::none && !record->retention.legal_hold;
   }
 
-  Result<bool> is_deleted(NamespaceId space) {
-    const auto [place, is_new] = known_.try_emplace(space);
+  Result<bool> is_deleted(NamespaceId ns) {
+    const auto [place, is_new] = known_.try_emplace(ns);
     if (is_new) {
       const auto bytes =
-          store_.get(family_state, as_view(state_key(machine_.id(), StateType::space, space.value())));
+          store_.get(family_state, as_view(state_key(machine_.id(), StateType::ns, ns.value())));
       if (!bytes) return fail(bytes.error());
-      const auto known = *bytes ? SpaceConfiguration::decode(as_view(**bytes)) : SpaceConfiguration{};
+      const auto known = *bytes ? NamespaceConfiguration::decode(as_view(**bytes)) : NamespaceConfiguration{};
       if (!known) return fail(known.error());
-      const bool is_living = known->state != SpaceState::deleted;
-      if (!is_living || (!space.is_none() && KISEKI_PLANTED("3.9 rows of living namespaces go"))) {
+      const bool is_living = known->state != NamespaceState::deleted;
+      if (!is_living || (!ns.is_none() && KISEKI_PLANTED("3.9 rows of living namespaces go"))) {
         place->second = known->epoch;
       }
     }
-    if (place->second) found_.space = {.space = space, .epoch = *place->second};
+    if (place->second) found_.ns = {.ns = ns, .epoch = *place->second};
     return place->second.has_value();
   }
 

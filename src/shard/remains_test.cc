@@ -13,7 +13,7 @@ namespace {
 
 using Type = Assert::Type;
 
-const NamespaceId living{test_space.value() + 1};
+const NamespaceId living{test_namespace.value() + 1};
 constexpr Kind kinds[] = {Kind::header,      Kind::guard,    Kind::tombstone,  Kind::pending, Kind::entry,
                           Kind::inline_data, Kind::map_page, Kind::index_page, Kind::upload,  Kind::part};
 
@@ -33,13 +33,13 @@ class World {
 
   ShardWorld& world() { return world_; }
 
-  LeafAddress leaf(NamespaceId space, std::size_t shard, std::uint64_t nth = 0) const {
+  LeafAddress leaf(NamespaceId ns, std::size_t shard, std::uint64_t nth = 0) const {
     LeafAddress leaf = world_.leaf_in(shard, nth);
-    leaf.space = space;
+    leaf.ns = ns;
     return leaf;
   }
-  bool commit(Transaction transaction, NamespaceId space) {
-    transaction.spaces.push_back({.space = space, .epoch = 1});
+  bool commit(Transaction transaction, NamespaceId ns) {
+    transaction.namespaces.push_back({.ns = ns, .epoch = 1});
     const auto outcome = world_.loop().get(user_->session->commit(std::move(transaction)));
     EXPECT_TRUE(outcome) << outcome.error().to_string();
     return outcome && outcome->committed();
@@ -50,18 +50,17 @@ class World {
     for (const auto kind : kinds) {
       const bool is_single = kind == Kind::header || kind == Kind::guard || kind == Kind::tombstone;
       const Key row = key(leaf, kind, is_single ? "" : kind == Kind::pending ? item_of(1) : item_of(7));
-      Record record =
-          kind == Kind::entry || kind == Kind::map_page ? with_chunk(leaf.space.value()) : Record{};
+      Record record = kind == Kind::entry || kind == Kind::map_page ? with_chunk(leaf.ns.value()) : Record{};
       if (kind == Kind::guard) record.guard.emplace();
       transaction.require(Type::absent, row).put(row, std::move(record));
     }
     transaction.put_stamped(key(leaf, Kind::garbage, item_of(7)), {});
     transaction.put_stamped(key(leaf, Kind::feed, std::string(1, '\x02')), {});
-    EXPECT_TRUE(commit(std::move(transaction), leaf.space));
+    EXPECT_TRUE(commit(std::move(transaction), leaf.ns));
   }
-  void remove_space(NamespaceId space) {
-    for (const auto state : {SpaceState::deleting, SpaceState::deleted}) {
-      ASSERT_TRUE(world_.loop().get(user_->session->configure(space, 2, state)));
+  void remove_namespace(NamespaceId ns) {
+    for (const auto state : {NamespaceState::deleting, NamespaceState::deleted}) {
+      ASSERT_TRUE(world_.loop().get(user_->session->configure(ns, 2, state)));
     }
   }
   void sweep(int times = 60) {
@@ -72,24 +71,24 @@ class World {
     user_ = &world_.connect(1);
   }
 
-  std::size_t rows_of(NamespaceId space) {
+  std::size_t rows_of(NamespaceId ns) {
     std::size_t count = 0;
     for (const auto family : {family_rows, family_feeds}) {
       kv::KvStore& store = world_.store();
       const auto rows = store.iterate(family, {.from = {}, .to = {}});
       for (rows->seek({}); rows->valid(); rows->next()) {
-        if (Key::decode(rows->key())->leaf.space == space) ++count;
+        if (Key::decode(rows->key())->leaf.ns == ns) ++count;
       }
     }
     return count;
   }
-  std::size_t references_of(NamespaceId space) {
+  std::size_t references_of(NamespaceId ns) {
     std::size_t count = 0;
     kv::KvStore& store = world_.store();
     const auto rows = store.iterate(family_references, {.from = {}, .to = {}});
     for (rows->seek({}); rows->valid(); rows->next()) {
       const bool is_live = rows->key()[0] == static_cast<std::byte>(Kind::reference);
-      if (is_live && rows->key()[1] == static_cast<std::byte>(space.value())) ++count;
+      if (is_live && rows->key()[1] == static_cast<std::byte>(ns.value())) ++count;
     }
     return count;
   }
@@ -101,19 +100,19 @@ class World {
 
 std::string one_goes_another_stays() {
   World world(3);
-  for (const auto space : {test_space, living}) {
+  for (const auto ns : {test_namespace, living}) {
     for (std::size_t shard = 1; shard <= 3; ++shard) {
-      for (std::uint64_t nth = 0; nth < 4; ++nth) world.fill(world.leaf(space, shard, nth));
+      for (std::uint64_t nth = 0; nth < 4; ++nth) world.fill(world.leaf(ns, shard, nth));
     }
   }
   const auto stays = world.rows_of(living);
   world.sweep();
-  if (world.rows_of(test_space) != stays) return "rows went before their namespace";
-  world.remove_space(test_space);
+  if (world.rows_of(test_namespace) != stays) return "rows went before their namespace";
+  world.remove_namespace(test_namespace);
   world.sweep();
   if (world.rows_of(living) != stays) return "rows of a living namespace went";
-  if (world.rows_of(test_space) > 0) return "rows of a deleted namespace stay";
-  if (world.references_of(test_space) > 0) return "its references stay";
+  if (world.rows_of(test_namespace) > 0) return "rows of a deleted namespace stay";
+  if (world.references_of(test_namespace) > 0) return "its references stay";
   return world.references_of(living) == 24 ? "" : "references of another went";
 }
 
@@ -121,7 +120,7 @@ TEST(Remains, go_with_their_namespace) { EXPECT_EQ(one_goes_another_stays(), "")
 
 TEST(Remains, go_though_they_are_many_and_the_node_dies) {
   World world(2);
-  const auto leaf = world.leaf(test_space, 1);
+  const auto leaf = world.leaf(test_namespace, 1);
   world.fill(leaf);
   for (std::uint64_t i = 0; i < 3; ++i) {
     Transaction transaction;
@@ -129,42 +128,42 @@ TEST(Remains, go_though_they_are_many_and_the_node_dies) {
       const Key row = key(leaf, Kind::entry, item_of(1000 * (i + 1) + j));
       transaction.require(Type::absent, row).put(row, {});
     }
-    ASSERT_TRUE(world.commit(std::move(transaction), test_space));
+    ASSERT_TRUE(world.commit(std::move(transaction), test_namespace));
   }
-  world.remove_space(test_space);
+  world.remove_namespace(test_namespace);
   world.sweep(2);
-  EXPECT_GT(world.rows_of(test_space), Remains::rows_max);
+  EXPECT_GT(world.rows_of(test_namespace), Remains::rows_max);
   world.restart();
   world.sweep();
-  EXPECT_EQ(world.rows_of(test_space), 0U);
+  EXPECT_EQ(world.rows_of(test_namespace), 0U);
 }
 
 TEST(Remains, of_the_next_namespace_go_too) {
   World world(2);
-  world.remove_space(NamespaceId(77));
-  world.fill(world.leaf(test_space, 1));
+  world.remove_namespace(NamespaceId(77));
+  world.fill(world.leaf(test_namespace, 1));
   world.fill(world.leaf(living, 1));
   world.sweep();
-  world.remove_space(test_space);
+  world.remove_namespace(test_namespace);
   world.sweep(1);
-  world.remove_space(living);
+  world.remove_namespace(living);
   world.sweep();
-  EXPECT_EQ(world.rows_of(test_space) + world.rows_of(living), 0U);
+  EXPECT_EQ(world.rows_of(test_namespace) + world.rows_of(living), 0U);
 }
 
 TEST(Remains, under_a_legal_hold_stay_with_their_leaf) {
   World world(1);
-  const auto leaf = world.leaf(test_space, 1);
+  const auto leaf = world.leaf(test_namespace, 1);
   world.fill(leaf);
   Transaction transaction;
   Record held;
   held.retention.legal_hold = true;
   const Key row = key(leaf, Kind::entry, item_of(99));
   transaction.require(Type::absent, row).put(row, held);
-  ASSERT_TRUE(world.commit(std::move(transaction), test_space));
-  world.remove_space(test_space);
+  ASSERT_TRUE(world.commit(std::move(transaction), test_namespace));
+  world.remove_namespace(test_namespace);
   world.sweep();
-  EXPECT_EQ(world.rows_of(test_space), 4U) << "entry, header, guard and counters";
+  EXPECT_EQ(world.rows_of(test_namespace), 4U) << "entry, header, guard and counters";
 }
 
 class PlantedRemains : public testing::TestWithParam<const char*> {};

@@ -54,14 +54,14 @@ void RowWriter::operation(const Operation& operation) {
   }
 }
 
-void RowWriter::spaces(const std::vector<SpaceEpoch>& spaces) {
-  out_.integer(static_cast<std::uint32_t>(spaces.size()));
-  for (const auto& space : spaces) out_.id(space.space).integer(space.epoch);
+void RowWriter::namespaces(const std::vector<NamespaceEpoch>& namespaces) {
+  out_.integer(static_cast<std::uint32_t>(namespaces.size()));
+  for (const auto& ns : namespaces) out_.id(ns.ns).integer(ns.epoch);
 }
 
 void RowWriter::transaction(const Transaction& transaction) {
   out_.id(transaction.chunk_epoch).integer(transaction.time_ms);
-  spaces(transaction.spaces);
+  namespaces(transaction.namespaces);
   out_.integer(static_cast<std::uint32_t>(transaction.asserts.size()));
   for (const auto& one : transaction.asserts) assertion(one);
   out_.integer(static_cast<std::uint32_t>(transaction.operations.size()));
@@ -80,7 +80,7 @@ std::string RowWriter::finish(std::string head) && {
   head.reserve(head.size() + 2 + leaves_.size() * 20 + body_.size());
   Encoder out(head);
   out.integer(static_cast<std::uint16_t>(leaves_.size()));
-  for (const auto& leaf : leaves_) out.id(leaf.space).id(leaf.container).id(leaf.leaf);
+  for (const auto& leaf : leaves_) out.id(leaf.ns).id(leaf.container).id(leaf.leaf);
   out.raw(as_view(body_));
   return head;
 }
@@ -88,11 +88,11 @@ std::string RowWriter::finish(std::string head) && {
 RowReader::RowReader(Decoder& in) : in_(in) {
   const auto count = in.integer<std::uint16_t>();
   for (std::size_t i = 0; i < count && !in.failed(); ++i) {
-    const auto space = in.id<NamespaceId>();
+    const auto ns = in.id<NamespaceId>();
     const auto container = in.id<InodeId>();
     const auto leaf = in.id<LeafId>();
-    if (space.value() >= space_end) in.reject();
-    leaves_.push_back({space, container, leaf});
+    if (ns.value() >= namespace_end) in.reject();
+    leaves_.push_back({ns, container, leaf});
   }
 }
 
@@ -152,20 +152,20 @@ Operation RowReader::operation() {
   return operation;
 }
 
-std::vector<SpaceEpoch> RowReader::spaces() {
-  std::vector<SpaceEpoch> spaces(count(Transaction::rows_max));
-  for (auto& space : spaces) {
-    space.space = in_.id<NamespaceId>();
-    space.epoch = in_.integer<std::uint32_t>();
+std::vector<NamespaceEpoch> RowReader::namespaces() {
+  std::vector<NamespaceEpoch> namespaces(count(Transaction::rows_max));
+  for (auto& ns : namespaces) {
+    ns.ns = in_.id<NamespaceId>();
+    ns.epoch = in_.integer<std::uint32_t>();
   }
-  return spaces;
+  return namespaces;
 }
 
 Transaction RowReader::transaction() {
   Transaction transaction;
   transaction.chunk_epoch = in_.id<GcEpoch>();
   transaction.time_ms = in_.integer<std::uint64_t>();
-  transaction.spaces = spaces();
+  transaction.namespaces = namespaces();
   const std::size_t asserts = count(Transaction::rows_max);
   for (std::size_t i = 0; i < asserts && !in_.failed(); ++i) transaction.asserts.push_back(assertion());
   const std::size_t operations = count(Transaction::rows_max);

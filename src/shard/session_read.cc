@@ -167,14 +167,13 @@ Task<Result<>> Session::cover(Coverage& coverage, Slot slot, SlotRange range, Bo
 }
 
 /// Until nothing prepared under an older configuration of the namespace is left.
-Task<Result<SlotRange>> Session::drain(Route route, NamespaceId space, std::uint32_t epoch,
-                                       BootTime deadline) {
+Task<Result<SlotRange>> Session::drain(Route route, NamespaceId ns, std::uint32_t epoch, BootTime deadline) {
   for (;;) {
     const auto standing = co_await route.port->ask(StandingRequest{});
     if (!standing) co_return fail(standing.error());
     const auto found = std::ranges::find_if(standing->all, [&](const Standing& one) {
       return std::ranges::any_of(
-          one.spaces, [&](const SpaceEpoch& known) { return known.space == space && known.epoch < epoch; });
+          one.namespaces, [&](const NamespaceEpoch& known) { return known.ns == ns && known.epoch < epoch; });
     });
     if (found == standing->all.end()) co_return standing->range;
     if (clock().now() >= deadline) co_return fail(Errc::timed_out, "older transactions do not end");
@@ -182,21 +181,20 @@ Task<Result<SlotRange>> Session::drain(Route route, NamespaceId space, std::uint
   }
 }
 
-Task<Result<>> Session::configure(NamespaceId space, std::uint32_t epoch, SpaceState state) {
+Task<Result<>> Session::configure(NamespaceId ns, std::uint32_t epoch, NamespaceState state) {
   const BootTime until = deadline();
   Coverage told;
   while (const auto slot = told.missing()) {
-    const auto answer =
-        co_await deliver(*routes_.of(*slot).port,
-                         {.stamp = {}, .body = Configure{.space = space, .epoch = epoch, .state = state}},
-                         std::nullopt, until);
+    const auto answer = co_await deliver(
+        *routes_.of(*slot).port, {.stamp = {}, .body = Configure{.ns = ns, .epoch = epoch, .state = state}},
+        std::nullopt, until);
     if (!answer) co_return fail(answer.error());
     if (answer->type == Answer::Type::stale) co_return fail(Errc::stale, "a newer configuration is known");
     KISEKI_CO_TRY(co_await cover(told, *slot, answer->range, until));
   }
   Coverage drained;
   while (const auto slot = drained.missing()) {
-    const auto range = co_await drain(routes_.of(*slot), space, epoch, until);
+    const auto range = co_await drain(routes_.of(*slot), ns, epoch, until);
     if (!range) co_return fail(range.error());
     KISEKI_CO_TRY(co_await cover(drained, *slot, *range, until));
   }

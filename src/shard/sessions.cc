@@ -15,7 +15,7 @@ std::string Sessions::Kept::encode() const {
   Encoder out(bytes);
   out.integer(format).enumerator(outcome.refusal).integer(outcome.assertion).id(outcome.stamp);
   out.integer(low_water);
-  if (decided_at) out.id(decided_at->space).id(decided_at->container).id(decided_at->leaf);
+  if (decided_at) out.id(decided_at->ns).id(decided_at->container).id(decided_at->leaf);
   return bytes;
 }
 
@@ -30,9 +30,9 @@ Result<Sessions::Kept> Sessions::Kept::decode(View bytes) {
   kept.outcome.stamp = in.id<Stamp>();
   kept.low_water = in.integer<std::uint64_t>();
   if (in.remaining() > 0) {
-    const auto space = in.id<NamespaceId>();
+    const auto ns = in.id<NamespaceId>();
     const auto container = in.id<InodeId>();
-    kept.decided_at = LeafAddress{space, container, in.id<LeafId>()};
+    kept.decided_at = LeafAddress{ns, container, in.id<LeafId>()};
   }
   KISEKI_TRY(in.finish("kept result"));
   return kept;

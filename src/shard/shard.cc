@@ -260,7 +260,7 @@ Result<Standings> Shard::standing() {
                      .locks = {},
                      .range = machine_->range()};
   for (const auto& [id, prepared] : machine_->locks().all()) {
-    standing.all.push_back({.holder = prepared.holder, .spaces = prepared.spaces});
+    standing.all.push_back({.holder = prepared.holder, .namespaces = prepared.namespaces});
   }
   auto remains = remains_.look(store_, *machine_);
   if (!remains) return fail(std::move(remains).error());

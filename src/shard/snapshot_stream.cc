@@ -134,8 +134,8 @@ Result<> PieceReader::check_state(const SnapshotRow& row) {
       has_configuration_ = *configuration == meta_.conf;
       return {};
     }
-    case StateType::space:
-      return validity(SpaceConfiguration::decode(as_view(row.value)));
+    case StateType::ns:
+      return validity(NamespaceConfiguration::decode(as_view(row.value)));
     case StateType::result:
       return validity(Sessions::Kept::decode(as_view(row.value)));
     case StateType::gone:

@@ -16,7 +16,7 @@ class SplitTest : public ::testing::Test {
   SplitTest() {
     // Of one container, so that entries may move between them.
     for (std::uint32_t number = 0; !low_ || !high_; ++number) {
-      const LeafAddress leaf{test_space, InodeId(1), LeafId(number)};
+      const LeafAddress leaf{test_namespace, InodeId(1), LeafId(number)};
       if (world_.routes().of(leaf).id != ShardId(1)) continue;
       if (slot_of(leaf) < edge) low_ = leaf;
       if (slot_of(leaf) > edge) high_ = leaf;
@@ -119,13 +119,13 @@ TEST_F(SplitTest, a_retry_gets_its_answer_from_parent_and_child) {
 
 TEST_F(SplitTest, fences_and_configurations_hold_in_the_child) {
   propose(1, Fence{session_});
-  propose(1, Configure{.space = test_space, .epoch = 4, .state = SpaceState::active});
+  propose(1, Configure{.ns = test_namespace, .epoch = 4, .state = NamespaceState::active});
   propose(1, RaiseEpoch{GcEpoch(9)});
   split();
   EXPECT_EQ(propose(5, commit_of(session_, 1, {high(1)})).type, Answer::Type::fenced);
   EXPECT_EQ(propose(5, commit_of(SessionId(78), 1, {high(1)})).outcome.refusal, Refusal::configuration);
   auto late = commit_of(SessionId(78), 2, {high(1)});
-  late.transaction.spaces.front().epoch = 4;
+  late.transaction.namespaces.front().epoch = 4;
   late.transaction.chunk_epoch = GcEpoch(8);
   EXPECT_EQ(propose(5, late).outcome.refusal, Refusal::chunk_epoch);
 }

@@ -35,20 +35,20 @@ Result<Progress> Progress::decode(View bytes) {
   return progress;
 }
 
-std::string SpaceConfiguration::encode() const {
+std::string NamespaceConfiguration::encode() const {
   std::string bytes;
   Encoder(bytes).integer(format).integer(epoch).enumerator(state);
   return bytes;
 }
 
-Result<SpaceConfiguration> SpaceConfiguration::decode(View bytes) {
+Result<NamespaceConfiguration> NamespaceConfiguration::decode(View bytes) {
   auto in = begin_value(bytes, format, "namespace configuration");
   if (!in) return fail(std::move(in).error());
-  SpaceConfiguration configuration;
+  NamespaceConfiguration configuration;
   configuration.epoch = in->integer<std::uint32_t>();
   const auto state = in->integer<std::uint8_t>();
-  if (state < 1 || state > static_cast<std::uint8_t>(SpaceState::deleted)) in->reject();
-  configuration.state = static_cast<SpaceState>(state);
+  if (state < 1 || state > static_cast<std::uint8_t>(NamespaceState::deleted)) in->reject();
+  configuration.state = static_cast<NamespaceState>(state);
   KISEKI_TRY(in->finish("namespace configuration"));
   return configuration;
 }

@@ -52,7 +52,7 @@ Task<Result<>> Sweeper::erase(Route route, Transaction transaction) {
 Task<Result<>> Sweeper::clear(Route route, Remains::Some remains) {
   if (KISEKI_PLANTED("3.9 rows of deleted namespaces stay")) co_return Result<>{};
   Transaction transaction;
-  transaction.spaces.push_back(remains.space);
+  transaction.namespaces.push_back(remains.ns);
   for (auto& row : remains.rows) transaction.erase(std::move(row));
   co_return co_await erase(route, std::move(transaction));
 }

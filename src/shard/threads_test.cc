@@ -11,7 +11,7 @@ namespace kiseki::shard {
 namespace {
 
 using detail::record_of_test;
-using detail::test_space;
+using detail::test_namespace;
 using detail::transaction_of_test;
 using detail::value_of;
 using Type = Assert::Type;
@@ -71,7 +71,7 @@ class ThreadsTest : public ::testing::Test {
   CoreServices services(std::size_t core) { return {cores_[core].executor(), &cores_[core].clock()}; }
 
   static Key row(std::uint64_t container) {
-    return key({test_space, InodeId(container), LeafId(0)}, Kind::inode, item_of(container));
+    return key({test_namespace, InodeId(container), LeafId(0)}, Kind::inode, item_of(container));
   }
   /// Two rows a transaction, of two containers: often in two shards.
   static Task<std::size_t> write(Client& client, std::uint64_t from, std::uint64_t count) {

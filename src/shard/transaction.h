@@ -54,8 +54,8 @@ struct Operation {
 };
 
 /// The configuration of a namespace that the writer believed in (rule 3.9).
-struct SpaceEpoch {
-  NamespaceId space;
+struct NamespaceEpoch {
+  NamespaceId ns;
   std::uint32_t epoch = 1;
 };
 
@@ -66,9 +66,9 @@ struct Transaction {
 
   std::vector<Assert> asserts;
   std::vector<Operation> operations;
-  std::vector<SpaceEpoch> spaces;  ///< One for every namespace named above, but for the system's.
-  GcEpoch chunk_epoch;             ///< Lowest garbage epoch of the chunks it refers to; 0: none are new.
-  std::uint64_t time_ms = 0;       ///< The writer's time: what modification times are made of.
+  std::vector<NamespaceEpoch> namespaces;  ///< One for every namespace named above, but for the system's.
+  GcEpoch chunk_epoch;        ///< Lowest garbage epoch of the chunks it refers to; 0: none are new.
+  std::uint64_t time_ms = 0;  ///< The writer's time: what modification times are made of.
 
   /// `invalid_argument`, `too_large`: the rules above and those of docs/formats/transaction.md.
   Result<> validate() const;

@@ -219,7 +219,7 @@ TEST_F(TwoPhaseTest, a_new_configuration_waits_for_what_was_prepared_under_the_o
   auto& other = *world_.connect(2).session;
   dying.life.messages = 4;
   EXPECT_FALSE(commit(*dying.session, spread(1)));
-  EXPECT_TRUE(world_.loop().get(other.configure(test_space, 2, SpaceState::active)));
+  EXPECT_TRUE(world_.loop().get(other.configure(test_namespace, 2, NamespaceState::active)));
   EXPECT_TRUE(world_.is_clean());
   EXPECT_EQ(commit(other, spread(1))->refusal, Refusal::configuration);
 }

@@ -34,7 +34,7 @@ Result<> check_key(const Key& key) {
   const bool has_stamp = is_stamped(key.kind) || is_scanned(key.kind);
   if (is_the_shards_own || is_nobodys || !is_known(static_cast<std::uint8_t>(key.kind)) ||
       (!has_stamp && !key.stamp.is_none()) || key.item.size() > client_item_max ||
-      key.leaf.space.value() >= space_end) {
+      key.leaf.ns.value() >= namespace_end) {
     return invalid("a key no client writes");
   }
   return {};
@@ -51,7 +51,7 @@ class Rules {
 
   Result<> run() {
     if (transaction_.asserts.size() + transaction_.operations.size() > Transaction::rows_max ||
-        transaction_.spaces.size() > Transaction::rows_max) {
+        transaction_.namespaces.size() > Transaction::rows_max) {
       return fail(Errc::too_large, "transaction: too many rows");
     }
     for (const auto& one : transaction_.asserts) KISEKI_TRY(assertion(one));
@@ -61,7 +61,7 @@ class Rules {
       KISEKI_TRY(size(one));
     }
     KISEKI_TRY(fences());
-    return spaces();
+    return namespaces();
   }
 
  private:
@@ -118,7 +118,7 @@ class Rules {
   Result<> move(const Operation& one) {
     const auto& [from, to] = std::tie(one.key, one.to);
     const bool opens_there = from.kind == Kind::entry && to.kind == Kind::entry && from.item == to.item &&
-                             from.leaf.space == to.leaf.space && from.leaf.container == to.leaf.container;
+                             from.leaf.ns == to.leaf.ns && from.leaf.container == to.leaf.container;
     if (!opens_there || !absent_.contains(&to) || !changed_.insert(&to).second) {
       return invalid("a move to where the row cannot be");
     }
@@ -156,13 +156,13 @@ class Rules {
     return {};
   }
 
-  Result<> spaces() const {
+  Result<> namespaces() const {
     if (form_ == Form::sweep) return {};
     std::set<NamespaceId> known{NamespaceId{}};
-    for (const auto& space : transaction_.spaces) known.insert(space.space);
-    const auto is_known_space = [&known](const auto& one) { return known.contains(one.key.leaf.space); };
-    if (std::ranges::all_of(transaction_.asserts, is_known_space) &&
-        std::ranges::all_of(transaction_.operations, is_known_space)) {
+    for (const auto& ns : transaction_.namespaces) known.insert(ns.ns);
+    const auto is_known_namespace = [&known](const auto& one) { return known.contains(one.key.leaf.ns); };
+    if (std::ranges::all_of(transaction_.asserts, is_known_namespace) &&
+        std::ranges::all_of(transaction_.operations, is_known_namespace)) {
       return {};
     }
     return invalid("a namespace without its epoch");
@@ -268,8 +268,8 @@ Result<> check(const Forget& forget) {
 }
 
 Result<> check(const Configure& configure) {
-  const bool is_space = !configure.space.is_none() && configure.space.value() < space_end;
-  return is_space ? Result<>{} : refused("not a namespace");
+  const bool is_namespace = !configure.ns.is_none() && configure.ns.value() < namespace_end;
+  return is_namespace ? Result<>{} : refused("not a namespace");
 }
 
 Result<> check(const RaiseEpoch&) { return {}; }

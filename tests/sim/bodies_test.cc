@@ -46,10 +46,10 @@ class Run {
  private:
   std::string begin() {
     if (auto started = node_.start(); !started) return "start: " + started.error().to_string();
-    for (auto* space : {&space_, &kept_}) {
-      auto made = get(node_.files().create_space(node_.tenant(), space == &kept_ ? "kept" : "goes"));
+    for (auto* ns : {&ns_, &kept_}) {
+      auto made = get(node_.files().create_namespace(node_.tenant(), ns == &kept_ ? "kept" : "goes"));
       if (!made) return "create: " + made.error().to_string();
-      *space = *made;
+      *ns = *made;
     }
     for (int i = 0; i < 20; ++i) {
       const auto put = get(put_one(kept_, "a", 1));
@@ -71,7 +71,7 @@ class Run {
     } else {
       get(users.stop());
     }
-    return violation_.empty() ? get(check(space_)) : violation_;
+    return violation_.empty() ? get(check(ns_)) : violation_;
   }
 
   template <class T>
@@ -88,50 +88,50 @@ class Run {
       const auto choice = rng_.below(100);
       const auto from = name(), to = name();
       if (choice < 30) {
-        (void)co_await put_one(space_, to, 1 + rng_.below(contents - 1));
+        (void)co_await put_one(ns_, to, 1 + rng_.below(contents - 1));
       } else if (choice < 33) {
         (void)co_await put_in_parts(to);
       } else if (choice < 60) {
-        (void)co_await node_.files().copy({.from = space_,
+        (void)co_await node_.files().copy({.from = ns_,
                                            .from_key = from,
-                                           .to = space_,
+                                           .to = ns_,
                                            .to_key = to,
                                            .replace = {},
                                            .source_etag = {},
                                            .condition = {}});
       } else if (choice < 70) {
-        (void)co_await node_.files().rename(space_, from, to);
+        (void)co_await node_.files().rename(ns_, from, to);
       } else if (choice < 90) {
-        (void)co_await node_.files().remove(space_, to, {});
+        (void)co_await node_.files().remove(ns_, to, {});
       } else {
-        const auto words = co_await read(space_, to, Meanwhile::changes);
+        const auto words = co_await read(ns_, to, Meanwhile::changes);
         if (!words.empty()) violation_ = words;
       }
     }
   }
 
-  Task<Result<>> put_one(fs::Space space, std::string key, std::uint64_t number) {
+  Task<Result<>> put_one(fs::Namespace ns, std::string key, std::uint64_t number) {
     TextSource source(content(number), properties(number));
-    const auto done = co_await node_.files().put(space, std::move(key), source, {});
+    const auto done = co_await node_.files().put(ns, std::move(key), source, {});
     if (!done) co_return fail(done.error());
     co_return Result<>{};
   }
 
   Task<Result<>> put_in_parts(std::string key) {
-    const auto upload = co_await node_.files().create_upload(space_, key, properties(0));
+    const auto upload = co_await node_.files().create_upload(ns_, key, properties(0));
     if (!upload) co_return fail(upload.error());
     const std::string text = content(0);
     std::vector<fs::CompletePart> parts;
     for (const Bytes at : {Bytes{0}, Bytes{fs::FileSystem::part_size_min}}) {
       TextSource source(text.substr(at, fs::FileSystem::part_size_min), properties(parts.size()));
       const auto number = static_cast<std::uint32_t>(parts.size() + 1);
-      const auto part = co_await node_.files().put_part(space_, key, *upload, number, source);
+      const auto part = co_await node_.files().put_part(ns_, key, *upload, number, source);
       if (!part) co_return fail(part.error());
       if (rng_.below(4) == 0) co_return Result<>{};
       parts.push_back({number, part->properties.etag});
     }
     const auto done = co_await node_.files().complete_upload(
-        {.space = space_, .key = key, .upload = *upload, .parts = parts, .etag = "0"});
+        {.ns = ns_, .key = key, .upload = *upload, .parts = parts, .etag = "0"});
     if (!done) co_return fail(done.error());
     co_return Result<>{};
   }
@@ -141,8 +141,8 @@ class Run {
   enum class Meanwhile : std::uint8_t { nothing, changes };
 
   /// What is read is whole; an object that others may delete may end before its end.
-  Task<std::string> read(fs::Space space, std::string key, Meanwhile meanwhile) {
-    const auto object = co_await node_.files().open_object(space, key);
+  Task<std::string> read(fs::Namespace ns, std::string key, Meanwhile meanwhile) {
+    const auto object = co_await node_.files().open_object(ns, key);
     if (!object && (is_gone(object.error()) || meanwhile == Meanwhile::changes)) co_return std::string();
     if (!object) co_return fmt::format("{}: {}", key, object.error().to_string());
     const auto text = co_await read_all(**object);
@@ -152,29 +152,29 @@ class Run {
     co_return same ? "" : key + " has other bytes";
   }
 
-  Task<Result<std::vector<std::string>>> keys(fs::Space space) {
-    const auto page = co_await node_.files().list(space, {});
+  Task<Result<std::vector<std::string>>> keys(fs::Namespace ns) {
+    const auto page = co_await node_.files().list(ns, {});
     if (!page) co_return fail(page.error());
     std::vector<std::string> found;
     for (const auto& item : page->items) found.push_back(item.name);
     co_return found;
   }
 
-  Task<std::string> check(fs::Space space) {
-    const auto found = co_await keys(space);
+  Task<std::string> check(fs::Namespace ns) {
+    const auto found = co_await keys(ns);
     if (!found) co_return "list: " + found.error().to_string();
     for (const auto& key : *found) {
-      auto words = co_await read(space, key, Meanwhile::nothing);
+      auto words = co_await read(ns, key, Meanwhile::nothing);
       if (!words.empty()) co_return words;
     }
     co_return std::string();
   }
 
   Task<Result<>> remove_bucket() {
-    const auto found = co_await keys(space_);
+    const auto found = co_await keys(ns_);
     if (!found) co_return fail(found.error());
-    for (const auto& key : *found) KISEKI_CO_TRY(co_await node_.files().remove(space_, key, {}));
-    co_return co_await node_.files().remove_space(node_.tenant(), "goes");
+    for (const auto& key : *found) KISEKI_CO_TRY(co_await node_.files().remove(ns_, key, {}));
+    co_return co_await node_.files().remove_namespace(node_.tenant(), "goes");
   }
 
   /// After the bucket and two quiet rounds nothing is left but the other's one object.
@@ -197,7 +197,7 @@ class Run {
   SeededRng rng_;
   SimulatedLoop loop_;
   SimulatedNode node_;
-  fs::Space space_, kept_;
+  fs::Namespace ns_, kept_;
   std::string violation_;
 };
 

@@ -15,7 +15,7 @@ constexpr std::uint64_t consumer = 14, checker = 15;
 /// The first two share a leaf.
 std::vector<shard::Key> rows_of_test() {
   const auto row = [](std::uint64_t container, std::uint64_t file) {
-    const shard::LeafAddress leaf{shard::detail::test_space, InodeId(container), LeafId(0)};
+    const shard::LeafAddress leaf{shard::detail::test_namespace, InodeId(container), LeafId(0)};
     return shard::key(leaf, shard::Kind::inode, shard::item_of(file));
   };
   std::vector<shard::Key> rows{row(1, 1), row(1, 2)};

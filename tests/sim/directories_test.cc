@@ -43,14 +43,14 @@ class Run {
 
   std::string begin_life() {
     if (auto started = gateways_.start(); !started) return "start: " + started.error().to_string();
-    auto space = loop_.get(gateways_.files(0).create_space(gateways_.tenant(), "bucket"));
-    if (!space && space.error().code() == Errc::exists) {
-      space = loop_.get(gateways_.files(1).find_space(gateways_.tenant(), "bucket"));
+    auto ns = loop_.get(gateways_.files(0).create_namespace(gateways_.tenant(), "bucket"));
+    if (!ns && ns.error().code() == Errc::exists) {
+      ns = loop_.get(gateways_.files(1).find_namespace(gateways_.tenant(), "bucket"));
     }
-    if (!space) return "bucket: " + space.error().to_string();
-    space_ = *space;
+    if (!ns) return "bucket: " + ns.error().to_string();
+    ns_ = *ns;
     for (std::size_t i = 0; i < users_.size(); ++i) {
-      if (auto words = loop_.get(users_[i]->check(files_of(i), space_)); !words.empty()) return words;
+      if (auto words = loop_.get(users_[i]->check(files_of(i), ns_)); !words.empty()) return words;
     }
     shrinks_ = false;
     return {};
@@ -82,13 +82,13 @@ class Run {
   std::string end() {
     loop_.run_for(std::chrono::seconds(25));
     fs::ListRequest whole;
-    (void)loop_.get(gateways_.files(0).list(space_, whole));
+    (void)loop_.get(gateways_.files(0).list(ns_, whole));
     loop_.run_for(std::chrono::seconds(5));
     for (std::size_t i = 0; i < users_.size(); ++i) {
-      if (auto words = loop_.get(users_[i]->check(files_of(i), space_)); !words.empty()) return words;
+      if (auto words = loop_.get(users_[i]->check(files_of(i), ns_)); !words.empty()) return words;
     }
-    fs::detail::SpaceKeys keys(gateways_.services());
-    const auto context = loop_.get(keys.get(space_.id));
+    fs::detail::NamespaceCache keys(gateways_.services());
+    const auto context = loop_.get(keys.get(ns_.id));
     if (!context) return context.error().to_string();
     const fs::TreeCheck check(
         gateways_.rows(), [this](const auto& leaf) { return gateways_.counters(leaf); }, *context);
@@ -109,11 +109,11 @@ class Run {
 
   Task<> use(Scope& scope, std::size_t user) {
     while (!scope.stopping() && words_.empty()) {
-      auto outcome = co_await users_[user]->act(files_of(user), space_, shrinks_);
+      auto outcome = co_await users_[user]->act(files_of(user), ns_, shrinks_);
       if (words_.empty()) words_ = std::move(outcome.words);
       if (outcome.stopped) co_return;
       if (users_[user]->done() % 40 != 0) continue;
-      auto wrong = co_await users_[user]->check(files_of(user), space_);
+      auto wrong = co_await users_[user]->check(files_of(user), ns_);
       if (words_.empty()) words_ = std::move(wrong);
     }
   }
@@ -121,7 +121,7 @@ class Run {
   SimulatedLoop loop_;
   Trace& trace_;
   Gateways gateways_;
-  fs::Space space_;
+  fs::Namespace ns_;
   std::vector<std::unique_ptr<NamespaceUser>> users_;
   std::string words_;  // of what went wrong meanwhile
   bool shrinks_ = false;

@@ -297,7 +297,7 @@ class Run {
   // Writers
 
   static Key entry(std::uint64_t name, std::uint64_t leaf) {
-    const shard::LeafAddress address{test_space, InodeId(1 + name % 2),
+    const shard::LeafAddress address{test_namespace, InodeId(1 + name % 2),
                                      LeafId(static_cast<std::uint32_t>(leaf))};
     return shard::key(address, Kind::entry, std::string(16, static_cast<char>('a' + name)));
   }
@@ -620,7 +620,7 @@ class DirectedGarbage {
   Key entry_in(bool later) {
     std::optional<Key> best;
     for (std::uint32_t leaf = 0; leaf < 20; ++leaf) {
-      Key key = shard::key({test_space, InodeId(1), LeafId(leaf)}, Kind::entry, std::string(16, 'a'));
+      Key key = shard::key({test_namespace, InodeId(1), LeafId(leaf)}, Kind::entry, std::string(16, 'a'));
       const auto place = world_.routes().of(key.leaf).range.first;
       const auto known = best ? world_.routes().of(best->leaf).range.first : place;
       if (!best || (later ? place > known : place < known)) best = std::move(key);

@@ -47,27 +47,27 @@ std::string NamespaceUser::draw_directory() {
   return (is_there ? parent : std::string()) + own("d", 4);
 }
 
-Task<Result<>> NamespaceUser::put(fs::FileSystem& files, fs::Space space, std::string key) {
+Task<Result<>> NamespaceUser::put(fs::FileSystem& files, fs::Namespace ns, std::string key) {
   const std::string etag = fmt::format("{:x}", rng_.next());
   TextSource source(std::string(rng_.below(size_max), 'x'),
                     {.etag = etag, .headers = {}, .metadata = {}, .checksums = {}});
   model_.put(key, etag);
-  const auto done = co_await files.put(space, std::move(key), source, {});
+  const auto done = co_await files.put(ns, std::move(key), source, {});
   if (!done) co_return fail(done.error());
   co_return Result<>();
 }
 
-Task<Result<>> NamespaceUser::rename(fs::FileSystem& files, fs::Space space, std::string from,
+Task<Result<>> NamespaceUser::rename(fs::FileSystem& files, fs::Namespace ns, std::string from,
                                      std::string to) {
   // Whether a directory that others share is there only they know together.
   const auto slash = to.rfind('/');
   if (slash != to.npos && !model_.has_directory(to.substr(0, slash))) to.erase(0, slash + 1);
   did_ = fmt::format("rename {} {}", from, to);
   expected_ = model_.rename(from, to);
-  co_return co_await files.rename(space, std::move(from), std::move(to));
+  co_return co_await files.rename(ns, std::move(from), std::move(to));
 }
 
-Task<NamespaceUser::Outcome> NamespaceUser::act(fs::FileSystem& files, fs::Space space, bool shrinks) {
+Task<NamespaceUser::Outcome> NamespaceUser::act(fs::FileSystem& files, fs::Namespace ns, bool shrinks) {
   before_ = model_;
   expected_ = {};
   const auto choice = rng_.below(20);
@@ -75,31 +75,31 @@ Task<NamespaceUser::Outcome> NamespaceUser::act(fs::FileSystem& files, fs::Space
   Result<> answer;
   if (choice < (shrinks ? 3U : 9U)) {
     did_ = "put " + name;
-    answer = co_await put(files, space, std::move(name));
+    answer = co_await put(files, ns, std::move(name));
   } else if (choice < 13) {
     const auto next = model_.objects().lower_bound(name);
     if (next != model_.objects().end()) name = next->first;
     did_ = "remove " + name;
     model_.remove(name);
-    answer = co_await files.remove(space, std::move(name), {});
+    answer = co_await files.remove(ns, std::move(name), {});
   } else if (choice < 15) {
     std::string path = draw_directory();
     did_ = "mkdir " + path;
     expected_ = model_.make_directory(path);
-    answer = co_await files.make_directory(space, std::move(path));
+    answer = co_await files.make_directory(ns, std::move(path));
   } else if (choice < 16) {
     std::string path = draw_directory();
     did_ = "rmdir " + path;
     expected_ = model_.remove_directory(path);
-    answer = co_await files.remove_directory(space, std::move(path));
+    answer = co_await files.remove_directory(ns, std::move(path));
   } else if (choice < 18) {
-    answer = co_await rename(files, space, draw_directory(), draw_directory());
+    answer = co_await rename(files, ns, draw_directory(), draw_directory());
   } else if (model_.objects().empty()) {
     co_return Outcome{};
   } else {
     const auto next = model_.objects().lower_bound(name);
     std::string from = next == model_.objects().end() ? model_.objects().begin()->first : next->first;
-    answer = co_await rename(files, space, std::move(from), draw_name());
+    answer = co_await rename(files, ns, std::move(from), draw_name());
   }
   if (!answer && !expected_ && answer.error().code() == expected_.error().code()) answer = expected_ = {};
   if (!answer && is_unknown(answer.error().code())) co_return Outcome{.stopped = true, .words = {}};
@@ -110,13 +110,13 @@ Task<NamespaceUser::Outcome> NamespaceUser::act(fs::FileSystem& files, fs::Space
   co_return Outcome{.stopped = true, .words = fmt::format("{}: answered {} for {}", did_, found, wanted)};
 }
 
-Task<Result<fs::PlainTree>> NamespaceUser::observe(fs::FileSystem& files, fs::Space space) {
+Task<Result<fs::PlainTree>> NamespaceUser::observe(fs::FileSystem& files, fs::Namespace ns) {
   const std::string mark = fmt::format("-{}", number_);
   fs::PlainTree::Contents objects;
   fs::ListRequest request;
   request.limit = 20;
   while (true) {
-    const auto page = co_await files.list(space, request);
+    const auto page = co_await files.list(ns, request);
     if (!page) co_return fail(page.error());
     for (const auto& item : page->items) {
       if (item.name <= request.after) co_return fail(Errc::corrupted, "the list is out of order");
@@ -128,7 +128,7 @@ Task<Result<fs::PlainTree>> NamespaceUser::observe(fs::FileSystem& files, fs::Sp
   std::set<std::string> candidates = model_.directories(), directories;
   candidates.insert(before_.directories().begin(), before_.directories().end());
   for (const auto& path : candidates) {
-    const auto found = co_await files.stat_directory(space, path);
+    const auto found = co_await files.stat_directory(ns, path);
     if (found && found->is_explicit) directories.insert(path);
     const bool absent =
         !found && (found.error().code() == Errc::not_found || found.error().code() == Errc::not_directory);
@@ -137,8 +137,8 @@ Task<Result<fs::PlainTree>> NamespaceUser::observe(fs::FileSystem& files, fs::Sp
   co_return fs::PlainTree(std::move(objects), std::move(directories));
 }
 
-Task<std::string> NamespaceUser::check(fs::FileSystem& files, fs::Space space) {
-  auto seen = co_await observe(files, space);
+Task<std::string> NamespaceUser::check(fs::FileSystem& files, fs::Namespace ns) {
+  auto seen = co_await observe(files, ns);
   if (!seen && is_unknown(seen.error().code())) co_return std::string();
   if (!seen) co_return fmt::format("user {}: {}", number_, seen.error().to_string());
   const bool fits = *seen == model_ || *seen == before_;

@@ -20,9 +20,9 @@ class NamespaceUser {
     std::string words;     ///< What went wrong.
   };
   /// One call. `shrinks`: rather takes away than adds.
-  Task<Outcome> act(fs::FileSystem& files, fs::Space space, bool shrinks);
+  Task<Outcome> act(fs::FileSystem& files, fs::Namespace ns, bool shrinks);
   /// What is there is what was acknowledged; the last call has happened or not.
-  Task<std::string> check(fs::FileSystem& files, fs::Space space);
+  Task<std::string> check(fs::FileSystem& files, fs::Namespace ns);
 
   std::uint64_t done() const noexcept { return done_; }
 
@@ -31,9 +31,9 @@ class NamespaceUser {
   std::string draw_parent();
   std::string draw_name();
   std::string draw_directory();
-  Task<Result<>> put(fs::FileSystem& files, fs::Space space, std::string key);
-  Task<Result<>> rename(fs::FileSystem& files, fs::Space space, std::string from, std::string to);
-  Task<Result<fs::PlainTree>> observe(fs::FileSystem& files, fs::Space space);
+  Task<Result<>> put(fs::FileSystem& files, fs::Namespace ns, std::string key);
+  Task<Result<>> rename(fs::FileSystem& files, fs::Namespace ns, std::string from, std::string to);
+  Task<Result<fs::PlainTree>> observe(fs::FileSystem& files, fs::Namespace ns);
 
   std::size_t number_;
   SeededRng rng_;

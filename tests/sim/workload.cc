@@ -20,12 +20,12 @@ std::string content_bytes(std::uint64_t number, Bytes size) {
 }
 
 Task<Result<>> Workload::prepare() {
-  auto space = co_await node_.files().create_space(node_.tenant(), std::string(bucket_name));
-  if (!space && space.error().code() == Errc::exists) {
-    space = co_await node_.files().find_space(node_.tenant(), std::string(bucket_name));
+  auto ns = co_await node_.files().create_namespace(node_.tenant(), std::string(bucket_name));
+  if (!ns && ns.error().code() == Errc::exists) {
+    ns = co_await node_.files().find_namespace(node_.tenant(), std::string(bucket_name));
   }
-  if (!space) co_return fail(std::move(space).error());
-  space_ = *space;
+  if (!ns) co_return fail(std::move(ns).error());
+  ns_ = *ns;
   co_return Result<>();
 }
 
@@ -56,7 +56,7 @@ Task<Result<>> Workload::put(std::string key) {
   const std::uint64_t content = next_content_++;
   const Bytes size = sizes_[content] = random_size();
   TextSource source(content_bytes(content, size), properties());
-  auto done = co_await node_.files().put(space_, key, source, {});
+  auto done = co_await node_.files().put(ns_, key, source, {});
   settle(key, content, done.has_value());
   if (!done) co_return fail(std::move(done).error());
   co_return Result<>();
@@ -66,7 +66,7 @@ Task<Result<>> Workload::put_in_parts(std::string key) {
   const std::uint64_t content = next_content_++;
   const Bytes size = sizes_[content] = fs::FileSystem::part_size_min + random_size();
   const std::string text = content_bytes(content, size);
-  auto upload = co_await node_.files().create_upload(space_, key, {});
+  auto upload = co_await node_.files().create_upload(ns_, key, {});
   if (!upload) co_return fail(std::move(upload).error());
   std::vector<fs::CompletePart> parts;
   for (const auto& [at, length] : {std::pair<Bytes, Bytes>(0, fs::FileSystem::part_size_min),
@@ -74,12 +74,12 @@ Task<Result<>> Workload::put_in_parts(std::string key) {
     if (at == text.size()) break;
     TextSource source(text.substr(at, length), properties());
     const auto number = static_cast<std::uint32_t>(parts.size() + 1);
-    auto part = co_await node_.files().put_part(space_, key, *upload, number, source);
+    auto part = co_await node_.files().put_part(ns_, key, *upload, number, source);
     if (!part) co_return fail(std::move(part).error());
     parts.push_back({number, part->properties.etag});
   }
   auto done = co_await node_.files().complete_upload(
-      {.space = space_, .key = key, .upload = *upload, .parts = parts, .etag = "etag-2"});
+      {.ns = ns_, .key = key, .upload = *upload, .parts = parts, .etag = "etag-2"});
   settle(key, content, done.has_value());
   if (!done) co_return fail(std::move(done).error());
   co_return Result<>();
@@ -89,9 +89,9 @@ Task<Result<>> Workload::copy(std::string from, std::string to) {
   const Memory& source = memory_[from];
   if (!source.acknowledged || !source.unanswered.empty() || from == to) co_return Result<>();
   const Content content = source.acknowledged;
-  auto done = co_await node_.files().copy({.from = space_,
+  auto done = co_await node_.files().copy({.from = ns_,
                                            .from_key = from,
-                                           .to = space_,
+                                           .to = ns_,
                                            .to_key = to,
                                            .replace = {},
                                            .source_etag = {},
@@ -102,7 +102,7 @@ Task<Result<>> Workload::copy(std::string from, std::string to) {
 }
 
 Task<Result<>> Workload::remove(std::string key) {
-  auto done = co_await node_.files().remove(space_, key, {});
+  auto done = co_await node_.files().remove(ns_, key, {});
   settle(key, std::nullopt, done.has_value());
   co_return done;
 }
@@ -134,7 +134,7 @@ Task<> Workload::write(Scope& scope, std::size_t writer) {
 }
 
 Task<std::string> Workload::check_key(std::string key, Memory& memory) {
-  auto object = co_await node_.files().open_object(space_, key);
+  auto object = co_await node_.files().open_object(ns_, key);
   Content found;
   if (object) {
     auto text = co_await read_all(**object);
@@ -160,8 +160,8 @@ Task<Result<std::set<std::string>>> Workload::list_all() {
   std::set<std::string> names;
   std::string after;
   while (true) {
-    auto page = co_await node_.files().list(
-        space_, {.prefix = {}, .by_directory = false, .after = after, .limit = 7});
+    auto page =
+        co_await node_.files().list(ns_, {.prefix = {}, .by_directory = false, .after = after, .limit = 7});
     if (!page) co_return fail(std::move(page).error());
     for (const auto& item : page->items) {
       if (item.name <= after) co_return fail(Errc::corrupted, "the listing is out of order");

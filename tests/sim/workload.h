@@ -52,7 +52,7 @@ class Workload {
 
   SimulatedNode& node_;
   SeededRng rng_;
-  fs::Space space_;
+  fs::Namespace ns_;
   std::map<std::string, Memory> memory_;
   std::uint64_t next_content_ = 1;
   std::map<std::uint64_t, Bytes> sizes_;  // of contents

@@ -93,7 +93,7 @@ Task<Result<>> BodyWriter::send(const Source& source) {
   buffer_.shrink(length);
   KISEKI_CO_TRY(co_await settle());
   if (!hold_) hold_ = store_.hold();
-  in_flight_ = store_.start_put(owner_.space->keys, std::move(buffer_), sum, std::move(permit_), hold_);
+  in_flight_ = store_.start_put(owner_.ns->keys, std::move(buffer_), sum, std::move(permit_), hold_);
   co_return Result<>();
 }
 
@@ -105,7 +105,7 @@ Task<Result<>> BodyWriter::settle() {
 }
 
 Task<Result<Body>> BodyWriter::small() {
-  auto file = co_await tree_.new_id(owner_.space->id);
+  auto file = co_await tree_.new_id(owner_.ns->id);
   if (!file) co_return fail(file.error());
   Body body;
   body.file = *file;

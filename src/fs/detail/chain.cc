@@ -12,13 +12,13 @@ using enum shard::Assert::Type;
 /// The value of a pending row: its format. What there is to know the directory's header says.
 constexpr std::string_view pending_value("\x02", 1);
 
-shard::Record directory_entry(TreeCore& core, const SpaceContext& space, const shard::Key& key, InodeId child,
-                              std::string_view name) {
+shard::Record directory_entry(TreeCore& core, const NamespaceContext& ns, const shard::Key& key,
+                              InodeId child, std::string_view name) {
   shard::Record record;
-  record.account = space.id.value();
+  record.account = ns.id.value();
   record.id = child;
   record.type = shard::EntryType::directory;
-  seal(core.rng(), *space.keys, key, record, as_view(encode_entry(name, {})));
+  seal(core.rng(), *ns.keys, key, record, as_view(encode_entry(name, {})));
   return record;
 }
 
@@ -26,49 +26,48 @@ shard::Outcome lost() { return {.refusal = shard::Refusal::aborted, .assertion =
 
 }  // namespace
 
-Directory ChainMaker::add_directory(Chain& chain, const SpacePtr& space, InodeId id,
+Directory ChainMaker::add_directory(Chain& chain, const NamespacePtr& ns, InodeId id,
                                     shard::DirectoryLink link, std::string name) {
   auto& rng = core_.rng();
   Header header{crypto::Key256::random(rng), name, link, {}};
-  const shard::LeafAddress first{space->id, id, LeafId{}};
-  chain.rows.push_back({header_key(space->id, id), make_header(rng, *space, id, header)});
-  chain.rows.push_back({guard_key(first), make_guard(rng, *space, first, {})});
-  Directory made{
-      .space = space, .id = id, .state = std::make_shared<DirectoryState>(std::move(header.name_key))};
+  const shard::LeafAddress first{ns->id, id, LeafId{}};
+  chain.rows.push_back({header_key(ns->id, id), make_header(rng, *ns, id, header)});
+  chain.rows.push_back({guard_key(first), make_guard(rng, *ns, first, {})});
+  Directory made{.ns = ns, .id = id, .state = std::make_shared<DirectoryState>(std::move(header.name_key))};
   chain.made.push_back(made);
   chain.names.push_back(std::move(name));
   return made;
 }
 
 Task<Result<Chain>> ChainMaker::plan(Place link, std::vector<std::string> below, Wanted wanted) {
-  const SpacePtr space = link.directory.space;
+  const NamespacePtr ns = link.directory.ns;
   Chain chain;
   chain.wanted = wanted;
-  auto id = co_await core_.leases.next(space->id);
+  auto id = co_await core_.leases.next(ns->id);
   if (!id) co_return fail(std::move(id).error());
   const shard::DirectoryLink first{.parent = link.directory.id,
                                    .leaf = link.key.leaf.leaf,
                                    .token = token_of(link.directory.state->name_key, link.name, link.type),
                                    .is_explicit = wanted == Wanted::explicitly};
-  Directory parent = add_directory(chain, space, *id, first, link.name);
-  chain.entry = directory_entry(core_, *space, link.key, *id, link.name);
+  Directory parent = add_directory(chain, ns, *id, first, link.name);
+  chain.entry = directory_entry(core_, *ns, link.key, *id, link.name);
 
   chain.pending = pending_key(parent.leaf(LeafId{}), core_.client().session());
   shard::Record pending;
-  pending.account = space->id.value();
+  pending.account = ns->id.value();
   pending.id = *id;
   pending.type = shard::EntryType::directory;
   pending.link = first;
-  seal(core_.rng(), *space->keys, chain.pending, pending, as_view(pending_value));
+  seal(core_.rng(), *ns->keys, chain.pending, pending, as_view(pending_value));
   if (!KISEKI_PLANTED("2.6 no pending row")) chain.rows.push_back({chain.pending, std::move(pending)});
 
   for (const auto& name : below) {
-    id = co_await core_.leases.next(space->id);
+    id = co_await core_.leases.next(ns->id);
     if (!id) co_return fail(std::move(id).error());
     const auto token = token_of(parent.state->name_key, name, NameType::directory);
     const auto key = entry_key(parent.leaf(LeafId{}), token);
-    chain.rows.push_back({key, directory_entry(core_, *space, key, *id, name)});
-    parent = add_directory(chain, space, *id, {.parent = parent.id, .leaf = {}, .token = token}, name);
+    chain.rows.push_back({key, directory_entry(core_, *ns, key, *id, name)});
+    parent = add_directory(chain, ns, *id, {.parent = parent.id, .leaf = {}, .token = token}, name);
   }
   chain.link = std::move(link);
   co_return chain;
@@ -84,20 +83,20 @@ Task<Result<shard::Outcome>> ChainMaker::make(std::shared_ptr<const Chain> chain
   for (const auto& operation : transaction.operations) {
     if (operation.type == shard::Operation::Type::put) rows.push_back(operation.key);
   }
-  const SpacePtr space = chain->link.directory.space;
+  const NamespacePtr ns = chain->link.directory.ns;
   const auto made = co_await core_.client().commit(std::move(transaction));
   if (!made || !made->committed()) co_return made;
   const auto linked = co_await link(chain);
   if (!linked) co_return fail(linked.error());
   if (!linked->committed()) {
-    KISEKI_CO_TRY(co_await erase(space, std::move(rows)));
+    KISEKI_CO_TRY(co_await erase(ns, std::move(rows)));
     co_return linked;
   }
   InodeId parent = chain->link.directory.id;
   for (std::size_t i = 0; i < chain->made.size(); ++i) {
     const Directory& directory = chain->made[i];
-    core_.directories.put({space->id, directory.id}, directory.state);
-    core_.names.put({space->id, parent, chain->names[i]}, directory.id);
+    core_.directories.put({ns->id, directory.id}, directory.state);
+    core_.names.put({ns->id, parent, chain->names[i]}, directory.id);
     parent = directory.id;
   }
   co_return linked;
@@ -114,7 +113,7 @@ Task<Result<shard::Outcome>> ChainMaker::link(std::shared_ptr<const Chain> chain
   Place place = chain->link;
   Attempts attempts;
   while (true) {
-    auto transaction = core_.begin(place.directory.space);
+    auto transaction = core_.begin(place.directory.ns);
     transaction.require(generation, guard_key(place.key.leaf), place.generation);
     transaction.require(absent, place.key).put(place.key, chain->entry);
     const auto alone =
@@ -147,10 +146,10 @@ Task<Result<bool>> ChainMaker::exclude_object(const Place& place, shard::Transac
   co_return true;
 }
 
-Task<Result<>> ChainMaker::erase(SpacePtr space, std::vector<shard::Key> rows) {
+Task<Result<>> ChainMaker::erase(NamespacePtr ns, std::vector<shard::Key> rows) {
   Attempts attempts;
   while (true) {
-    auto transaction = core_.begin(space);
+    auto transaction = core_.begin(ns);
     for (const auto& row : rows) transaction.erase(row);
     const auto outcome = co_await core_.client().commit(std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
@@ -162,21 +161,21 @@ Task<Result<>> ChainMaker::erase(SpacePtr space, std::vector<shard::Key> rows) {
 
 void ChainMaker::finish(const Chain& chain) {
   if (core_.background.stopping()) return;
-  core_.background.spawn(erase_pending(chain.link.directory.space, chain.pending));
+  core_.background.spawn(erase_pending(chain.link.directory.ns, chain.pending));
 }
 
 /// What fails is left to the sweeper.
-Task<> ChainMaker::erase_pending(SpacePtr space, shard::Key pending) {
-  (void)co_await erase(std::move(space), {std::move(pending)});
+Task<> ChainMaker::erase_pending(NamespacePtr ns, shard::Key pending) {
+  (void)co_await erase(std::move(ns), {std::move(pending)});
 }
 
 Task<Result<shard::Outcome>> ChainMaker::make_empty(std::shared_ptr<const Chain> chain) {
-  auto transaction = core_.begin(chain->link.directory.space);
+  auto transaction = core_.begin(chain->link.directory.ns);
   add(transaction, *chain);
   const auto outcome = co_await make(chain, std::move(transaction));
   if (!outcome || !outcome->committed()) co_return outcome;
   // Before the pending row goes: one of the two makes a sweeper look at directories that stay empty.
-  auto look = core_.begin(chain->link.directory.space);
+  auto look = core_.begin(chain->link.directory.ns);
   const auto last = chain->made.back().leaf(LeafId{});
   look.put_stamped(feed_key(last, shard::Event::leaf_emptied), {});
   const auto noted = co_await core_.client().commit(std::move(look));

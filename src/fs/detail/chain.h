@@ -37,16 +37,16 @@ class ChainMaker {
   Task<Result<shard::Outcome>> make_empty(std::shared_ptr<const Chain> chain);
 
  private:
-  Directory add_directory(Chain& chain, const SpacePtr& space, InodeId id, shard::DirectoryLink link,
+  Directory add_directory(Chain& chain, const NamespacePtr& ns, InodeId id, shard::DirectoryLink link,
                           std::string name);
   Task<Result<shard::Outcome>> link(std::shared_ptr<const Chain> chain);
   /// Adds that no object has the name of what is linked at `place`. False when there is one.
   Task<Result<bool>> exclude_object(const Place& place, shard::Transaction& transaction);
-  Task<Result<>> erase(SpacePtr space, std::vector<shard::Key> rows);
+  Task<Result<>> erase(NamespacePtr ns, std::vector<shard::Key> rows);
   Task<Result<shard::Outcome>> make(std::shared_ptr<const Chain> chain, shard::Transaction transaction);
   /// The pending row goes, beside the caller.
   void finish(const Chain& chain);
-  Task<> erase_pending(SpacePtr space, shard::Key pending);
+  Task<> erase_pending(NamespacePtr ns, shard::Key pending);
 
   TreeCore& core_;
   Splitter& splitter_;

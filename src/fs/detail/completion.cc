@@ -40,13 +40,13 @@ Task<Result<Attributes>> Completion::run() {
 /// Checked before it is frozen: a completion that names other parts than there are holds up nobody. `stale`:
 /// a part was put meanwhile, or another completion is under way.
 Task<Result<Attributes>> Completion::attempt() {
-  auto read = co_await read_upload(tree_, request_.space.id, request_.key, request_.upload, {});
+  auto read = co_await read_upload(tree_, request_.ns.id, request_.key, request_.upload, {});
   if (!read && read.error().code() == Errc::not_found) co_return co_await repeated();
   if (!read) co_return fail(read.error());
   upload_ = std::move(read->upload);
   KISEKI_CO_TRY(co_await walk_parts(nullptr));
   KISEKI_CO_TRY(co_await freeze());
-  MapWriter writer(tree_, store_, BodyOwner{upload_.space, RowOwner()});
+  MapWriter writer(tree_, store_, BodyOwner{upload_.ns, RowOwner()});
   auto linked = co_await build(writer);
   if (linked) {
     co_await clean_up();
@@ -73,30 +73,29 @@ Task<Result<Attributes>> Completion::build(MapWriter& writer) {
 }
 
 shard::Key Completion::pending_key() const {
-  return shard::key(own_leaf(upload_.space->id, upload_.id), shard::Kind::pending,
+  return shard::key(own_leaf(upload_.ns->id, upload_.id), shard::Kind::pending,
                     shard::item_of(tree_.services().client->session().value()));
 }
 
 /// No part can change from here on. The pending row has the parts swept if we do not live to do it.
 Task<Result<>> Completion::freeze() {
-  const shard::Key state = upload_key(request_.space.id, upload_.id);
+  const shard::Key state = upload_key(request_.ns.id, upload_.id);
   const shard::Key pending = pending_key();
   for (Attempts attempts;;) {
-    auto read = co_await read_upload(tree_, request_.space.id, request_.key, request_.upload, {pending});
+    auto read = co_await read_upload(tree_, request_.ns.id, request_.key, request_.upload, {pending});
     if (!read && read.error().code() == Errc::not_found) co_return fail(Errc::stale, "the upload ended");
     if (!read) co_return fail(read.error());
     upload_ = std::move(read->upload);
     upload_.state = UploadState::frozen;
-    shard::Transaction transaction = tree_.begin(upload_.space);
+    shard::Transaction transaction = tree_.begin(upload_.ns);
     transaction.require(shard::Assert::Type::version, state, upload_.version);
     transaction.put(state, make_upload_row(tree_, upload_));
     if (!read->others.front()) {
       shard::Record row = pending_record(upload_.id, shard::EntryType::upload);
-      tree_.seal_row(upload_.space, pending, row,
-                     as_view(encode(RowOwner{upload_.entry_name(), InodeId(), 0})));
+      tree_.seal_row(upload_.ns, pending, row, as_view(encode(RowOwner{upload_.entry_name(), InodeId(), 0})));
       transaction.require(shard::Assert::Type::absent, pending).put(pending, std::move(row));
     }
-    auto outcome = co_await commit_rows(tree_, upload_.space, std::move(transaction));
+    auto outcome = co_await commit_rows(tree_, upload_.ns, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) {
       upload_.version = outcome->stamp;
@@ -109,22 +108,22 @@ Task<Result<>> Completion::freeze() {
 /// The upload goes on, unless somebody else has changed it since. As far as it gets: the next part thaws it
 /// as well.
 Task<> Completion::thaw() {
-  const shard::Key state = upload_key(upload_.space->id, upload_.id);
-  shard::Transaction transaction = tree_.begin(upload_.space);
+  const shard::Key state = upload_key(upload_.ns->id, upload_.id);
+  shard::Transaction transaction = tree_.begin(upload_.ns);
   transaction.require(shard::Assert::Type::version, state, upload_.version);
   upload_.state = UploadState::open;
   transaction.put(state, make_upload_row(tree_, upload_)).erase(pending_key());
-  const auto outcome = co_await commit_rows(tree_, upload_.space, std::move(transaction));
+  const auto outcome = co_await commit_rows(tree_, upload_.ns, std::move(transaction));
   if (!outcome || outcome->committed()) co_return;
-  shard::Transaction rest = tree_.begin(upload_.space);
+  shard::Transaction rest = tree_.begin(upload_.ns);
   rest.require(shard::Assert::Type::exists, state).erase(pending_key());
-  const auto changed = co_await commit_rows(tree_, upload_.space, std::move(rest));
+  const auto changed = co_await commit_rows(tree_, upload_.ns, std::move(rest));
   // It has ended: by a completion of ours perhaps, which relies on the row until it has cleaned up.
   if (changed && !changed->committed()) co_await clean_up();
 }
 
 Task<Result<Properties>> Completion::read_properties() {
-  auto directory = co_await tree_.open(upload_.space, uploads_tree);
+  auto directory = co_await tree_.open(upload_.ns, uploads_tree);
   if (!directory) co_return fail(directory.error());
   auto place = co_await tree_.locate(*directory, upload_.entry_name(), NameType::object, Purpose::read);
   if (!place) co_return fail(place.error());
@@ -137,10 +136,10 @@ Task<Result<Properties>> Completion::read_properties() {
 /// The parts that the client names, each checked against what it says; their references to `writer`, if any.
 Task<Result<>> Completion::walk_parts(MapWriter* writer) {
   const auto& parts = request_.parts;
-  shard::Scan scan{own_leaf(upload_.space->id, upload_.id), shard::Kind::part, {}, parts_a_turn};
+  shard::Scan scan{own_leaf(upload_.ns->id, upload_.id), shard::Kind::part, {}, parts_a_turn};
   std::size_t index = 0;
   while (index < parts.size()) {
-    scan.from = part_key(upload_.space->id, upload_.id, parts[index].number).item;
+    scan.from = part_key(upload_.ns->id, upload_.id, parts[index].number).item;
     auto rows = co_await scan_rows(tree_, scan);
     if (!rows) co_return fail(rows.error());
     if (rows->rows.empty()) co_return fail(missing_part(parts[index].number));
@@ -159,7 +158,7 @@ Task<Result<>> Completion::walk_parts(MapWriter* writer) {
 
 Result<std::vector<Piece>> Completion::check_part(const shard::Row& row, std::size_t index) const {
   const CompletePart& wanted = request_.parts[index];
-  const auto text = unseal(*upload_.space->keys, row.key, row.record);
+  const auto text = unseal(*upload_.ns->keys, row.key, row.record);
   if (!text) return fail(Error(text.error()).in("part"));
   const auto value = decode_object(as_view(*text), row.record.references.size());
   if (!value) return fail(value.error());
@@ -175,7 +174,7 @@ Task<Result<>> Completion::add_part(MapWriter& writer, const shard::Record& part
   for (const Piece& piece : pieces) KISEKI_CO_TRY(co_await writer.add(piece, GcEpoch{}));
   if (part.body != shard::Body::pages) co_return Result<>();
   for (Bytes at = 0; at < part.logical;) {
-    auto window = co_await pages_from(tree_, upload_.space, part.id, at, pages_a_turn);
+    auto window = co_await pages_from(tree_, upload_.ns, part.id, at, pages_a_turn);
     if (!window) co_return fail(window.error());
     for (const Piece& piece : window->pieces) KISEKI_CO_TRY(co_await writer.add(piece, GcEpoch{}));
     at = window->end;
@@ -185,9 +184,9 @@ Task<Result<>> Completion::add_part(MapWriter& writer, const shard::Record& part
 
 /// The object comes and the upload goes in one commit.
 Task<Result<Attributes>> Completion::link(Body body, ObjectValue value) {
-  const shard::Key state = upload_key(upload_.space->id, upload_.id);
+  const shard::Key state = upload_key(upload_.ns->id, upload_.id);
   for (Attempts attempts;;) {
-    auto place = co_await tree_.find(request_.space.id, request_.key, Purpose::write_linked);
+    auto place = co_await tree_.find(request_.ns.id, request_.key, Purpose::write_linked);
     if (!place) co_return fail(place.error());
     auto present = object_of(*place);
     if (!present) co_return fail(present.error());
@@ -215,17 +214,17 @@ Task<Result<Attributes>> Completion::link(Body body, ObjectValue value) {
 
 /// Whatever comes of it: the object stands, and the sweeper does the same later.
 Task<> Completion::clean_up() {
-  shard::Transaction transaction = tree_.begin(upload_.space);
+  shard::Transaction transaction = tree_.begin(upload_.ns);
   transaction.erase(pending_key());
-  add_upload_garbage(tree_, upload_.space, transaction, upload_.id, upload_.entry_name());
-  (void)co_await commit_rows(tree_, upload_.space, std::move(transaction));
-  (void)co_await erase_upload_entry(tree_, upload_.space, upload_.id, upload_.entry_name());
+  add_upload_garbage(tree_, upload_.ns, transaction, upload_.id, upload_.entry_name());
+  (void)co_await commit_rows(tree_, upload_.ns, std::move(transaction));
+  (void)co_await erase_upload_entry(tree_, upload_.ns, upload_.id, upload_.entry_name());
 }
 
 /// The upload is not there: the answer of the call that completed it, while its object stands.
 Task<Result<Attributes>> Completion::repeated() {
   const auto id = upload_id_of(request_.upload);
-  auto place = co_await tree_.find(request_.space.id, request_.key, Purpose::read);
+  auto place = co_await tree_.find(request_.ns.id, request_.key, Purpose::read);
   if (!place) co_return fail(place.error());
   auto present = object_of(*place);
   if (!present) co_return fail(present.error());

@@ -42,13 +42,13 @@ Task<Result<CopySource>> find_source(Tree& tree, const FileSystem::CopyRequest& 
 /// The map of a copy: references of their own for the same chunks. `stale`: the source was replaced.
 Task<Result<Body>> copy_map(Tree& tree, MapWriter& writer, CopySource source) {
   const shard::Record& entry = *source.place.record;
-  const SpacePtr& space = source.place.directory.space;
+  const NamespacePtr& ns = source.place.directory.ns;
   MapWindow window{0, 0, {}};
   while (window.end < entry.logical) {
     if (entry.body == shard::Body::references) {
       window = MapWindow{0, entry.logical, pieces_of(entry.references, source.value.key_epochs)};
     } else {
-      auto next = co_await pages_from(tree, space, entry.id, window.end, pages_a_turn);
+      auto next = co_await pages_from(tree, ns, entry.id, window.end, pages_a_turn);
       if (!next) co_return fail(next.error());
       window = *std::move(next);
     }
@@ -93,7 +93,7 @@ Task<Result<Attributes>> link_copy(Tree& tree, const FileSystem::CopyRequest& re
 Task<Result<Attributes>> copy_references(Tree& tree, PieceStore& store,
                                          const FileSystem::CopyRequest& request, CopySource source,
                                          Attempts& attempts) {
-  MapWriter writer(tree, store, BodyOwner{source.place.directory.space, RowOwner()});
+  MapWriter writer(tree, store, BodyOwner{source.place.directory.ns, RowOwner()});
   auto body = co_await copy_map(tree, writer, source);
   if (!body) {
     co_await writer.discard();

@@ -25,29 +25,29 @@ Result<std::vector<std::string>> split_path(std::string_view path) {
 }
 
 /// Nothing unless users see the directory.
-Task<Result<std::optional<Directory>>> find_visible(Tree& tree, NamespaceId space,
+Task<Result<std::optional<Directory>>> find_visible(Tree& tree, NamespaceId ns,
                                                     std::vector<std::string> names) {
   const bool is_root = names.empty();
-  auto found = co_await tree.find_directory(space, std::move(names));
+  auto found = co_await tree.find_directory(ns, std::move(names));
   if (!found && found.error().code() == Errc::not_found && !is_root) co_return std::nullopt;
   if (!found) co_return fail(std::move(found).error());
   if (is_root) co_return std::move(*found);
-  const auto visible = co_await tree.visible(found->space, {found->id});
+  const auto visible = co_await tree.visible(found->ns, {found->id});
   if (!visible) co_return fail(visible.error());
   if (!visible->front()) co_return std::nullopt;
   co_return std::move(*found);
 }
 
 /// What stands where the first missing directory of a path should be.
-Task<Error> explain_missing(Tree& tree, NamespaceId space, std::vector<std::string> names) {
+Task<Error> explain_missing(Tree& tree, NamespaceId ns, std::vector<std::string> names) {
   std::string key;
   for (std::size_t depth = 1; depth <= names.size(); ++depth) {
     const auto end = names.begin() + static_cast<std::ptrdiff_t>(depth);
-    const auto directory = co_await find_visible(tree, space, {names.begin(), end});
+    const auto directory = co_await find_visible(tree, ns, {names.begin(), end});
     if (!directory) co_return directory.error();
     key += names[depth - 1];
     if (!*directory) {
-      const auto file = co_await tree.find(space, key, Purpose::read);
+      const auto file = co_await tree.find(ns, key, Purpose::read);
       if (!file) co_return file.error();
       if (file->record) co_return Error(Errc::not_directory, "a file on the way");
       co_return Error(Errc::not_found, "no such directory");
@@ -59,14 +59,14 @@ Task<Error> explain_missing(Tree& tree, NamespaceId space, std::vector<std::stri
 
 }  // namespace
 
-Task<Result<Spot>> find_spot(Tree& tree, NamespaceId space, std::string path) {
+Task<Result<Spot>> find_spot(Tree& tree, NamespaceId ns, std::string path) {
   auto names = split_path(path);
   if (!names) co_return fail(std::move(names).error());
   std::string last = std::move(names->back());
   names->pop_back();
-  auto parent = co_await find_visible(tree, space, *names);
+  auto parent = co_await find_visible(tree, ns, *names);
   if (!parent) co_return fail(std::move(parent).error());
-  if (!*parent) co_return fail(co_await explain_missing(tree, space, std::move(*names)));
+  if (!*parent) co_return fail(co_await explain_missing(tree, ns, std::move(*names)));
   co_return Spot{.parent = std::move(**parent), .name = std::move(last), .as_directory = path.ends_with('/')};
 }
 
@@ -84,13 +84,13 @@ Task<Result<>> start_again(Tree& tree, Place place, shard::Outcome outcome) {
 
 Task<Result<bool>> is_visible(Tree& tree, const Place& entry) {
   if (!entry.record) co_return false;
-  const auto visible = co_await tree.visible(entry.directory.space, {entry.record->id});
+  const auto visible = co_await tree.visible(entry.directory.ns, {entry.record->id});
   if (!visible) co_return fail(visible.error());
   co_return visible->front();
 }
 
 Task<Result<>> add_empty_removal(Tree& tree, shard::Transaction& transaction, const Place& entry) {
-  auto directory = co_await tree.open(entry.directory.space, entry.record->id);
+  auto directory = co_await tree.open(entry.directory.ns, entry.record->id);
   if (!directory && directory.error().code() == Errc::not_found) co_return fail(Errc::stale, "it has gone");
   if (!directory) co_return fail(std::move(directory).error());
   const auto pruned = co_await tree.prune(*directory);
@@ -102,9 +102,9 @@ Task<Result<>> add_empty_removal(Tree& tree, shard::Transaction& transaction, co
   co_return Result<>{};
 }
 
-Task<Result<>> Directories::make(NamespaceId space, std::string path) {
+Task<Result<>> Directories::make(NamespaceId ns, std::string path) {
   for (Attempts attempts;;) {
-    auto spot = co_await find_spot(tree_, space, path);
+    auto spot = co_await find_spot(tree_, ns, path);
     auto made = spot ? co_await try_make(std::move(*spot)) : fail(spot.error());
     if (made || made.error().code() != Errc::stale) co_return made;
     KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
@@ -129,26 +129,26 @@ Task<Result<>> Directories::adopt(Place entry, Place object) {
   const auto visible = co_await is_visible(tree_, entry);
   if (!visible) co_return fail(visible.error());
   if (*visible) co_return fail(Errc::exists, "a directory of that name");
-  const SpacePtr space = entry.directory.space;
-  auto header = co_await tree_.header(space, entry.record->id);
+  const NamespacePtr ns = entry.directory.ns;
+  auto header = co_await tree_.header(ns, entry.record->id);
   if (!header) co_return fail(std::move(header).error());
   if (!*header) co_return fail(Errc::stale, "it has gone");
   if ((*header)->link.is_explicit) co_return fail(Errc::exists, "another has made it");
   (*header)->link.is_explicit = true;
   auto transaction = tree_.begin(entry);
   require_none(transaction, object);
-  const auto row = header_key(space->id, entry.record->id);
+  const auto row = header_key(ns->id, entry.record->id);
   transaction.require(version, row, (*header)->version);
-  transaction.put(row, make_header(*tree_.services().rng, *space, entry.record->id, **header));
+  transaction.put(row, make_header(*tree_.services().rng, *ns, entry.record->id, **header));
   const auto outcome = co_await tree_.commit(entry, std::move(transaction));
   if (!outcome) co_return fail(outcome.error());
   if (outcome->committed()) co_return Result<>{};
   co_return co_await start_again(tree_, std::move(entry), *outcome);
 }
 
-Task<Result<>> Directories::remove(NamespaceId space, std::string path) {
+Task<Result<>> Directories::remove(NamespaceId ns, std::string path) {
   for (Attempts attempts;;) {
-    auto spot = co_await find_spot(tree_, space, path);
+    auto spot = co_await find_spot(tree_, ns, path);
     auto removed = spot ? co_await try_remove(std::move(*spot)) : fail(spot.error());
     if (removed || removed.error().code() != Errc::stale) co_return removed;
     KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
@@ -172,13 +172,13 @@ Task<Result<>> Directories::try_remove(Spot spot) {
   const auto outcome = co_await tree_.commit(*entry, std::move(transaction));
   if (!outcome) co_return fail(outcome.error());
   if (!outcome->committed()) co_return co_await start_again(tree_, std::move(*entry), *outcome);
-  tree_.remember(entry->directory.space, {spot.parent.id, spot.name, InodeId{}});
+  tree_.remember(entry->directory.ns, {spot.parent.id, spot.name, InodeId{}});
   co_return Result<>{};
 }
 
-Task<Result<DirectoryAttributes>> Directories::stat(NamespaceId space, std::string path) {
+Task<Result<DirectoryAttributes>> Directories::stat(NamespaceId ns, std::string path) {
   for (Attempts attempts;;) {
-    auto spot = co_await find_spot(tree_, space, path);
+    auto spot = co_await find_spot(tree_, ns, path);
     auto found = spot ? co_await try_stat(std::move(*spot)) : fail(spot.error());
     if (found || found.error().code() != Errc::stale) co_return found;
     KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
@@ -191,9 +191,9 @@ Task<Result<DirectoryAttributes>> Directories::try_stat(Spot spot) {
   const auto visible = co_await is_visible(tree_, *entry);
   if (!visible) co_return fail(visible.error());
   if (!*visible) co_return fail(Errc::not_found, "no such directory");
-  const SpacePtr& space = entry->directory.space;
-  auto directory = co_await tree_.open(space, entry->record->id);
-  const auto header = co_await tree_.header(space, entry->record->id);
+  const NamespacePtr& ns = entry->directory.ns;
+  auto directory = co_await tree_.open(ns, entry->record->id);
+  const auto header = co_await tree_.header(ns, entry->record->id);
   if (!header) co_return fail(header.error());
   if (!directory || !*header) co_return fail(Errc::stale, "it has gone");
   const auto sum = co_await tree_.measure(std::move(*directory));

@@ -13,16 +13,16 @@ struct Spot {
 };
 /// Components are not empty, "." or "..": `invalid_argument`. `not_found`, `not_directory` when there is no
 /// such parent. Steps of the path are confirmed one by one, as they are walked.
-Task<Result<Spot>> find_spot(Tree& tree, NamespaceId space, std::string path);
+Task<Result<Spot>> find_spot(Tree& tree, NamespaceId ns, std::string path);
 
 /// Directories by their paths: the calls of `FileSystem` about them.
 class Directories {
  public:
   explicit Directories(Tree& tree) : tree_(tree) {}
 
-  Task<Result<>> make(NamespaceId space, std::string path);
-  Task<Result<>> remove(NamespaceId space, std::string path);
-  Task<Result<DirectoryAttributes>> stat(NamespaceId space, std::string path);
+  Task<Result<>> make(NamespaceId ns, std::string path);
+  Task<Result<>> remove(NamespaceId ns, std::string path);
+  Task<Result<DirectoryAttributes>> stat(NamespaceId ns, std::string path);
 
  private:
   // `stale`: what was read has changed, so from the top.

@@ -33,7 +33,7 @@ Task<Result<>> DirectoryIndex::load(Directory directory, IndexTree& tree, std::u
     tree.load(number, {}, {});
     co_return Result<>{};
   }
-  const auto value = unseal(*directory.space->keys, key, *record);
+  const auto value = unseal(*directory.ns->keys, key, *record);
   if (!value) co_return fail(value.error());
   auto page = IndexPage::decode(as_view(*value));
   if (!page) co_return fail(std::move(page).error());
@@ -82,8 +82,8 @@ Task<Result<>> DirectoryIndex::apply(Directory directory, IndexTree& tree, Chang
 /// after the other and a removal of the directory misses no page.
 shard::Transaction DirectoryIndex::write(const Directory& directory, const IndexTree& tree) {
   using enum shard::Assert::Type;
-  auto transaction = core_.begin(directory.space);
-  transaction.require(exists, header_key(directory.space->id, directory.id));
+  auto transaction = core_.begin(directory.ns);
+  transaction.require(exists, header_key(directory.ns->id, directory.id));
   for (const auto& [number, node] : tree.nodes()) {
     if (!node.changed && number != IndexTree::root) continue;
     if (node.erased && node.version.is_none()) continue;
@@ -94,8 +94,8 @@ shard::Transaction DirectoryIndex::write(const Directory& directory, const Index
       continue;
     }
     shard::Record record;
-    record.account = directory.space->id.value();
-    seal(core_.rng(), *directory.space->keys, key, record, as_view(node.page.encode()));
+    record.account = directory.ns->id.value();
+    seal(core_.rng(), *directory.ns->keys, key, record, as_view(node.page.encode()));
     transaction.put(key, std::move(record));
   }
   return transaction;

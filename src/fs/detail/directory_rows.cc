@@ -23,8 +23,8 @@ std::string text(View view) { return std::string(as_text(view)); }
 
 }  // namespace
 
-shard::Key header_key(NamespaceId space, InodeId directory) {
-  return shard::key({space, directory, LeafId{}}, shard::Kind::header);
+shard::Key header_key(NamespaceId ns, InodeId directory) {
+  return shard::key({ns, directory, LeafId{}}, shard::Kind::header);
 }
 shard::Key guard_key(const shard::LeafAddress& leaf) { return shard::key(leaf, shard::Kind::guard); }
 shard::Key tombstone_key(const shard::LeafAddress& leaf) { return shard::key(leaf, shard::Kind::tombstone); }
@@ -38,8 +38,8 @@ shard::Key feed_key(const shard::LeafAddress& leaf, shard::Event event) {
   return shard::key(leaf, shard::Kind::feed, std::string(1, static_cast<char>(event)));
 }
 
-Result<Header> open_header(const SpaceContext& space, InodeId directory, const shard::Record& record) {
-  const auto value = unseal(*space.keys, header_key(space.id, directory), record);
+Result<Header> open_header(const NamespaceContext& ns, InodeId directory, const shard::Record& record) {
+  const auto value = unseal(*ns.keys, header_key(ns.id, directory), record);
   if (!value) return fail(value.error());
   auto in = begin(*value);
   if (!in) return fail(std::move(in).error());
@@ -52,26 +52,26 @@ Result<Header> open_header(const SpaceContext& space, InodeId directory, const s
   return Header{std::move(*key), std::move(name), *record.link, record.version};
 }
 
-shard::Record make_header(Rng& rng, const SpaceContext& space, InodeId directory, const Header& header) {
+shard::Record make_header(Rng& rng, const NamespaceContext& ns, InodeId directory, const Header& header) {
   shard::Record record;
-  record.account = space.id.value();
+  record.account = ns.id.value();
   record.id = directory;
   record.type = shard::EntryType::directory;
   record.link = header.link;
   std::string value;
   Encoder(value).integer(format).raw(header.name_key.view()).sized(as_view(header.name));
-  seal(rng, *space.keys, header_key(space.id, directory), record, as_view(value));
+  seal(rng, *ns.keys, header_key(ns.id, directory), record, as_view(value));
   crypto::wipe(std::as_writable_bytes(std::span(value)));
   return record;
 }
 
-Result<> confirm(const SpaceContext& space, const std::vector<Step>& path,
+Result<> confirm(const NamespaceContext& ns, const std::vector<Step>& path,
                  const std::vector<std::optional<shard::Record>>& headers) {
   KISEKI_ASSERT(path.size() == headers.size());
   if (KISEKI_PLANTED("2.9 a remembered name is trusted")) return {};
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (!headers[i]) return fail(Errc::stale, "a directory has gone");
-    const auto header = open_header(space, path[i].child, *headers[i]);
+    const auto header = open_header(ns, path[i].child, *headers[i]);
     if (!header) return fail(header.error());
     if (header->link.parent != path[i].parent || header->name != path[i].name) {
       return fail(Errc::stale, "a directory was renamed");
@@ -80,9 +80,9 @@ Result<> confirm(const SpaceContext& space, const std::vector<Step>& path,
   return {};
 }
 
-Result<Guard> open_guard(const SpaceContext& space, const shard::LeafAddress& leaf,
+Result<Guard> open_guard(const NamespaceContext& ns, const shard::LeafAddress& leaf,
                          const shard::Record& record) {
-  const auto value = unseal(*space.keys, guard_key(leaf), record);
+  const auto value = unseal(*ns.keys, guard_key(leaf), record);
   if (!value) return fail(value.error());
   auto in = begin(*value);
   if (!in) return fail(std::move(in).error());
@@ -103,10 +103,10 @@ Result<Guard> open_guard(const SpaceContext& space, const shard::LeafAddress& le
   return guard;
 }
 
-shard::Record make_guard(Rng& rng, const SpaceContext& space, const shard::LeafAddress& leaf,
+shard::Record make_guard(Rng& rng, const NamespaceContext& ns, const shard::LeafAddress& leaf,
                          const Guard& guard) {
   shard::Record record;
-  record.account = space.id.value();
+  record.account = ns.id.value();
   record.guard = shard::GuardLink{.birth = Stamp{}, .origin = guard.origin, .right = guard.right};
   std::string value;
   const auto flags =
@@ -116,13 +116,13 @@ shard::Record make_guard(Rng& rng, const SpaceContext& space, const shard::LeafA
       .integer(flags)
       .sized(as_view(guard.low))
       .sized(as_view(guard.high.value_or("")));
-  seal(rng, *space.keys, guard_key(leaf), record, as_view(value));
+  seal(rng, *ns.keys, guard_key(leaf), record, as_view(value));
   return record;
 }
 
-Result<Tombstone> open_tombstone(const SpaceContext& space, const shard::LeafAddress& leaf,
+Result<Tombstone> open_tombstone(const NamespaceContext& ns, const shard::LeafAddress& leaf,
                                  const shard::Record& record) {
-  const auto value = unseal(*space.keys, tombstone_key(leaf), record);
+  const auto value = unseal(*ns.keys, tombstone_key(leaf), record);
   if (!value) return fail(value.error());
   auto in = begin(*value);
   if (!in) return fail(std::move(in).error());
@@ -135,13 +135,13 @@ Result<Tombstone> open_tombstone(const SpaceContext& space, const shard::LeafAdd
   return tombstone;
 }
 
-shard::Record make_tombstone(Rng& rng, const SpaceContext& space, const shard::LeafAddress& leaf,
+shard::Record make_tombstone(Rng& rng, const NamespaceContext& ns, const shard::LeafAddress& leaf,
                              const Tombstone& tombstone) {
   shard::Record record;
-  record.account = space.id.value();
+  record.account = ns.id.value();
   std::string value;
   Encoder(value).integer(format).id(leaf.leaf).id(tombstone.left).id(tombstone.right);
-  seal(rng, *space.keys, tombstone_key(leaf), record, as_view(value));
+  seal(rng, *ns.keys, tombstone_key(leaf), record, as_view(value));
   return record;
 }
 

@@ -6,15 +6,15 @@
 
 #include "crypto/secret.h"
 #include "fs/detail/names.h"
+#include "fs/detail/namespace_cache.h"
 #include "fs/detail/sealer.h"
-#include "fs/detail/space_keys.h"
 
 // The rows that make a directory (docs/formats/directory.md): header, guards, tombstones. Each function opens
 // or makes one record of them.
 
 namespace kiseki::fs::detail {
 
-shard::Key header_key(NamespaceId space, InodeId directory);
+shard::Key header_key(NamespaceId ns, InodeId directory);
 shard::Key guard_key(const shard::LeafAddress& leaf);
 shard::Key tombstone_key(const shard::LeafAddress& leaf);
 shard::Key entry_key(const shard::LeafAddress& leaf, const shard::Token& token);
@@ -29,8 +29,8 @@ struct Header {
   shard::DirectoryLink link;
   Stamp version;
 };
-Result<Header> open_header(const SpaceContext& space, InodeId directory, const shard::Record& record);
-shard::Record make_header(Rng& rng, const SpaceContext& space, InodeId directory, const Header& header);
+Result<Header> open_header(const NamespaceContext& ns, InodeId directory, const shard::Record& record);
+shard::Record make_header(Rng& rng, const NamespaceContext& ns, InodeId directory, const Header& header);
 
 /// How a directory was found without asking: by a name remembered from earlier. A rename may have made it
 /// wrong while everything it leads to still stands, so whoever relies on it has it confirmed.
@@ -40,7 +40,7 @@ struct Step {
   InodeId child;
 };
 /// `stale` unless the headers of the children, as read, say the same.
-Result<> confirm(const SpaceContext& space, const std::vector<Step>& path,
+Result<> confirm(const NamespaceContext& ns, const std::vector<Step>& path,
                  const std::vector<std::optional<shard::Record>>& headers);
 
 struct Guard {
@@ -53,9 +53,9 @@ struct Guard {
 
   bool covers(std::string_view sort) const { return sort >= low && (!high || sort < *high); }
 };
-Result<Guard> open_guard(const SpaceContext& space, const shard::LeafAddress& leaf,
+Result<Guard> open_guard(const NamespaceContext& ns, const shard::LeafAddress& leaf,
                          const shard::Record& record);
-shard::Record make_guard(Rng& rng, const SpaceContext& space, const shard::LeafAddress& leaf,
+shard::Record make_guard(Rng& rng, const NamespaceContext& ns, const shard::LeafAddress& leaf,
                          const Guard& guard);
 
 /// What a dropped leaf leaves behind for those who still look for it.
@@ -63,9 +63,9 @@ struct Tombstone {
   LeafId left;   ///< The leaf that took over its range.
   LeafId right;  ///< Its right sibling then; 0: none.
 };
-Result<Tombstone> open_tombstone(const SpaceContext& space, const shard::LeafAddress& leaf,
+Result<Tombstone> open_tombstone(const NamespaceContext& ns, const shard::LeafAddress& leaf,
                                  const shard::Record& record);
-shard::Record make_tombstone(Rng& rng, const SpaceContext& space, const shard::LeafAddress& leaf,
+shard::Record make_tombstone(Rng& rng, const NamespaceContext& ns, const shard::LeafAddress& leaf,
                              const Tombstone& tombstone);
 
 /// An entry's value: its name, then what depends on its type.

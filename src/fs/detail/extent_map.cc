@@ -35,8 +35,8 @@ std::string encode_page(const std::vector<Piece>& pieces) {
   return value;
 }
 
-Result<> open_page(const SpaceContext& space, const shard::Row& row, MapWindow& window) {
-  auto value = unseal(*space.keys, row.key, row.record);
+Result<> open_page(const NamespaceContext& ns, const shard::Row& row, MapWindow& window) {
+  auto value = unseal(*ns.keys, row.key, row.record);
   if (!value) return fail(std::move(value).error().in("map page"));
   Decoder in(as_view(*value));
   if (in.integer<std::uint8_t>() != page_format) return fail(Errc::wrong_format, "map page");
@@ -86,7 +86,7 @@ Task<Result<>> MapWriter::add(Piece piece, GcEpoch epoch) {
 
 Task<Result<Body>> MapWriter::finish() {
   if (!pending_ && page_.pieces.size() <= owner_.record_pieces_max) {
-    auto file = co_await tree_.new_id(owner_.space->id);
+    auto file = co_await tree_.new_id(owner_.ns->id);
     if (!file) co_return fail(file.error());
     page_.file = *file;
     page_.kind = page_.pieces.empty() ? shard::Body::none : shard::Body::references;
@@ -102,15 +102,15 @@ Task<Result<Body>> MapWriter::finish() {
 
 /// The pending row stands before the first page (PROTOCOLS 2.6).
 Task<Result<>> MapWriter::announce() {
-  auto file = co_await tree_.new_id(owner_.space->id);
+  auto file = co_await tree_.new_id(owner_.ns->id);
   if (!file) co_return fail(file.error());
   file_ = *file;
-  const shard::Key row = body_pending_key(tree_, owner_.space->id, file_);
+  const shard::Key row = body_pending_key(tree_, owner_.ns->id, file_);
   shard::Record record = pending_record(file_, shard::EntryType::object);
-  tree_.seal_row(owner_.space, row, record, as_view(encode(owner_.rows)));
-  shard::Transaction transaction = tree_.begin(owner_.space);
+  tree_.seal_row(owner_.ns, row, record, as_view(encode(owner_.rows)));
+  shard::Transaction transaction = tree_.begin(owner_.ns);
   transaction.require(shard::Assert::Type::absent, row).put(row, std::move(record));
-  auto outcome = co_await commit_rows(tree_, owner_.space, std::move(transaction));
+  auto outcome = co_await commit_rows(tree_, owner_.ns, std::move(transaction));
   if (!outcome) co_return fail(std::move(outcome).error().in("announce a map"));
   KISEKI_ASSERT(outcome->committed());
   pending_ = row;
@@ -120,14 +120,14 @@ Task<Result<>> MapWriter::announce() {
 Task<Result<>> MapWriter::write_page() {
   if (!pending_) KISEKI_CO_TRY(co_await announce());
   const shard::Key row =
-      shard::key(page_leaf(owner_.space->id, file_, first_), shard::Kind::map_page, shard::item_of(first_));
+      shard::key(page_leaf(owner_.ns->id, file_, first_), shard::Kind::map_page, shard::item_of(first_));
   shard::Record record = page_record(page_, file_);
-  tree_.seal_row(owner_.space, row, record, as_view(encode_page(page_.pieces)));
-  shard::Transaction transaction = tree_.begin(owner_.space);
+  tree_.seal_row(owner_.ns, row, record, as_view(encode_page(page_.pieces)));
+  shard::Transaction transaction = tree_.begin(owner_.ns);
   transaction.require(shard::Assert::Type::absent, row).put(row, std::move(record));
   for (Attempts attempts;;) {
     transaction.chunk_epoch = page_.epoch;
-    auto outcome = co_await commit_rows(tree_, owner_.space, transaction);
+    auto outcome = co_await commit_rows(tree_, owner_.ns, transaction);
     if (!outcome) co_return fail(std::move(outcome).error().in("write a map page"));
     if (outcome->committed()) break;
     KISEKI_ASSERT(outcome->refusal == shard::Refusal::chunk_epoch);
@@ -141,48 +141,47 @@ Task<Result<>> MapWriter::write_page() {
 
 Task<> MapWriter::linked() {
   if (!pending_) co_return;
-  shard::Transaction transaction = tree_.begin(owner_.space);
+  shard::Transaction transaction = tree_.begin(owner_.ns);
   transaction.erase(*pending_);
   pending_.reset();
   // Unsuccessful: the sweeper finds the row when the session has ended, and the map linked.
-  (void)co_await commit_rows(tree_, owner_.space, std::move(transaction));
+  (void)co_await commit_rows(tree_, owner_.ns, std::move(transaction));
 }
 
 Task<> MapWriter::discard() {
   if (!pending_) co_return;
-  shard::Transaction transaction = tree_.begin(owner_.space);
+  shard::Transaction transaction = tree_.begin(owner_.ns);
   add_garbage(transaction, pending_->leaf, file_, {file_, LeafId{0}}, shard::Body::pages);
   transaction.erase(*pending_);
   pending_.reset();
-  (void)co_await commit_rows(tree_, owner_.space, std::move(transaction));
+  (void)co_await commit_rows(tree_, owner_.ns, std::move(transaction));
 }
 
-Task<Result<MapWindow>> pages_from(Tree& tree, SpacePtr space, InodeId file, Bytes first,
+Task<Result<MapWindow>> pages_from(Tree& tree, NamespacePtr ns, InodeId file, Bytes first,
                                    std::uint32_t pages_max) {
-  shard::Scan scan{page_leaf(space->id, file, first), shard::Kind::map_page, shard::item_of(first),
-                   pages_max};
+  shard::Scan scan{page_leaf(ns->id, file, first), shard::Kind::map_page, shard::item_of(first), pages_max};
   auto pages = co_await scan_rows(tree, std::move(scan));
   if (!pages) co_return fail(pages.error());
   MapWindow window{first, first, {}};
   for (const shard::Row& row : pages->rows) {
     if (first_of(row) != window.end) break;
-    KISEKI_CO_TRY(open_page(*space, row, window));
+    KISEKI_CO_TRY(open_page(*ns, row, window));
   }
   if (window.pieces.empty()) co_return fail(Errc::stale, "the body was replaced");
   co_return std::move(window);
 }
 
-Task<Result<MapWindow>> page_at(Tree& tree, SpacePtr space, InodeId file, Bytes offset) {
-  const std::uint32_t last_leaf = page_leaf(space->id, file, offset).leaf.value();
+Task<Result<MapWindow>> page_at(Tree& tree, NamespacePtr ns, InodeId file, Bytes offset) {
+  const std::uint32_t last_leaf = page_leaf(ns->id, file, offset).leaf.value();
   for (std::uint32_t leaf = last_leaf; leaf + 1 >= last_leaf && leaf > 0; --leaf) {
-    shard::Scan scan{{space->id, file, LeafId{leaf}}, shard::Kind::map_page, shard::item_of(offset), 1};
+    shard::Scan scan{{ns->id, file, LeafId{leaf}}, shard::Kind::map_page, shard::item_of(offset), 1};
     scan.direction = shard::Scan::Direction::floor;
     auto pages = co_await scan_rows(tree, std::move(scan));
     if (!pages) co_return fail(pages.error());
     if (pages->rows.empty()) continue;
     const shard::Row& row = pages->rows.front();
     MapWindow window{first_of(row), first_of(row), {}};
-    KISEKI_CO_TRY(open_page(*space, row, window));
+    KISEKI_CO_TRY(open_page(*ns, row, window));
     if (offset < window.end) co_return std::move(window);
     break;
   }

@@ -24,7 +24,7 @@ Task<Result<>> touch(PieceStore& store, Body& body);
 
 /// Who a body is written for.
 struct BodyOwner {
-  SpacePtr space;
+  NamespacePtr ns;
   RowOwner rows;                                     ///< The part that will name them, if it is one.
   std::size_t record_pieces_max = entry_pieces_max;  ///< More go to pages.
   Bytes small_max = inline_max;                      ///< Bodies up to this size are no chunks.
@@ -69,9 +69,9 @@ struct MapWindow {
   std::vector<Piece> pieces;
 };
 /// Pages from the one that begins at `first`. `stale` when there is none: the body was replaced.
-Task<Result<MapWindow>> pages_from(Tree& tree, SpacePtr space, InodeId file, Bytes first,
+Task<Result<MapWindow>> pages_from(Tree& tree, NamespacePtr ns, InodeId file, Bytes first,
                                    std::uint32_t pages_max);
 /// The page that holds byte `offset`. `stale`.
-Task<Result<MapWindow>> page_at(Tree& tree, SpacePtr space, InodeId file, Bytes offset);
+Task<Result<MapWindow>> page_at(Tree& tree, NamespacePtr ns, InodeId file, Bytes offset);
 
 }  // namespace kiseki::fs::detail

@@ -8,7 +8,7 @@ namespace {
 
 class ExtentMap : public testing::Test {
  public:
-  SpacePtr context() { return *gateway.get(gateway.tree.spaces().get(space)); }
+  NamespacePtr context() { return *gateway.get(gateway.tree.namespaces().get(ns)); }
   MapWriter writer(std::size_t record_pieces_max = entry_pieces_max) {
     return MapWriter(gateway.tree, gateway.store, BodyOwner{context(), RowOwner(), record_pieces_max});
   }
@@ -25,7 +25,7 @@ class ExtentMap : public testing::Test {
 
   MemoryWorld world;
   Gateway gateway{world};
-  NamespaceId space = gateway.make_space("bucket");
+  NamespaceId ns = gateway.make_namespace("bucket");
 };
 
 TEST_F(ExtentMap, short_maps_stay_in_the_record) {

@@ -9,21 +9,21 @@ Error as_stale(Error error) { return error.code() == Errc::not_found ? stale() :
 
 }  // namespace
 
-Task<Result<Place>> Finder::find(NamespaceId space, std::string key, Purpose purpose) {
+Task<Result<Place>> Finder::find(NamespaceId ns, std::string key, Purpose purpose) {
   const Path path = split_key(key);
   Attempts attempts;
   while (true) {
-    auto place = co_await try_find(space, path, purpose);
+    auto place = co_await try_find(ns, path, purpose);
     if (place || place.error().code() != Errc::stale) co_return place;
-    forget(space, path.directories);
+    forget(ns, path.directories);
     KISEKI_CO_TRY(co_await attempts.next(*core_.services.clock, core_.rng()));
   }
 }
 
-Task<Result<Directory>> Finder::find_directory(NamespaceId space, std::vector<std::string> path) {
+Task<Result<Directory>> Finder::find_directory(NamespaceId ns, std::vector<std::string> path) {
   Attempts attempts;
   while (true) {
-    auto context = co_await core_.spaces.get(space);
+    auto context = co_await core_.namespaces.get(ns);
     if (!context) co_return fail(std::move(context).error());
     auto descent = co_await descend(*context, path, Purpose::read);
     if (descent && descent->missing) co_return fail(Errc::not_found, "no such directory");
@@ -31,13 +31,13 @@ Task<Result<Directory>> Finder::find_directory(NamespaceId space, std::vector<st
         descent ? co_await confirm_all(*context, std::move(descent->remembered)) : fail(descent.error());
     if (confirmed) co_return std::move(descent->last);
     if (confirmed.error().code() != Errc::stale) co_return fail(confirmed.error());
-    forget(space, path);
+    forget(ns, path);
     KISEKI_CO_TRY(co_await attempts.next(*core_.services.clock, core_.rng()));
   }
 }
 
-Task<Result<Place>> Finder::try_find(NamespaceId space, const Path& path, Purpose purpose) {
-  auto context = co_await core_.spaces.get(space);
+Task<Result<Place>> Finder::try_find(NamespaceId ns, const Path& path, Purpose purpose) {
+  auto context = co_await core_.namespaces.get(ns);
   if (!context) co_return fail(std::move(context).error());
   auto descent = co_await descend(std::move(*context), path.directories, purpose);
   if (!descent) co_return fail(std::move(descent).error());
@@ -49,13 +49,13 @@ Task<Result<Place>> Finder::try_find(NamespaceId space, const Path& path, Purpos
   co_return place;
 }
 
-Task<Result<Finder::Descent>> Finder::descend(SpacePtr space, const std::vector<std::string>& names,
+Task<Result<Finder::Descent>> Finder::descend(NamespacePtr ns, const std::vector<std::string>& names,
                                               Purpose purpose) {
-  auto root = co_await tree_.open(space, root_directory);
+  auto root = co_await tree_.open(ns, root_directory);
   if (!root) co_return fail(std::move(root).error());
   Descent descent{.last = std::move(*root), .missing = {}, .depth = 0, .remembered = {}};
   for (const auto& name : names) {
-    const TreeCore::NameKey key{space->id, descent.last.id, name};
+    const TreeCore::NameKey key{ns->id, descent.last.id, name};
     const auto* known = core_.names.find(key);
     InodeId child = known != nullptr ? *known : InodeId{};
     if (known != nullptr) {
@@ -71,7 +71,7 @@ Task<Result<Finder::Descent>> Finder::descend(SpacePtr space, const std::vector<
       }
       child = place->record->id;
     }
-    auto directory = co_await tree_.open(space, child);
+    auto directory = co_await tree_.open(ns, child);
     if (!directory) co_return fail(as_stale(std::move(directory).error()));
     core_.names.put(key, child);
     descent.last = std::move(*directory);
@@ -80,15 +80,15 @@ Task<Result<Finder::Descent>> Finder::descend(SpacePtr space, const std::vector<
   co_return descent;
 }
 
-Task<Result<>> Finder::confirm_all(SpacePtr space, std::vector<Step> path) {
+Task<Result<>> Finder::confirm_all(NamespacePtr ns, std::vector<Step> path) {
   if (path.empty()) co_return Result<>{};
   std::vector<shard::Key> rows;
-  for (const auto& step : path) rows.push_back(header_key(space->id, step.child));
+  for (const auto& step : path) rows.push_back(header_key(ns->id, step.child));
   auto reply = co_await core_.read(std::move(rows));
   if (!reply) co_return fail(std::move(reply).error());
   std::vector<std::optional<shard::Record>> headers;
   for (auto& got : reply->gets) headers.push_back(std::move(got.record));
-  co_return confirm(*space, path, headers);
+  co_return confirm(*ns, path, headers);
 }
 
 Task<Result<Place>> Finder::plan(Descent descent, const Path& path, Purpose purpose) {
@@ -106,7 +106,7 @@ Task<Result<Place>> Finder::plan(Descent descent, const Path& path, Purpose purp
     const auto made = co_await chains_.make_empty(chain);
     if (!made) co_return fail(made.error());
     if (made->refusal == shard::Refusal::configuration || made->refusal == shard::Refusal::deleted) {
-      core_.spaces.forget(chain->link.directory.space->id);
+      core_.namespaces.forget(chain->link.directory.ns->id);
     }
     co_return fail(stale());  // now, or by another, it is there: from the top
   }
@@ -119,14 +119,14 @@ Task<Result<Place>> Finder::plan(Descent descent, const Path& path, Purpose purp
   co_return place;
 }
 
-void Finder::forget(NamespaceId space, const std::vector<std::string>& names) {
+void Finder::forget(NamespaceId ns, const std::vector<std::string>& names) {
   InodeId parent = root_directory;
   for (const auto& name : names) {
-    const auto* known = core_.names.find({space, parent, name});
+    const auto* known = core_.names.find({ns, parent, name});
     if (known == nullptr) return;
     const InodeId child = *known;
-    core_.names.erase({space, parent, name});
-    core_.directories.erase({space, child});
+    core_.names.erase({ns, parent, name});
+    core_.directories.erase({ns, child});
     parent = child;
   }
 }

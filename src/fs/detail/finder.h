@@ -10,8 +10,8 @@ class Finder {
  public:
   Finder(TreeCore& core, ChainMaker& chains, Tree& tree) : core_(core), chains_(chains), tree_(tree) {}
 
-  Task<Result<Place>> find(NamespaceId space, std::string key, Purpose purpose);
-  Task<Result<Directory>> find_directory(NamespaceId space, std::vector<std::string> path);
+  Task<Result<Place>> find(NamespaceId ns, std::string key, Purpose purpose);
+  Task<Result<Directory>> find_directory(NamespaceId ns, std::vector<std::string> path);
 
  private:
   struct Descent {
@@ -21,12 +21,12 @@ class Finder {
     std::vector<Step> remembered;  ///< On the way to it, not confirmed yet.
   };
 
-  Task<Result<Place>> try_find(NamespaceId space, const Path& path, Purpose purpose);
+  Task<Result<Place>> try_find(NamespaceId ns, const Path& path, Purpose purpose);
   /// `stale`: what was cached is not so any more.
-  Task<Result<Descent>> descend(SpacePtr space, const std::vector<std::string>& names, Purpose purpose);
-  Task<Result<>> confirm_all(SpacePtr space, std::vector<Step> path);
+  Task<Result<Descent>> descend(NamespacePtr ns, const std::vector<std::string>& names, Purpose purpose);
+  Task<Result<>> confirm_all(NamespacePtr ns, std::vector<Step> path);
   Task<Result<Place>> plan(Descent descent, const Path& path, Purpose purpose);
-  void forget(NamespaceId space, const std::vector<std::string>& names);
+  void forget(NamespaceId ns, const std::vector<std::string>& names);
 
   TreeCore& core_;
   ChainMaker& chains_;

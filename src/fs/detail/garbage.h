@@ -17,7 +17,7 @@ Task<Result<>> free_rows(Tree& tree, shard::Transaction& transaction, const Plac
 void add_garbage(shard::Transaction& transaction, shard::LeafAddress leaf, InodeId file, shard::Home home,
                  shard::Body body);
 /// A garbage row for an upload's parts and its entry in the uploads tree, named `name`.
-void add_upload_garbage(Tree& tree, const SpacePtr& space, shard::Transaction& transaction, InodeId upload,
+void add_upload_garbage(Tree& tree, const NamespacePtr& ns, shard::Transaction& transaction, InodeId upload,
                         std::string_view name);
 
 /// What will name rows, or named them: the value of pending and garbage rows.
@@ -37,6 +37,6 @@ Task<Result<>> sweep_garbage(Tree& tree, shard::Row row);
 Task<Result<>> sweep_pending(Tree& tree, shard::Row row);
 
 /// Erases an upload's entry in the uploads tree; fine when it is gone.
-Task<Result<>> erase_upload_entry(Tree& tree, SpacePtr space, InodeId upload, std::string name);
+Task<Result<>> erase_upload_entry(Tree& tree, NamespacePtr ns, InodeId upload, std::string name);
 
 }  // namespace kiseki::fs::detail

@@ -15,14 +15,14 @@ class IdLeases {
   explicit IdLeases(Services services) : services_(services) {}
 
   /// From a block leased by this process; what is left of it at the end is lost.
-  Task<Result<InodeId>> next(NamespaceId space);
-  Task<Result<NamespaceId>> next_space();
+  Task<Result<InodeId>> next(NamespaceId ns);
+  Task<Result<NamespaceId>> next_namespace();
 
  private:
   struct Range {
     std::uint64_t next = 0, end = 0;
   };
-  Task<Result<Range>> lease(NamespaceId space, std::uint64_t count);
+  Task<Result<Range>> lease(NamespaceId ns, std::uint64_t count);
 
   Services services_;
   std::unordered_map<NamespaceId, Range> ranges_;

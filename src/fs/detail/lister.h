@@ -10,13 +10,13 @@ class Lister {
   Lister(TreeCore& core, Splitter& splitter, Tree& tree) : core_(core), splitter_(splitter), tree_(tree) {}
 
   Task<Result<ListedLeaf>> read_leaf(Directory directory, std::string from);
-  Task<Result<std::vector<bool>>> visible(SpacePtr space, std::vector<InodeId> directories);
+  Task<Result<std::vector<bool>>> visible(NamespacePtr ns, std::vector<InodeId> directories);
 
  private:
   /// Whether anything but implicit directories is in it or below.
-  Task<Result<bool>> holds_objects(SpacePtr space, InodeId directory);
-  Task<Result<bool>> any_shows(SpacePtr space, const ListedLeaf& leaf);
-  Task<Result<bool>> is_explicit(SpacePtr space, InodeId directory);
+  Task<Result<bool>> holds_objects(NamespacePtr ns, InodeId directory);
+  Task<Result<bool>> any_shows(NamespacePtr ns, const ListedLeaf& leaf);
+  Task<Result<bool>> is_explicit(NamespacePtr ns, InodeId directory);
 
   /// One who died in the middle of a split may have left the leaf so.
   Task<> finish_split(Directory directory, LeafId leaf);

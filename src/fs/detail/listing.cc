@@ -63,7 +63,7 @@ class KeyWalk {
   struct Found {
     std::string key;  ///< Whole, with '/' for a directory.
     Listed entry;
-    SpacePtr space;
+    NamespacePtr ns;
   };
   /// The next entry, or nothing at the end.
   Task<Result<std::optional<Found>>> next() {
@@ -81,7 +81,7 @@ class KeyWalk {
         continue;
       }
       if (!is_above(key, entry.type)) continue;
-      co_return Found{std::move(key), std::move(entry), level.directory.space};
+      co_return Found{std::move(key), std::move(entry), level.directory.ns};
     }
     co_return std::nullopt;
   }
@@ -138,14 +138,14 @@ class Lister {
  public:
   Lister(Tree& tree, ListRequest request) : tree_(tree), request_(std::move(request)) {}
 
-  Task<Result<ListReply>> run(NamespaceId space) {
+  Task<Result<ListReply>> run(NamespaceId ns) {
     if (request_.limit == 0) co_return ListReply();
     const std::string base = request_.prefix.substr(0, request_.prefix.rfind('/') + 1);
-    auto directory = co_await tree_.find_directory(space, split_key(base).directories);
+    auto directory = co_await tree_.find_directory(ns, split_key(base).directories);
     if (!directory) {
       if (directory.error().code() != Errc::not_found) co_return fail(directory.error());
       // Nothing below a directory that is not there, unless the namespace itself is gone.
-      auto root = co_await tree_.open(space, root_directory);
+      auto root = co_await tree_.open(ns, root_directory);
       if (!root) co_return fail(root.error());
       co_return ListReply();
     }
@@ -167,13 +167,13 @@ class Lister {
   Task<Result<>> collect(KeyWalk& walk) {
     const std::size_t wanted = std::size_t{request_.limit} + 1;
     std::vector<Candidate> candidates;
-    SpacePtr space;
+    NamespacePtr ns;
     while (reply_.items.size() < wanted) {
       auto found = co_await walk.next();
       if (!found) co_return fail(found.error());
-      if (*found) KISEKI_CO_TRY(co_await take(walk, **std::move(found), candidates, space));
+      if (*found) KISEKI_CO_TRY(co_await take(walk, **std::move(found), candidates, ns));
       if (!*found || reply_.items.size() + candidates.size() >= wanted) {
-        KISEKI_CO_TRY(co_await show(space, std::exchange(candidates, {})));
+        KISEKI_CO_TRY(co_await show(ns, std::exchange(candidates, {})));
       }
       if (!*found) break;
     }
@@ -181,12 +181,12 @@ class Lister {
   }
 
   Task<Result<>> take(KeyWalk& walk, KeyWalk::Found found, std::vector<Candidate>& candidates,
-                      SpacePtr& space) {
-    space = found.space;
+                      NamespacePtr& ns) {
+    ns = found.ns;
     const InodeId id = found.entry.record.id;
     if (found.entry.type == NameType::object) co_return add_object(std::move(found), candidates);
     if (request_.by_directory) co_return co_await add_prefix(std::move(found), candidates);
-    auto directory = co_await tree_.open(space->id, id);
+    auto directory = co_await tree_.open(ns->id, id);
     if (directory) {
       walk.enter(*std::move(directory), std::move(found.key));
     } else if (directory.error().code() != Errc::not_found) {
@@ -218,20 +218,20 @@ class Lister {
 
   Task<Result<bool>> holds_more(const KeyWalk::Found& prefix) {
     Lister below(tree_, ListRequest{prefix.key, false, request_.after, 1});
-    auto reply = co_await below.run(prefix.space->id);
+    auto reply = co_await below.run(prefix.ns->id);
     if (!reply) co_return fail(reply.error());
     co_return !reply->items.empty();
   }
 
   /// Moves candidates into the page, without prefixes below which there is nothing but implicit directories.
-  Task<Result<>> show(SpacePtr space, std::vector<Candidate> candidates) {
+  Task<Result<>> show(NamespacePtr ns, std::vector<Candidate> candidates) {
     std::vector<InodeId> directories;
     for (const Candidate& candidate : candidates) {
       if (candidate.item.is_prefix) directories.push_back(candidate.directory);
     }
     std::vector<bool> visible;
     if (!directories.empty()) {
-      auto answer = co_await tree_.visible(std::move(space), std::move(directories));
+      auto answer = co_await tree_.visible(std::move(ns), std::move(directories));
       if (!answer) co_return fail(answer.error());
       visible = *std::move(answer);
     }
@@ -250,9 +250,9 @@ class Lister {
 
 }  // namespace
 
-Task<Result<ListReply>> list_objects(Tree& tree, NamespaceId space, ListRequest request) {
+Task<Result<ListReply>> list_objects(Tree& tree, NamespaceId ns, ListRequest request) {
   Lister lister(tree, std::move(request));
-  co_return co_await lister.run(space);
+  co_return co_await lister.run(ns);
 }
 
 }  // namespace kiseki::fs::detail

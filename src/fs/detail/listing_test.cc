@@ -43,18 +43,18 @@ class ListingTest : public testing::Test {
 
   void put(const std::string& key) {
     PatternSource source(1, 3);
-    const auto done = gateway.get(gateway.objects.put(space, key, source, {}));
+    const auto done = gateway.get(gateway.objects.put(ns, key, source, {}));
     ASSERT_TRUE(done) << done.error().to_string();
     keys.insert(key);
   }
   void remove(const std::string& key) {
-    ASSERT_TRUE(gateway.get(gateway.objects.remove(space, key, {})));
+    ASSERT_TRUE(gateway.get(gateway.objects.remove(ns, key, {})));
     keys.erase(key);
   }
 
   void check(const ListRequest& request) {
     const auto expected = model(keys, request);
-    const auto reply = gateway.get(list_objects(gateway.tree, space, request));
+    const auto reply = gateway.get(list_objects(gateway.tree, ns, request));
     ASSERT_TRUE(reply) << reply.error().to_string();
     const std::size_t count = std::min<std::size_t>(expected.size(), request.limit);
     const std::string words = fmt::format("prefix '{}' after '{}' limit {} by_directory {}", request.prefix,
@@ -73,7 +73,7 @@ class ListingTest : public testing::Test {
     const auto expected = model(keys, request);
     std::vector<std::pair<std::string, bool>> items;
     for (bool more = true; more;) {
-      const auto reply = gateway.get(list_objects(gateway.tree, space, request));
+      const auto reply = gateway.get(list_objects(gateway.tree, ns, request));
       ASSERT_TRUE(reply);
       for (const auto& item : reply->items) items.emplace_back(item.name, item.is_prefix);
       more = reply->truncated;
@@ -84,7 +84,7 @@ class ListingTest : public testing::Test {
 
   MemoryWorld world;
   Gateway gateway{world, small_leaves()};
-  NamespaceId space = gateway.make_space("bucket");
+  NamespaceId ns = gateway.make_namespace("bucket");
   std::set<std::string> keys;
 };
 
@@ -165,9 +165,9 @@ TEST_F(ListingTest, costs_the_same_anywhere_in_a_directory_of_any_size) {
   Gateway lists(world, std::move(client), small_leaves());
   for (const std::string after : {"", "d/00001", "d/00500", "d/00998"}) {
     ListRequest request{.prefix = "d/", .by_directory = true, .after = after, .limit = 5};
-    ASSERT_TRUE(lists.get(list_objects(lists.tree, space, request)));
+    ASSERT_TRUE(lists.get(list_objects(lists.tree, ns, request)));
     counting.reads = counting.rows = 0;
-    ASSERT_TRUE(lists.get(list_objects(lists.tree, space, request)));
+    ASSERT_TRUE(lists.get(list_objects(lists.tree, ns, request)));
     EXPECT_LE(counting.reads, 6U) << after;
     EXPECT_LE(counting.rows, 50U) << after;
   }

@@ -31,7 +31,7 @@ Task<Result<bool>> read_known(TreeCore& core, Directory directory, LeafTally::Ga
   std::optional<std::string> at = gap.low;
   for (std::size_t i = 0; i < leaves.size() && at; ++i) {
     if (!reply->gets[i].record) break;
-    auto guard = open_guard(*directory.space, directory.leaf(leaves[i]), *reply->gets[i].record);
+    auto guard = open_guard(*directory.ns, directory.leaf(leaves[i]), *reply->gets[i].record);
     if (!guard) co_return fail(std::move(guard).error());
     if (!guard->covers(*at)) break;
     at = guard->high;

@@ -22,32 +22,32 @@ class Measure : public testing::Test {
     auto client = std::make_unique<Interrupted>(world_.shards.connect());
     client_ = client.get();
     gateway_ = std::make_unique<Gateway>(world_, std::move(client), tiny_leaves);
-    space_ = other_.make_space("bucket");
+    ns_ = other_.make_namespace("bucket");
   }
 
-  static Task<> put(Gateway& on, NamespaceId space, std::string key) {
+  static Task<> put(Gateway& on, NamespaceId ns, std::string key) {
     PatternSource source(1, 100);
-    EXPECT_TRUE(co_await on.objects.put(space, std::move(key), source, {}));
+    EXPECT_TRUE(co_await on.objects.put(ns, std::move(key), source, {}));
   }
-  static Task<> remove(Gateway& on, NamespaceId space, std::string key) {
-    EXPECT_TRUE(co_await on.objects.remove(space, std::move(key), {}));
+  static Task<> remove(Gateway& on, NamespaceId ns, std::string key) {
+    EXPECT_TRUE(co_await on.objects.remove(ns, std::move(key), {}));
   }
   /// Splits leaves or empties some, which then go.
-  static Task<> shake(Gateway& on, NamespaceId space, int turn) {
+  static Task<> shake(Gateway& on, NamespaceId ns, int turn) {
     for (int i = 0; i < 8; ++i) {
       std::string key = "d/10" + std::to_string(i % 3) + std::to_string(i);
-      co_await (turn % 2 == 0 ? put(on, space, std::move(key)) : remove(on, space, std::move(key)));
+      co_await (turn % 2 == 0 ? put(on, ns, std::move(key)) : remove(on, ns, std::move(key)));
     }
     co_await on.world.clock.sleep(std::chrono::milliseconds(20));
     (void)co_await on.sweeper.sweep_once();
   }
   void fill(int count) {
     for (int i = 0; i < count; ++i) {
-      other_.get(put(other_, space_, "d/" + std::to_string(100 + i)));
+      other_.get(put(other_, ns_, "d/" + std::to_string(100 + i)));
       world_.loop.run_for(std::chrono::milliseconds(1));
     }
   }
-  DirectoryAttributes stat(Gateway& on) { return *on.get(detail::Directories(on.tree).stat(space_, "d")); }
+  DirectoryAttributes stat(Gateway& on) { return *on.get(detail::Directories(on.tree).stat(ns_, "d")); }
   std::uint64_t entries() { return stat(*gateway_).entries; }
   std::uint64_t now_ms() { return client_->time_ms(); }
 
@@ -55,23 +55,23 @@ class Measure : public testing::Test {
   Gateway other_;
   Interrupted* client_ = nullptr;
   std::unique_ptr<Gateway> gateway_;
-  NamespaceId space_;
+  NamespaceId ns_;
 };
 
 TEST_F(Measure, own_changes_are_in_the_sum_at_once) {
   fill(40);
   EXPECT_EQ(entries(), 40U);
-  gateway_->get(remove(*gateway_, space_, "d/110"));
+  gateway_->get(remove(*gateway_, ns_, "d/110"));
   EXPECT_EQ(entries(), 39U);
-  gateway_->get(put(*gateway_, space_, "d/next"));
+  gateway_->get(put(*gateway_, ns_, "d/next"));
   EXPECT_EQ(entries(), 40U);
-  ASSERT_TRUE(gateway_->get(detail::rename(gateway_->tree, space_, "d/120", "elsewhere")));
+  ASSERT_TRUE(gateway_->get(detail::rename(gateway_->tree, ns_, "d/120", "elsewhere")));
   EXPECT_EQ(entries(), 39U);
-  ASSERT_TRUE(gateway_->get(detail::rename(gateway_->tree, space_, "elsewhere", "d/elsewhere")));
+  ASSERT_TRUE(gateway_->get(detail::rename(gateway_->tree, ns_, "elsewhere", "d/elsewhere")));
   EXPECT_EQ(entries(), 40U);
-  gateway_->get(put(*gateway_, space_, "d/deep/er"));
+  gateway_->get(put(*gateway_, ns_, "d/deep/er"));
   EXPECT_EQ(stat(*gateway_).subdirectories, 1U);
-  ASSERT_TRUE(gateway_->get(detail::Directories(gateway_->tree).make(space_, "d/made")));
+  ASSERT_TRUE(gateway_->get(detail::Directories(gateway_->tree).make(ns_, "d/made")));
   EXPECT_EQ(stat(*gateway_).subdirectories, 2U);
   EXPECT_EQ(stat(*gateway_).logical, 4000U);
 }
@@ -82,8 +82,8 @@ TEST_F(Measure, changes_of_others_are_seen_when_what_is_remembered_is_old) {
   fill(60);
   world_.loop.run_for(leaf_age * 40);
   EXPECT_EQ(entries(), 60U);
-  for (int i = 0; i < 60; ++i) other_.get(remove(other_, space_, "d/" + std::to_string(100 + i)));
-  other_.get(put(other_, space_, "d/last"));
+  for (int i = 0; i < 60; ++i) other_.get(remove(other_, ns_, "d/" + std::to_string(100 + i)));
+  other_.get(put(other_, ns_, "d/last"));
   ASSERT_TRUE(other_.get(other_.sweeper.sweep_once()));
   world_.loop.run_for(leaf_age * 40);
   EXPECT_EQ(entries(), 1U);
@@ -98,7 +98,7 @@ TEST_F(Measure, what_is_remembered_costs_no_reads) {
     return client_->calls() - before;
   };
   const auto cheap = reads_of_a_stat();
-  gateway_->get(put(*gateway_, space_, "d/next"));
+  gateway_->get(put(*gateway_, ns_, "d/next"));
   EXPECT_LE(reads_of_a_stat(), cheap + 2);
   world_.loop.run_for(leaf_age * 40);
   EXPECT_GT(reads_of_a_stat(), cheap);
@@ -111,7 +111,7 @@ TEST_F(Measure, leaves_may_split_and_go_before_every_read) {
     world_.loop.run_for(leaf_age * 40);
     const auto before = stat(other_).entries;
     client_->before(static_cast<std::uint64_t>(at),
-                    [this, at]() -> Task<> { return shake(other_, space_, at); });
+                    [this, at]() -> Task<> { return shake(other_, ns_, at); });
     const auto found = entries();
     client_->before(~0ULL, nullptr);
     world_.loop.run_for(leaf_age * 40);
@@ -129,7 +129,7 @@ TEST_P(MeasureTimes, stay_when_their_leaf_goes) {
   if (GetParam()) fault.emplace("2.10 a dropped leaf takes its latest time along");
   fill(12);
   world_.loop.run_for(std::chrono::seconds(5));
-  for (int i = 6; i < 12; ++i) other_.get(remove(other_, space_, "d/" + std::to_string(100 + i)));
+  for (int i = 6; i < 12; ++i) other_.get(remove(other_, ns_, "d/" + std::to_string(100 + i)));
   const auto then = now_ms();
   world_.loop.run_for(std::chrono::seconds(5));
   EXPECT_EQ(stat(other_).modified_ms, then);

@@ -50,7 +50,7 @@ bool is_address(std::string_view name) {
 
 }  // namespace
 
-Result<> check_space_name(std::string_view name) {
+Result<> check_namespace_name(std::string_view name) {
   const bool length = name.size() >= 3 && name.size() <= 63;
   if (!length) return fail(Errc::invalid_argument, "a name has 3 to 63 characters");
   const bool characters =

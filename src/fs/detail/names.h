@@ -30,6 +30,6 @@ std::string item_of(const shard::Token& token);
 std::string separator(std::string_view lower, std::string_view upper);
 
 /// What the name of a namespace may be (the rules of S3): `invalid_argument` otherwise.
-Result<> check_space_name(std::string_view name);
+Result<> check_namespace_name(std::string_view name);
 
 }  // namespace kiseki::fs::detail

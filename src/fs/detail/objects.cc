@@ -12,21 +12,21 @@ constexpr std::size_t key_size_max = 1024;
 
 void put_inline_row(Tree& tree, const Place& place, const shard::Record& entry, const Body& body,
                     shard::Transaction& transaction) {
-  const SpacePtr& space = place.directory.space;
-  const shard::Key row = inline_key(space->id, entry.home, body.file);
+  const NamespacePtr& ns = place.directory.ns;
+  const shard::Key row = inline_key(ns->id, entry.home, body.file);
   shard::Record record;
   record.id = body.file;
   record.home = entry.home;
   record.type = shard::EntryType::object;
   record.logical = record.stored = body.size;
-  tree.seal_row(space, row, record, as_view(body.bytes));
+  tree.seal_row(ns, row, record, as_view(body.bytes));
   transaction.require(shard::Assert::Type::absent, row).put(row, std::move(record));
 }
 
 /// The pending row goes with the commit that names the pages, so that it stands exactly as long as nothing
 /// does (PROTOCOLS 2.6).
 void take_over_pages(Tree& tree, const Place& place, const Body& body, shard::Transaction& transaction) {
-  const shard::Key row = body_pending_key(tree, place.directory.space->id, body.file);
+  const shard::Key row = body_pending_key(tree, place.directory.ns->id, body.file);
   transaction.require(shard::Assert::Type::exists, row);
   if (!KISEKI_PLANTED("2.6 the pending row of a map outlives its link")) transaction.erase(row);
 }
@@ -83,10 +83,9 @@ bool surely_not_linked(Errc code) noexcept {
          code == Errc::quota_exceeded || code == Errc::retained || code == Errc::invalid_argument;
 }
 
-Task<Result<Attributes>> Objects::put(NamespaceId space, std::string key, Source& source,
-                                      Condition condition) {
+Task<Result<Attributes>> Objects::put(NamespaceId ns, std::string key, Source& source, Condition condition) {
   KISEKI_CO_TRY(check_key(key));
-  auto context = co_await tree_.spaces().get(space);
+  auto context = co_await tree_.namespaces().get(ns);
   if (!context) co_return fail(context.error());
   BodyWriter writer(tree_, store_, BodyOwner{*context, RowOwner()});
   auto body = co_await writer.write(source);
@@ -97,21 +96,21 @@ Task<Result<Attributes>> Objects::put(NamespaceId space, std::string key, Source
     co_return fail(accepted.error());
   }
   auto linked =
-      co_await link(space, std::move(key), *std::move(body), *std::move(properties), std::move(condition));
+      co_await link(ns, std::move(key), *std::move(body), *std::move(properties), std::move(condition));
   if (!linked && surely_not_linked(linked.error().code())) co_await writer.discard();
   co_return linked;
 }
 
 /// One commit: the entry, its inline row, and what frees the body it replaces. In the leaf of the entry,
 /// unless a long map is named by it.
-Task<Result<Attributes>> Objects::link(NamespaceId space, std::string key, Body body, Properties properties,
+Task<Result<Attributes>> Objects::link(NamespaceId ns, std::string key, Body body, Properties properties,
                                        Condition condition) {
   Services& services = tree_.services();
   ObjectValue value;
   value.properties = std::move(properties);
   const bool has_pages = body.kind == shard::Body::pages;
   for (Attempts attempts;;) {
-    auto place = co_await tree_.find(space, key, has_pages ? Purpose::write_linked : Purpose::write);
+    auto place = co_await tree_.find(ns, key, has_pages ? Purpose::write_linked : Purpose::write);
     if (!place) co_return fail(place.error());
     auto present = object_of(*place);
     if (!present) co_return fail(present.error());
@@ -130,9 +129,9 @@ Task<Result<Attributes>> Objects::link(NamespaceId space, std::string key, Body 
   }
 }
 
-Task<Result<Attributes>> Objects::stat(NamespaceId space, std::string key) {
+Task<Result<Attributes>> Objects::stat(NamespaceId ns, std::string key) {
   KISEKI_CO_TRY(check_key(key));
-  auto place = co_await tree_.find(space, std::move(key), Purpose::read);
+  auto place = co_await tree_.find(ns, std::move(key), Purpose::read);
   if (!place) co_return fail(place.error());
   auto present = object_of(*place);
   if (!present) co_return fail(present.error());
@@ -140,11 +139,10 @@ Task<Result<Attributes>> Objects::stat(NamespaceId space, std::string key) {
   co_return attributes_of(*place->record, **std::move(present));
 }
 
-Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId space, std::string key,
-                                                    Accounting accounting) {
+Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId ns, std::string key, Accounting accounting) {
   KISEKI_CO_TRY(check_key(key));
   for (Attempts attempts;;) {
-    auto place = co_await tree_.find(space, key, Purpose::read);
+    auto place = co_await tree_.find(ns, key, Purpose::read);
     if (!place) co_return fail(place.error());
     auto present = object_of(*place);
     if (!present) co_return fail(present.error());
@@ -155,7 +153,7 @@ Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId space, std::stri
       co_return fail(Errc::corrupted, "the bytes are missing");
     }
     if (*content) {
-      co_return make_reader(tree_, store_, place->directory.space, *place->record,
+      co_return make_reader(tree_, store_, place->directory.ns, *place->record,
                             attributes_of(*place->record, **std::move(present)), **std::move(content),
                             accounting);
     }
@@ -163,10 +161,10 @@ Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId space, std::stri
   }
 }
 
-Task<Result<>> Objects::remove(NamespaceId space, std::string key, Condition condition) {
+Task<Result<>> Objects::remove(NamespaceId ns, std::string key, Condition condition) {
   KISEKI_CO_TRY(check_key(key));
   for (Attempts attempts;;) {
-    auto place = co_await tree_.find(space, key, Purpose::change);
+    auto place = co_await tree_.find(ns, key, Purpose::change);
     if (!place) co_return fail(place.error());
     auto present = object_of(*place);
     if (!present) co_return fail(present.error());

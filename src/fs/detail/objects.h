@@ -11,15 +11,15 @@ class Objects {
   /// Both outlive it.
   Objects(Tree& tree, PieceStore& store) : tree_(tree), store_(store) {}
 
-  Task<Result<Attributes>> put(NamespaceId space, std::string key, Source& source, Condition condition);
-  Task<Result<Attributes>> stat(NamespaceId space, std::string key);
-  Task<Result<std::unique_ptr<Object>>> open(NamespaceId space, std::string key,
+  Task<Result<Attributes>> put(NamespaceId ns, std::string key, Source& source, Condition condition);
+  Task<Result<Attributes>> stat(NamespaceId ns, std::string key);
+  Task<Result<std::unique_ptr<Object>>> open(NamespaceId ns, std::string key,
                                              Accounting accounting = Accounting::reader);
-  Task<Result<>> remove(NamespaceId space, std::string key, Condition condition);
+  Task<Result<>> remove(NamespaceId ns, std::string key, Condition condition);
   Task<Result<Attributes>> copy(FileSystem::CopyRequest request);
 
  private:
-  Task<Result<Attributes>> link(NamespaceId space, std::string key, Body body, Properties properties,
+  Task<Result<Attributes>> link(NamespaceId ns, std::string key, Body body, Properties properties,
                                 Condition condition);
   Task<Result<Attributes>> copy_bytes(FileSystem::CopyRequest request);
 

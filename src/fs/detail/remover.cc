@@ -42,7 +42,7 @@ Task<Result<Remover::Try>> Remover::try_drop(Directory directory, LeafId leaf) {
   Guard merged = *left->guard;
   merged.high = guard.high;
   merged.right = guard.right;
-  auto transaction = core_.begin(directory.space);
+  auto transaction = core_.begin(directory.ns);
   // Its latest time goes to the left leaf, whose guard is put (docs/formats/guard.md).
   const bool forgets = KISEKI_PLANTED("2.10 a dropped leaf takes its latest time along");
   transaction.time_ms = forgets ? 0 : answer->counters.modified_ms;
@@ -52,9 +52,9 @@ Task<Result<Remover::Try>> Remover::try_drop(Directory directory, LeafId leaf) {
   transaction.require(version, guard_key(address), guard.generation).erase(guard_key(address));
   const bool blind = KISEKI_PLANTED("2.4 the left guard's generation is not asserted");
   transaction.require(blind ? exists : version, guard_key(left_address), left->guard->generation);
-  transaction.put(guard_key(left_address), make_guard(core_.rng(), *directory.space, left_address, merged));
+  transaction.put(guard_key(left_address), make_guard(core_.rng(), *directory.ns, left_address, merged));
   transaction.require(absent, tombstone_key(address));
-  transaction.put(tombstone_key(address), make_tombstone(core_.rng(), *directory.space, address,
+  transaction.put(tombstone_key(address), make_tombstone(core_.rng(), *directory.ns, address,
                                                          {.left = left->leaf, .right = guard.right}));
   const auto tried = co_await commit(std::move(transaction));
   if (!tried || *tried != Try::gone) co_return tried;
@@ -66,7 +66,7 @@ Task<Result<Remover::Try>> Remover::try_drop(Directory directory, LeafId leaf) {
 
 /// Before the tombstone, so that none is left without its row; the sweeper looks whether there is one.
 Task<Result<>> Remover::announce_tombstone(Directory directory, LeafId leaf) {
-  auto transaction = core_.begin(directory.space);
+  auto transaction = core_.begin(directory.ns);
   transaction.put_stamped(feed_key(directory.leaf(leaf), shard::Event::tombstone_left), {});
   const auto outcome = co_await core_.client().commit(std::move(transaction));
   if (!outcome) co_return fail(outcome.error());
@@ -121,14 +121,14 @@ Task<Result<Remover::Removal>> Remover::remove_directory(Directory directory) {
 Task<Result<std::optional<Header>>> Remover::add_removal(Directory directory,
                                                          shard::Transaction& transaction) {
   const auto first = directory.leaf(LeafId{});
-  const auto key = header_key(directory.space->id, directory.id);
+  const auto key = header_key(directory.ns->id, directory.id);
   const auto reply = co_await core_.read({key, guard_key(first)});
   if (!reply) co_return fail(reply.error());
   const auto& found = reply->gets;
   if (!found[0].record || !found[1].record) co_return std::nullopt;
-  auto header = open_header(*directory.space, directory.id, *found[0].record);
+  auto header = open_header(*directory.ns, directory.id, *found[0].record);
   if (!header) co_return fail(std::move(header).error());
-  const auto guard = open_guard(*directory.space, first, *found[1].record);
+  const auto guard = open_guard(*directory.ns, first, *found[1].record);
   if (!guard) co_return fail(guard.error());
   if (guard->high && !KISEKI_PLANTED("2.5 a directory of several leaves is removed")) co_return std::nullopt;
   if (!KISEKI_PLANTED("2.5 a directory is removed that is not empty")) {
@@ -144,7 +144,7 @@ Task<Result<Remover::Try>> Remover::try_remove(Directory directory) {
   const auto counters = co_await core_.client().counters({directory.leaf(LeafId{})});
   if (!counters) co_return fail(counters.error());
   if (counters->front().entries > 0) co_return Try::kept;
-  auto transaction = core_.begin(directory.space);
+  auto transaction = core_.begin(directory.ns);
   const auto header = co_await add_removal(directory, transaction);
   if (!header) co_return fail(header.error());
   if (!*header) co_return Try::kept;
@@ -152,7 +152,7 @@ Task<Result<Remover::Try>> Remover::try_remove(Directory directory) {
   if (stays) co_return Try::kept;
   const auto& [name_key, name, link, header_version] = **header;
 
-  const auto parent = co_await tree_.open(directory.space, link.parent);
+  const auto parent = co_await tree_.open(directory.ns, link.parent);
   if (!parent && parent.error().code() == Errc::not_found) co_return Try::kept;  // made and not linked
   if (!parent) co_return fail(parent.error());
   const auto entry = co_await tree_.locate(*parent, name, NameType::directory, Purpose::write);
@@ -164,8 +164,8 @@ Task<Result<Remover::Try>> Remover::try_remove(Directory directory) {
   const auto tried = co_await commit(std::move(transaction));
   note_changed(*entry);
   if (tried && *tried == Try::gone) {
-    core_.names.erase({directory.space->id, link.parent, name});
-    core_.directories.erase({directory.space->id, directory.id});
+    core_.names.erase({directory.ns->id, link.parent, name});
+    core_.directories.erase({directory.ns->id, directory.id});
   }
   co_return tried;
 }
@@ -188,7 +188,7 @@ Task<Result<bool>> Remover::prune(Directory directory) {
 Task<Result<bool>> Remover::prune_entries(Directory directory, const ListedLeaf& leaf) {
   for (const auto& entry : leaf.entries) {
     if (entry.type != NameType::directory) co_return false;
-    const auto child = co_await tree_.open(directory.space, entry.record.id);
+    const auto child = co_await tree_.open(directory.ns, entry.record.id);
     if (!child && child.error().code() == Errc::not_found) continue;
     if (!child) co_return fail(child.error());
     const auto empty = co_await prune(*child);

@@ -82,7 +82,7 @@ Task<Result<>> rename_object(Tree& tree, Place source, Spot to) {
   if (*visible) co_return fail(Errc::is_directory, "a directory of that name");
   if (other->record) {
     // Nobody sees it: it is swept before its time.
-    const auto directory = co_await tree.open(other->directory.space, other->record->id);
+    const auto directory = co_await tree.open(other->directory.ns, other->record->id);
     if (directory) KISEKI_CO_TRY(co_await tree.prune(*directory));
     if (directory) KISEKI_CO_TRY(co_await tree.remove_if_empty(*directory));
     co_return fail(changed());
@@ -94,15 +94,15 @@ Task<Result<>> rename_object(Tree& tree, Place source, Spot to) {
 
 /// Asserts every directory from `id` up to the root as it stands, so that nothing is moved below itself,
 /// whatever else is moved at the same time (PROTOCOLS 2.9).
-Task<Result<>> lock_ancestors(Tree& tree, SpacePtr space, InodeId id, InodeId moved,
+Task<Result<>> lock_ancestors(Tree& tree, NamespacePtr ns, InodeId id, InodeId moved,
                               shard::Transaction& transaction) {
   for (int depth = 0; depth < depth_max && !id.is_none(); ++depth) {
     if (id == moved) co_return fail(Errc::invalid_argument, "a directory into itself");
-    const auto header = co_await tree.header(space, id);
+    const auto header = co_await tree.header(ns, id);
     if (!header) co_return fail(header.error());
     if (!*header) co_return fail(changed());
     if (!KISEKI_PLANTED("2.9 ancestors are not locked")) {
-      transaction.require(version, header_key(space->id, id), (*header)->version);
+      transaction.require(version, header_key(ns->id, id), (*header)->version);
     }
     id = (*header)->link.parent;
   }
@@ -113,19 +113,19 @@ Task<Result<>> lock_ancestors(Tree& tree, SpacePtr space, InodeId id, InodeId mo
 /// The header says where its directory is.
 Task<Result<>> put_header(Tree& tree, const Place& source, const Place& target,
                           shard::Transaction& transaction) {
-  const SpacePtr& space = target.directory.space;
+  const NamespacePtr& ns = target.directory.ns;
   const InodeId id = source.record->id;
-  auto header = co_await tree.header(space, id);
+  auto header = co_await tree.header(ns, id);
   if (!header) co_return fail(std::move(header).error());
   if (!*header) co_return fail(changed());
   if (KISEKI_PLANTED("2.9 the header of the renamed directory is not written")) co_return Result<>{};
-  const auto row = header_key(space->id, id);
+  const auto row = header_key(ns->id, id);
   (*header)->name = target.name;
   (*header)->link.parent = target.directory.id;
   (*header)->link.leaf = target.key.leaf.leaf;
   std::ranges::copy(as_view(target.key.item), (*header)->link.token.begin());
   transaction.require(version, row, (*header)->version);
-  transaction.put(row, make_header(*tree.services().rng, *space, id, **header));
+  transaction.put(row, make_header(*tree.services().rng, *ns, id, **header));
   co_return Result<>{};
 }
 
@@ -137,24 +137,24 @@ Task<Result<>> rename_directory(Tree& tree, Place source, Spot from, Spot to) {
   if (!other) co_return fail(other.error());
   if (other->record) co_return fail(Errc::not_directory, "a file of that name");
   const InodeId id = source.record->id;
-  const SpacePtr& space = source.directory.space;
+  const NamespacePtr& ns = source.directory.ns;
   auto transaction = begin_rename(tree, source, *target, *other);
   if (from.parent.id != to.parent.id) {
-    KISEKI_CO_TRY(co_await lock_ancestors(tree, space, to.parent.id, id, transaction));
+    KISEKI_CO_TRY(co_await lock_ancestors(tree, ns, to.parent.id, id, transaction));
   }
   if (target->record) KISEKI_CO_TRY(co_await add_empty_removal(tree, transaction, *target));
   KISEKI_CO_TRY(co_await put_header(tree, source, *target, transaction));
   KISEKI_CO_TRY(co_await finish(tree, source, *target, std::move(transaction)));
-  tree.remember(space, {to.parent.id, to.name, InodeId{}});
-  tree.remember(space, {to.parent.id, to.name, id});
-  tree.remember(space, {from.parent.id, from.name, InodeId{}});
+  tree.remember(ns, {to.parent.id, to.name, InodeId{}});
+  tree.remember(ns, {to.parent.id, to.name, id});
+  tree.remember(ns, {from.parent.id, from.name, InodeId{}});
   co_return Result<>{};
 }
 
-Task<Result<>> attempt(Tree& tree, NamespaceId space, std::string from_path, std::string to_path) {
-  auto from = co_await find_spot(tree, space, std::move(from_path));
+Task<Result<>> attempt(Tree& tree, NamespaceId ns, std::string from_path, std::string to_path) {
+  auto from = co_await find_spot(tree, ns, std::move(from_path));
   if (!from) co_return fail(std::move(from).error());
-  auto to = co_await find_spot(tree, space, std::move(to_path));
+  auto to = co_await find_spot(tree, ns, std::move(to_path));
   if (!to) co_return fail(std::move(to).error());
   if (!from->as_directory) {
     auto object = co_await locate(tree, *from, NameType::object);
@@ -171,9 +171,9 @@ Task<Result<>> attempt(Tree& tree, NamespaceId space, std::string from_path, std
 
 }  // namespace
 
-Task<Result<>> rename(Tree& tree, NamespaceId space, std::string from, std::string to) {
+Task<Result<>> rename(Tree& tree, NamespaceId ns, std::string from, std::string to) {
   for (Attempts attempts;;) {
-    auto renamed_it = co_await attempt(tree, space, from, to);
+    auto renamed_it = co_await attempt(tree, ns, from, to);
     if (renamed_it || renamed_it.error().code() != Errc::stale) co_return renamed_it;
     KISEKI_CO_TRY(co_await attempts.next(*tree.services().clock, *tree.services().rng));
   }

@@ -11,25 +11,25 @@ class RenamesTest : public testing::Test {
  public:
   void put(Gateway& on, std::string key, std::uint64_t seed = 1, Bytes size = 700) {
     PatternSource source(seed, size);
-    const auto done = on.get(on.objects.put(space, std::move(key), source, {}));
+    const auto done = on.get(on.objects.put(ns, std::move(key), source, {}));
     ASSERT_TRUE(done) << done.error().to_string();
   }
   static std::string words(const Result<>& result) {
     return result ? "ok" : std::string(name_of(result.error().code()));
   }
   std::string make(Gateway& on, std::string path) {
-    return words(on.get(Directories(on.tree).make(space, std::move(path))));
+    return words(on.get(Directories(on.tree).make(ns, std::move(path))));
   }
   std::string remove(Gateway& on, std::string path) {
-    return words(on.get(Directories(on.tree).remove(space, std::move(path))));
+    return words(on.get(Directories(on.tree).remove(ns, std::move(path))));
   }
   std::string rename(Gateway& on, std::string from, std::string to) {
-    return words(on.get(detail::rename(on.tree, space, std::move(from), std::move(to))));
+    return words(on.get(detail::rename(on.tree, ns, std::move(from), std::move(to))));
   }
   bool stands(Gateway& on, std::string key) {
-    return on.get(on.objects.stat(space, std::move(key))).has_value();
+    return on.get(on.objects.stat(ns, std::move(key))).has_value();
   }
-  SpacePtr context() { return *one.get(one.tree.spaces().get(space)); }
+  NamespacePtr context() { return *one.get(one.tree.namespaces().get(ns)); }
   TreeCheck check() { return {world.shards, context()}; }
 
   /// A gateway that dies after so many commits, does `work`, and is fenced.
@@ -45,7 +45,7 @@ class RenamesTest : public testing::Test {
 
   MemoryWorld world;
   Gateway one{world, small_leaves}, other{world, small_leaves};
-  NamespaceId space = one.make_space("bucket");
+  NamespaceId ns = one.make_namespace("bucket");
 };
 
 TEST_F(RenamesTest, directories_that_were_made_stay_when_they_are_empty) {
@@ -59,7 +59,7 @@ TEST_F(RenamesTest, directories_that_were_made_stay_when_they_are_empty) {
   EXPECT_EQ(make(one, "a//b"), "invalid_argument");
   EXPECT_EQ(make(one, ".."), "invalid_argument");
   put(one, "a/b/c");
-  EXPECT_TRUE(one.get(one.objects.remove(space, "a/b/c", {})));
+  EXPECT_TRUE(one.get(one.objects.remove(ns, "a/b/c", {})));
   ASSERT_TRUE(sweep_all(one));
   EXPECT_EQ(check().directories(), (std::set<std::string>{"a", "a/b"}));
   EXPECT_EQ(remove(one, "a"), "not_empty");
@@ -73,12 +73,12 @@ TEST_F(RenamesTest, directories_that_were_made_stay_when_they_are_empty) {
 
 TEST_F(RenamesTest, what_nobody_sees_is_in_nobodys_way) {
   put(one, "a/b/c");
-  EXPECT_TRUE(one.get(one.objects.remove(space, "a/b/c", {})));
+  EXPECT_TRUE(one.get(one.objects.remove(ns, "a/b/c", {})));
   EXPECT_EQ(remove(one, "a/b"), "not_found");
   EXPECT_EQ(make(one, "a/b"), "not_found");
   EXPECT_EQ(make(one, "a"), "ok");
   put(one, "x/y");
-  EXPECT_TRUE(one.get(one.objects.remove(space, "x/y", {})));
+  EXPECT_TRUE(one.get(one.objects.remove(ns, "x/y", {})));
   put(one, "file");
   EXPECT_EQ(rename(one, "file", "x"), "ok");
   EXPECT_EQ(remove(one, "a"), "ok");
@@ -109,9 +109,9 @@ TEST_F(RenamesTest, a_directory_takes_along_what_is_below) {
   EXPECT_EQ(world.shards.count(shard::Kind::inline_data), 30U);
 }
 
-Task<> put_between(Gateway& on, NamespaceId space) {
+Task<> put_between(Gateway& on, NamespaceId ns) {
   for (int i = 0; i < 6; ++i) {
-    EXPECT_TRUE(co_await detail::put(on.tree, space, "b" + std::to_string(i), "value"));
+    EXPECT_TRUE(co_await detail::put(on.tree, ns, "b" + std::to_string(i), "value"));
   }
 }
 
@@ -125,18 +125,18 @@ TEST(Renames, onto_the_same_name_changes_nothing) {
       auto client = std::make_unique<Interrupted>(world.shards.connect());
       Interrupted& calls = *client;
       Gateway one(world, std::move(client), small_leaves);
-      const NamespaceId space = one.make_space("bucket");
+      const NamespaceId ns = one.make_namespace("bucket");
       for (int i = 0; i < 5; ++i) {
-        ASSERT_TRUE(one.get(detail::put(one.tree, space, "a" + std::to_string(i), "value")));
+        ASSERT_TRUE(one.get(detail::put(one.tree, ns, "a" + std::to_string(i), "value")));
       }
-      ASSERT_TRUE(one.get(detail::put(one.tree, space, "file", "value")));
-      ASSERT_TRUE(one.get(Directories(one.tree).make(space, "directory")));
-      calls.before(call, [&] { return put_between(other, space); });
-      const auto renamed = one.get(rename(one.tree, space, name, name));
+      ASSERT_TRUE(one.get(detail::put(one.tree, ns, "file", "value")));
+      ASSERT_TRUE(one.get(Directories(one.tree).make(ns, "directory")));
+      calls.before(call, [&] { return put_between(other, ns); });
+      const auto renamed = one.get(rename(one.tree, ns, name, name));
       EXPECT_TRUE(renamed) << name << ", call " << call << ": " << renamed.error().to_string();
       happened = calls.happened();
-      EXPECT_EQ(one.get(detail::get(one.tree, space, "file")), "value");
-      EXPECT_TRUE(one.get(Directories(one.tree).stat(space, "directory")));
+      EXPECT_EQ(one.get(detail::get(one.tree, ns, "file")), "value");
+      EXPECT_TRUE(one.get(Directories(one.tree).stat(ns, "directory")));
     }
   }
 }
@@ -146,7 +146,7 @@ TEST_F(RenamesTest, attributes_are_the_sum_over_the_leaves) {
   for (int i = 0; i < 40; ++i) put(one, "d/" + std::to_string(i), 1, 10);
   EXPECT_EQ(make(one, "d/sub"), "ok");
   world.loop.run_for(std::chrono::seconds(1));
-  const auto found = other.get(Directories(other.tree).stat(space, "d"));
+  const auto found = other.get(Directories(other.tree).stat(ns, "d"));
   ASSERT_TRUE(found);
   EXPECT_EQ(found->entries, 41U);
   EXPECT_EQ(found->subdirectories, 1U);
@@ -160,10 +160,10 @@ TEST_F(RenamesTest, a_split_that_was_begun_is_finished_by_whoever_lists) {
     die_after(commits, [&](Gateway& on) {
       for (int i = 0; i < 12; ++i) {
         PatternSource source(1, 5);
-        (void)on.get(on.objects.put(space, std::to_string(commits) + "-" + std::to_string(i), source, {}));
+        (void)on.get(on.objects.put(ns, std::to_string(commits) + "-" + std::to_string(i), source, {}));
       }
     });
-    ASSERT_TRUE(one.get(list_objects(one.tree, space, {})));
+    ASSERT_TRUE(one.get(list_objects(one.tree, ns, {})));
     world.loop.run_for(std::chrono::seconds(1));
     expect_swept(check());
   }
@@ -190,7 +190,7 @@ std::string sweep_long_maps() {
   constexpr Bytes size = 34_MiB;  // more than eight pieces
   MemoryWorld world;
   Gateway one(world);
-  const NamespaceId space = one.make_space("bucket");
+  const NamespaceId ns = one.make_namespace("bucket");
   world.device.keep_no_bytes();
   for (std::uint64_t commits = 1; commits < 20; ++commits) {
     bool done = false;
@@ -199,17 +199,17 @@ std::string sweep_long_maps() {
       fate->commits_left = commits;
       Gateway dying(world, {}, fate);
       PatternSource source(commits, size);
-      done = dying.get(dying.objects.put(space, "long", source, {})).has_value();
+      done = dying.get(dying.objects.put(ns, "long", source, {})).has_value();
       world.loop.run_for(std::chrono::seconds(1));
       world.shards.fence(dying.client->session());
     }
-    const bool stands = one.get(one.objects.stat(space, "long")).has_value();
-    if (stands && !one.get(rename(one.tree, space, "long", "renamed"))) return "rename failed";
+    const bool stands = one.get(one.objects.stat(ns, "long")).has_value();
+    if (stands && !one.get(rename(one.tree, ns, "long", "renamed"))) return "rename failed";
     if (!sweep_all(one)) return "sweep failed";
     if (world.shards.count(shard::Kind::map_page) != (stands ? 1U : 0U)) return "the wrong pages went";
     if (world.shards.count(shard::Kind::pending) != 0) return "a pending row is left over";
     if (stands && done) return {};
-    if (stands && !one.get(one.objects.remove(space, "renamed", {}))) return "remove failed";
+    if (stands && !one.get(one.objects.remove(ns, "renamed", {}))) return "remove failed";
     if (!sweep_all(one)) return "sweep failed";
   }
   return "the writer never came to its end";

@@ -32,23 +32,22 @@ std::optional<Error> final_error(shard::Refusal refusal) {
 
 }  // namespace
 
-shard::LeafAddress own_leaf(NamespaceId space, InodeId container) { return {space, container, LeafId{0}}; }
+shard::LeafAddress own_leaf(NamespaceId ns, InodeId container) { return {ns, container, LeafId{0}}; }
 
-shard::Key inline_key(NamespaceId space, shard::Home home, InodeId file) {
-  return shard::key({space, home.container, home.leaf}, shard::Kind::inline_data,
-                    shard::item_of(file.value()));
+shard::Key inline_key(NamespaceId ns, shard::Home home, InodeId file) {
+  return shard::key({ns, home.container, home.leaf}, shard::Kind::inline_data, shard::item_of(file.value()));
 }
 
-shard::Key body_pending_key(Tree& tree, NamespaceId space, InodeId file) {
-  return shard::key(own_leaf(space, file), shard::Kind::pending,
+shard::Key body_pending_key(Tree& tree, NamespaceId ns, InodeId file) {
+  return shard::key(own_leaf(ns, file), shard::Kind::pending,
                     shard::item_of(tree.services().client->session().value()));
 }
 
-shard::LeafAddress page_leaf(NamespaceId space, InodeId file, Bytes first) {
-  return {space, file, LeafId{static_cast<std::uint32_t>(1 + first / leaf_span)}};
+shard::LeafAddress page_leaf(NamespaceId ns, InodeId file, Bytes first) {
+  return {ns, file, LeafId{static_cast<std::uint32_t>(1 + first / leaf_span)}};
 }
 
-Task<Result<shard::Outcome>> commit_rows(Tree& tree, SpacePtr space, shard::Transaction transaction) {
+Task<Result<shard::Outcome>> commit_rows(Tree& tree, NamespacePtr ns, shard::Transaction transaction) {
   Services& services = tree.services();
   Attempts attempts;
   for (;;) {
@@ -56,10 +55,10 @@ Task<Result<shard::Outcome>> commit_rows(Tree& tree, SpacePtr space, shard::Tran
     if (!outcome) co_return fail(outcome.error());
     if (auto error = final_error(outcome->refusal)) co_return fail(*std::move(error));
     if (outcome->refusal == shard::Refusal::configuration) {
-      tree.spaces().forget(space->id);
-      auto again = co_await tree.spaces().get(space->id);
+      tree.namespaces().forget(ns->id);
+      auto again = co_await tree.namespaces().get(ns->id);
       if (!again) co_return fail(again.error());
-      transaction.spaces = {shard::SpaceEpoch{space->id, (*again)->epoch}};
+      transaction.namespaces = {shard::NamespaceEpoch{ns->id, (*again)->epoch}};
     } else if (outcome->refusal != shard::Refusal::aborted) {
       co_return *outcome;
     }

@@ -77,7 +77,7 @@ bool Splitter::is_large(const shard::Counters& found) const {
 
 /// At no time: the directory's latest stays what it is.
 shard::Transaction Splitter::begin(const Directory& directory) const {
-  auto transaction = core_.begin(directory.space);
+  auto transaction = core_.begin(directory.ns);
   transaction.time_ms = 0;
   return transaction;
 }
@@ -86,7 +86,7 @@ Task<Result<shard::Outcome>> Splitter::put_guard(Directory directory, LeafId lea
   const auto address = directory.leaf(leaf);
   auto transaction = begin(directory);
   transaction.require(version, guard_key(address), guard.generation);
-  transaction.put(guard_key(address), make_guard(core_.rng(), *directory.space, address, guard));
+  transaction.put(guard_key(address), make_guard(core_.rng(), *directory.ns, address, guard));
   co_return co_await core_.client().commit(std::move(transaction));
 }
 
@@ -106,7 +106,7 @@ Task<Result<Splitter::Step>> Splitter::thaw(Directory directory, LeafId leaf, Gu
 
 Result<std::optional<Splitter::Plan>> Splitter::plan(const Directory& directory, LeafAnswer answer,
                                                      std::uint32_t refusals) {
-  auto entries = open_entries(*directory.space, std::move(answer.rows));
+  auto entries = open_entries(*directory.ns, std::move(answer.rows));
   if (!entries) return fail(std::move(entries).error());
   if (entries->size() < 2) return std::nullopt;
   Bytes whole = 0;
@@ -138,9 +138,9 @@ Task<Result<Splitter::Step>> Splitter::move(Directory directory, LeafId leaf, Pl
 
   auto transaction = begin(directory);
   transaction.require(version, guard_key(from), plan.guard.generation);
-  transaction.put(guard_key(from), make_guard(core_.rng(), *directory.space, from, lower));
+  transaction.put(guard_key(from), make_guard(core_.rng(), *directory.ns, from, lower));
   transaction.require(absent, tombstone_key(to)).require(absent, guard_key(to));
-  transaction.put(guard_key(to), make_guard(core_.rng(), *directory.space, to, upper));
+  transaction.put(guard_key(to), make_guard(core_.rng(), *directory.ns, to, upper));
   for (const auto& entry : plan.moved) {
     shard::Key target = entry.key;
     target.leaf = to;

@@ -15,11 +15,11 @@ constexpr Duration budget_wait = std::chrono::seconds(30);
 
 class Reader final : public Object {
  public:
-  Reader(Tree& tree, PieceStore& store, SpacePtr space, const shard::Record& record, Attributes attributes,
+  Reader(Tree& tree, PieceStore& store, NamespacePtr ns, const shard::Record& record, Attributes attributes,
          Content content, Accounting accounting)
       : tree_(tree),
         store_(store),
-        space_(std::move(space)),
+        ns_(std::move(ns)),
         file_(record.id),
         attributes_(std::move(attributes)),
         content_(std::move(content)),
@@ -52,8 +52,8 @@ class Reader final : public Object {
   Task<Result<>> reach(Bytes offset) {
     const MapWindow& window = content_.window;
     if (offset >= window.first && offset < window.end) co_return Result<>();
-    auto next = offset == window.end ? co_await pages_from(tree_, space_, file_, offset, window_pages)
-                                     : co_await page_at(tree_, space_, file_, offset);
+    auto next = offset == window.end ? co_await pages_from(tree_, ns_, file_, offset, window_pages)
+                                     : co_await page_at(tree_, ns_, file_, offset);
     if (!next) co_return fail(next.error());
     content_.window = *std::move(next);
     keep();
@@ -70,7 +70,7 @@ class Reader final : public Object {
       }
       length = std::min(length, end - offset);
       KISEKI_CO_TRY(co_await account(length));
-      co_return co_await store_.read(space_->keys, piece, offset - first, length);
+      co_return co_await store_.read(ns_->keys, piece, offset - first, length);
     }
     co_return fail(Errc::corrupted, "a map that ends before its object");
   }
@@ -86,7 +86,7 @@ class Reader final : public Object {
 
   Tree& tree_;
   PieceStore& store_;
-  SpacePtr space_;
+  NamespacePtr ns_;
   InodeId file_;
   Attributes attributes_;
   Content content_;
@@ -121,7 +121,7 @@ class ObjectSource final : public Source {
 
 Task<Result<std::optional<std::string>>> inline_bytes(Tree& tree, const Place& place) {
   const shard::Record& entry = *place.record;
-  const shard::Key row = inline_key(place.directory.space->id, entry.home, entry.id);
+  const shard::Key row = inline_key(place.directory.ns->id, entry.home, entry.id);
   auto record = place.body;
   if (!record) {
     auto found = co_await read_row(tree, row);
@@ -129,7 +129,7 @@ Task<Result<std::optional<std::string>>> inline_bytes(Tree& tree, const Place& p
     if (!*found) co_return std::nullopt;
     record = **std::move(found);
   }
-  auto bytes = unseal(*place.directory.space->keys, row, *record);
+  auto bytes = unseal(*place.directory.ns->keys, row, *record);
   if (!bytes) co_return fail(std::move(bytes).error().in("inline bytes"));
   co_return *std::move(bytes);
 }
@@ -164,7 +164,7 @@ Task<Result<std::optional<Content>>> content_of(Tree& tree, Place place, ObjectV
       content.window = MapWindow{0, entry.logical, pieces_of(entry.references, value.key_epochs)};
       break;
     case shard::Body::pages: {
-      auto window = unless_stale(co_await pages_from(tree, place.directory.space, entry.id, 0, window_pages));
+      auto window = unless_stale(co_await pages_from(tree, place.directory.ns, entry.id, 0, window_pages));
       if (!window) co_return fail(window.error());
       if (!*window) co_return std::nullopt;
       content.window = **std::move(window);
@@ -177,10 +177,10 @@ Task<Result<std::optional<Content>>> content_of(Tree& tree, Place place, ObjectV
   co_return std::optional<Content>(std::move(content));
 }
 
-std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, SpacePtr space,
+std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, NamespacePtr ns,
                                     const shard::Record& record, Attributes attributes, Content content,
                                     Accounting accounting) {
-  return std::make_unique<Reader>(tree, store, std::move(space), record, std::move(attributes),
+  return std::make_unique<Reader>(tree, store, std::move(ns), record, std::move(attributes),
                                   std::move(content), accounting);
 }
 

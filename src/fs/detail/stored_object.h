@@ -19,7 +19,7 @@ enum class Accounting : std::uint8_t { reader, caller };
 /// A reader of a stored body. Keeps up to eight map pages at a time, so an object of up to 8 GiB reads to its
 /// end whatever happens to its entry; of a longer one that is replaced meanwhile the rest is `stale`. `tree`
 /// and `store` outlive it.
-std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, SpacePtr space,
+std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, NamespacePtr ns,
                                     const shard::Record& record, Attributes attributes, Content content,
                                     Accounting accounting);
 

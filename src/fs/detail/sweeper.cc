@@ -2,7 +2,7 @@
 
 #include "base/logging.h"
 #include "fs/detail/garbage.h"
-#include "fs/detail/space_deletion.h"
+#include "fs/detail/namespace_deletion.h"
 
 namespace kiseki::fs::detail {
 

@@ -6,7 +6,7 @@
 
 namespace kiseki::fs::detail {
 
-class SpaceDeletion;
+class NamespaceDeletion;
 
 /// Follows the rows that say what is left behind (PROTOCOLS 2.4, 2.6, 2.8, 3.2): emptied leaves, tombstones,
 /// garbage, pending rows of fenced sessions, deletions of namespaces that nobody finished. Every step may be
@@ -14,7 +14,7 @@ class SpaceDeletion;
 class Sweeper {
  public:
   /// All outlive it.
-  Sweeper(Tree& tree, SpaceDeletion& deletion) : tree_(tree), deletion_(deletion) {}
+  Sweeper(Tree& tree, NamespaceDeletion& deletion) : tree_(tree), deletion_(deletion) {}
 
   /// Until `scope` stops.
   Task<> run(Scope& scope);
@@ -33,7 +33,7 @@ class Sweeper {
   void note(const Result<>& result);
 
   Tree& tree_;
-  SpaceDeletion& deletion_;
+  NamespaceDeletion& deletion_;
   std::map<ShardId, Cursor> cursors_;
   std::uint64_t rounds_ = 0;
 };
@@ -43,6 +43,6 @@ Task<Result<>> sweep_feed(Tree& tree, shard::Row row, std::uint64_t keeps_tombst
 /// A chain of directories whose session is fenced (chain.h): takes it away unless it is linked.
 Task<Result<>> sweep_chain(Tree& tree, shard::Row row);
 /// Handles every feed and garbage row of a namespace, whatever its age.
-Task<Result<>> drain(Tree& tree, NamespaceId space);
+Task<Result<>> drain(Tree& tree, NamespaceId ns);
 
 }  // namespace kiseki::fs::detail

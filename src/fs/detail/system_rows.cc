@@ -20,14 +20,14 @@ Result<Decoder> begin(View bytes) {
 shard::Key tenant_key(TenantId tenant) {
   return shard::system_key(shard::Kind::tenant, shard::item_of(tenant.value()));
 }
-shard::Key space_key(NamespaceId space) {
-  return shard::system_key(shard::Kind::name_space, shard::item_of(space.value()));
+shard::Key namespace_key(NamespaceId ns) {
+  return shard::system_key(shard::Kind::name_namespace, shard::item_of(ns.value()));
 }
-shard::Key descriptor_key(NamespaceId space) {
-  return shard::system_key(shard::Kind::key_descriptor, shard::item_of(space.value()));
+shard::Key descriptor_key(NamespaceId ns) {
+  return shard::system_key(shard::Kind::key_descriptor, shard::item_of(ns.value()));
 }
-shard::Key lease_key(NamespaceId space) {
-  return shard::system_key(shard::Kind::id_lease, shard::item_of(space.value()));
+shard::Key lease_key(NamespaceId ns) {
+  return shard::system_key(shard::Kind::id_lease, shard::item_of(ns.value()));
 }
 
 shard::Record system_record(std::string value) {
@@ -50,7 +50,7 @@ Result<TenantRow> TenantRow::decode(View bytes) {
   return row;
 }
 
-std::string SpaceRow::encode() const {
+std::string NamespaceRow::encode() const {
   std::string out;
   Encoder(out)
       .integer(format)
@@ -62,14 +62,14 @@ std::string SpaceRow::encode() const {
   return out;
 }
 
-Result<SpaceRow> SpaceRow::decode(View bytes) {
+Result<NamespaceRow> NamespaceRow::decode(View bytes) {
   auto in = begin(bytes);
   if (!in) return fail(std::move(in).error());
-  SpaceRow row;
+  NamespaceRow row;
   row.tenant = in->id<TenantId>();
   const auto state = in->integer<std::uint8_t>();
   if (state < 1 || state > 3) in->reject();
-  row.state = static_cast<shard::SpaceState>(state);
+  row.state = static_cast<shard::NamespaceState>(state);
   row.epoch = in->integer<std::uint32_t>();
   row.changed_ms = in->integer<std::uint64_t>();
   row.settled = in->integer<std::uint8_t>() != 0;

@@ -11,10 +11,10 @@
 namespace kiseki::fs::detail {
 
 shard::Key tenant_key(TenantId tenant);
-shard::Key space_key(NamespaceId space);
-shard::Key descriptor_key(NamespaceId space);
+shard::Key namespace_key(NamespaceId ns);
+shard::Key descriptor_key(NamespaceId ns);
 /// Of a namespace's directory and file ids; namespace 0: of namespace ids.
-shard::Key lease_key(NamespaceId space);
+shard::Key lease_key(NamespaceId ns);
 
 /// A record of the system shard whose value stands as it is.
 shard::Record system_record(std::string value);
@@ -27,15 +27,15 @@ struct TenantRow {
   static Result<TenantRow> decode(View bytes);
 };
 
-struct SpaceRow {
+struct NamespaceRow {
   TenantId tenant;
-  shard::SpaceState state = shard::SpaceState::active;
+  shard::NamespaceState state = shard::NamespaceState::active;
   std::uint32_t epoch = 1;       ///< Configuration epoch.
   std::uint64_t changed_ms = 0;  ///< When the state was set.
   bool settled = true;           ///< Every shard has been told of the state.
 
   std::string encode() const;
-  static Result<SpaceRow> decode(View bytes);
+  static Result<NamespaceRow> decode(View bytes);
 };
 
 /// The first id that nobody has.

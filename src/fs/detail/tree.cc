@@ -53,39 +53,39 @@ struct Tree::Parts {
 Tree::Tree(Services services, TreeLimits limits) : parts_(std::make_unique<Parts>(*this, services, limits)) {}
 Tree::~Tree() = default;
 
-SpaceKeys& Tree::spaces() noexcept { return parts_->core.spaces; }
+NamespaceCache& Tree::namespaces() noexcept { return parts_->core.namespaces; }
 Services& Tree::services() noexcept { return parts_->core.services; }
-Task<Result<InodeId>> Tree::new_id(NamespaceId space) { return parts_->core.leases.next(space); }
+Task<Result<InodeId>> Tree::new_id(NamespaceId ns) { return parts_->core.leases.next(ns); }
 Task<> Tree::stop() { return parts_->core.background.stop(); }
 
-Task<Result<Place>> Tree::find(NamespaceId space, std::string key, Purpose purpose) {
-  return parts_->finder.find(space, std::move(key), purpose);
+Task<Result<Place>> Tree::find(NamespaceId ns, std::string key, Purpose purpose) {
+  return parts_->finder.find(ns, std::move(key), purpose);
 }
 
-Task<Result<Directory>> Tree::find_directory(NamespaceId space, std::vector<std::string> path) {
-  return parts_->finder.find_directory(space, std::move(path));
+Task<Result<Directory>> Tree::find_directory(NamespaceId ns, std::vector<std::string> path) {
+  return parts_->finder.find_directory(ns, std::move(path));
 }
 
-Task<Result<Directory>> Tree::open(NamespaceId space, InodeId id) {
-  auto context = co_await spaces().get(space);
+Task<Result<Directory>> Tree::open(NamespaceId ns, InodeId id) {
+  auto context = co_await namespaces().get(ns);
   if (!context) co_return fail(std::move(context).error());
   co_return co_await open(std::move(*context), id);
 }
 
-Task<Result<Directory>> Tree::open(SpacePtr space, InodeId id) {
+Task<Result<Directory>> Tree::open(NamespacePtr ns, InodeId id) {
   auto& core = parts_->core;
-  if (const auto* known = core.directories.find({space->id, id})) co_return Directory{space, id, *known};
-  const auto reply = co_await core.read({header_key(space->id, id)});
+  if (const auto* known = core.directories.find({ns->id, id})) co_return Directory{ns, id, *known};
+  const auto reply = co_await core.read({header_key(ns->id, id)});
   if (!reply) co_return fail(reply.error());
   const auto& record = reply->gets[0].record;
   if (!record) co_return fail(gone());
-  auto header = open_header(*space, id, *record);
+  auto header = open_header(*ns, id, *record);
   if (!header) co_return fail(std::move(header).error());
   // Two that open it at once share what the first has learnt.
-  if (const auto* known = core.directories.find({space->id, id})) co_return Directory{space, id, *known};
+  if (const auto* known = core.directories.find({ns->id, id})) co_return Directory{ns, id, *known};
   auto state = std::make_shared<DirectoryState>(std::move(header->name_key));
-  core.directories.put({space->id, id}, state);
-  co_return Directory{space, id, std::move(state)};
+  core.directories.put({ns->id, id}, state);
+  co_return Directory{ns, id, std::move(state)};
 }
 
 Task<Result<Place>> Tree::locate(Directory directory, std::string name, NameType type, Purpose purpose,
@@ -93,15 +93,15 @@ Task<Result<Place>> Tree::locate(Directory directory, std::string name, NameType
   auto& core = parts_->core;
   const auto token = token_of(directory.state->name_key, name, type);
   LeafQuery query{.entry = token, .with_body = type == NameType::object};
-  for (const auto& step : path) query.beside.push_back(header_key(directory.space->id, step.child));
+  for (const auto& step : path) query.beside.push_back(header_key(directory.ns->id, step.child));
   while (true) {
     auto answer = co_await Walk(core, directory).cover(sort_key(name, type), query);
     if (!answer && answer.error().code() == Errc::stale) {
-      core.directories.erase({directory.space->id, directory.id});
+      core.directories.erase({directory.ns->id, directory.id});
       co_return fail(gone());
     }
     if (!answer) co_return fail(std::move(answer).error());
-    KISEKI_CO_TRY(confirm(*directory.space, path, answer->beside));
+    KISEKI_CO_TRY(confirm(*directory.ns, path, answer->beside));
     if (purpose != Purpose::read && answer->guard && answer->guard->frozen) {
       KISEKI_CO_TRY(co_await parts_->splitter.settle(directory, answer->leaf));
       continue;
@@ -113,7 +113,7 @@ Task<Result<Place>> Tree::locate(Directory directory, std::string name, NameType
     place.key = entry_key(directory.leaf(answer->leaf), token);
     if (answer->guard) place.generation = answer->guard->generation;
     if (answer->entry) {
-      const auto bytes = unseal(*directory.space->keys, place.key, *answer->entry);
+      const auto bytes = unseal(*directory.ns->keys, place.key, *answer->entry);
       if (!bytes) co_return fail(bytes.error());
       auto value = decode_entry(as_view(*bytes));
       if (!value) co_return fail(std::move(value).error());
@@ -128,46 +128,46 @@ Task<Result<Place>> Tree::locate(Directory directory, std::string name, NameType
 
 Task<Result<shard::Outcome>> Tree::make_directory(Place place) {
   auto& parts = *parts_;
-  const SpacePtr space = place.directory.space;
+  const NamespacePtr ns = place.directory.ns;
   auto planned = co_await parts.chains.plan(std::move(place), {}, Wanted::explicitly);
   if (!planned) co_return fail(std::move(planned).error());
   const auto chain = std::make_shared<const Chain>(std::move(*planned));
-  auto transaction = begin(space);
+  auto transaction = begin(ns);
   ChainMaker::add(transaction, *chain);
   co_return co_await parts.chains.commit(chain, std::move(transaction));
 }
 
-Task<Result<std::optional<Header>>> Tree::header(SpacePtr space, InodeId directory) {
-  const auto reply = co_await parts_->core.read({header_key(space->id, directory)});
+Task<Result<std::optional<Header>>> Tree::header(NamespacePtr ns, InodeId directory) {
+  const auto reply = co_await parts_->core.read({header_key(ns->id, directory)});
   if (!reply) co_return fail(reply.error());
   const auto& record = reply->gets[0].record;
   if (!record) co_return std::nullopt;
-  auto header = open_header(*space, directory, *record);
+  auto header = open_header(*ns, directory, *record);
   if (!header) co_return fail(std::move(header).error());
   co_return std::move(*header);
 }
 
-void Tree::remember(const SpacePtr& space, Step step) {
+void Tree::remember(const NamespacePtr& ns, Step step) {
   auto& core = parts_->core;
-  const TreeCore::NameKey key{space->id, step.parent, std::move(step.name)};
+  const TreeCore::NameKey key{ns->id, step.parent, std::move(step.name)};
   if (!step.child.is_none()) return core.names.put(key, step.child);
-  if (const auto* known = core.names.find(key)) core.directories.erase({space->id, *known});
+  if (const auto* known = core.names.find(key)) core.directories.erase({ns->id, *known});
   core.names.erase(key);
 }
 
 void Tree::seal_entry(const Place& place, shard::Record& record, std::string_view rest) {
-  seal_row(place.directory.space, place.key, record, as_view(encode_entry(place.name, rest)));
+  seal_row(place.directory.ns, place.key, record, as_view(encode_entry(place.name, rest)));
 }
 
-void Tree::seal_row(const SpacePtr& space, const shard::Key& key, shard::Record& record, View plaintext) {
-  record.account = space->id.value();
-  seal(parts_->core.rng(), *space->keys, key, record, plaintext);
+void Tree::seal_row(const NamespacePtr& ns, const shard::Key& key, shard::Record& record, View plaintext) {
+  record.account = ns->id.value();
+  seal(parts_->core.rng(), *ns->keys, key, record, plaintext);
 }
 
-shard::Transaction Tree::begin(const SpacePtr& space) { return parts_->core.begin(space); }
+shard::Transaction Tree::begin(const NamespacePtr& ns) { return parts_->core.begin(ns); }
 
 shard::Transaction Tree::begin(const Place& place) {
-  auto transaction = begin(place.directory.space);
+  auto transaction = begin(place.directory.ns);
   expect(transaction, place);
   return transaction;
 }
@@ -213,7 +213,7 @@ Task<Result<>> Tree::recover(Place place, shard::Outcome outcome, Attempts& atte
       co_return co_await parts_->splitter.settle(place.directory, place.key.leaf.leaf);
     case configuration:
     case deleted:
-      spaces().forget(place.directory.space->id);
+      namespaces().forget(place.directory.ns->id);
       break;
     case none:
     case shard::Refusal::version:
@@ -236,8 +236,8 @@ Task<Result<shard::Counters>> Tree::measure(Directory directory) {
   return detail::measure(parts_->core, std::move(directory));
 }
 
-Task<Result<std::vector<bool>>> Tree::visible(SpacePtr space, std::vector<InodeId> directories) {
-  return parts_->lister.visible(std::move(space), std::move(directories));
+Task<Result<std::vector<bool>>> Tree::visible(NamespacePtr ns, std::vector<InodeId> directories) {
+  return parts_->lister.visible(std::move(ns), std::move(directories));
 }
 
 Task<Result<>> Tree::split_if_large(Directory directory, LeafId leaf) {

@@ -9,7 +9,7 @@
 #include "fs/detail/directory_rows.h"
 #include "fs/detail/leases.h"
 #include "fs/detail/names.h"
-#include "fs/detail/space_keys.h"
+#include "fs/detail/namespace_cache.h"
 #include "fs/services.h"
 #include "fs/tree_limits.h"
 
@@ -42,11 +42,11 @@ struct DirectoryState;
 
 /// A directory that was there when it was opened. Operations on one that went since find that out.
 struct Directory {
-  SpacePtr space;
+  NamespacePtr ns;
   InodeId id;
   std::shared_ptr<DirectoryState> state;  // the cache and the operations under way
 
-  shard::LeafAddress leaf(LeafId id_of_leaf) const { return {space->id, id, id_of_leaf}; }
+  shard::LeafAddress leaf(LeafId id_of_leaf) const { return {ns->id, id, id_of_leaf}; }
 };
 
 /// Directories that the transaction of a place makes and a second commit links.
@@ -113,12 +113,12 @@ class Tree {
 
   /// The entry of an S3 key; from the root, through cached names. A read of what is not there is a place
   /// without a record. `not_found` when the namespace is gone.
-  Task<Result<Place>> find(NamespaceId space, std::string key, Purpose purpose);
+  Task<Result<Place>> find(NamespaceId ns, std::string key, Purpose purpose);
   /// The directory of a path, `not_found` when it or the namespace is not there.
-  Task<Result<Directory>> find_directory(NamespaceId space, std::vector<std::string> path);
+  Task<Result<Directory>> find_directory(NamespaceId ns, std::vector<std::string> path);
   /// By id: `root_directory`, `uploads_tree`, or what an entry names. `not_found`.
-  Task<Result<Directory>> open(NamespaceId space, InodeId id);
-  Task<Result<Directory>> open(SpacePtr space, InodeId id);
+  Task<Result<Directory>> open(NamespaceId ns, InodeId id);
+  Task<Result<Directory>> open(NamespacePtr ns, InodeId id);
   /// In one directory. `not_found` when the directory has gone: nothing is in it. `stale` when one of `path`,
   /// by which it was found, is not so any more.
   Task<Result<Place>> locate(Directory directory, std::string name, NameType type, Purpose purpose,
@@ -130,10 +130,10 @@ class Tree {
   /// Format, name, then `rest` into the record's value; sets the account. Entries and nothing else.
   void seal_entry(const Place& place, shard::Record& record, std::string_view rest);
   /// For other rows of the namespace.
-  void seal_row(const SpacePtr& space, const shard::Key& key, shard::Record& record, View plaintext);
+  void seal_row(const NamespacePtr& ns, const shard::Key& key, shard::Record& record, View plaintext);
 
   /// Names the namespace and the time, nothing yet asserted.
-  shard::Transaction begin(const SpacePtr& space);
+  shard::Transaction begin(const NamespacePtr& ns);
   /// The same with what `expect` adds.
   shard::Transaction begin(const Place& place);
   /// The place is still what it was: absent and the leaf's generation, or the version of the record. With
@@ -150,12 +150,12 @@ class Tree {
   /// As measure.h says.
   Task<Result<shard::Counters>> measure(Directory directory);
   /// For each directory whether its subtree holds more than implicit directories (PROTOCOLS 2.8).
-  Task<Result<std::vector<bool>>> visible(SpacePtr space, std::vector<InodeId> directories);
+  Task<Result<std::vector<bool>>> visible(NamespacePtr ns, std::vector<InodeId> directories);
 
-  Task<Result<InodeId>> new_id(NamespaceId space);
+  Task<Result<InodeId>> new_id(NamespaceId ns);
 
   /// What is remembered of a name: `child` none forgets it, with what was known of the directory.
-  void remember(const SpacePtr& space, Step step);
+  void remember(const NamespacePtr& ns, Step step);
 
   /// Splits the leaf until it is small enough.
   Task<Result<>> split_if_large(Directory directory, LeafId leaf);
@@ -168,11 +168,11 @@ class Tree {
   /// Adds what takes an empty directory with one leaf, without its entry; false when it has more or has gone.
   Task<Result<bool>> add_removal(Directory directory, shard::Transaction& transaction);
   /// As it stands now; nothing when the directory has gone.
-  Task<Result<std::optional<Header>>> header(SpacePtr space, InodeId directory);
+  Task<Result<std::optional<Header>>> header(NamespacePtr ns, InodeId directory);
   /// Removes every leaf but the first that holds nothing.
   Task<Result<>> drop_empty_leaves(Directory directory);
 
-  SpaceKeys& spaces() noexcept;
+  NamespaceCache& namespaces() noexcept;
   Services& services() noexcept;
   /// Ends the work in the background.
   Task<> stop();

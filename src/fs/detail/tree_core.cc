@@ -36,15 +36,15 @@ std::vector<std::string> DirectoryState::forget(LeafId leaf) {
 TreeCore::TreeCore(Services given, TreeLimits given_limits)
     : services(given),
       limits(given_limits),
-      spaces(given),
+      namespaces(given),
       leases(given),
       directories(limits.cached_max),
       names(limits.cached_max),
       background(given.executor) {}
 
-shard::Transaction TreeCore::begin(const SpacePtr& space) const {
+shard::Transaction TreeCore::begin(const NamespacePtr& ns) const {
   shard::Transaction transaction;
-  transaction.spaces.push_back({space->id, space->epoch});
+  transaction.namespaces.push_back({ns->id, ns->epoch});
   transaction.time_ms = client().time_ms();
   return transaction;
 }

@@ -48,7 +48,7 @@ struct TreeCore {
 
   TreeCore(Services given, TreeLimits given_limits);
 
-  shard::Transaction begin(const SpacePtr& space) const;
+  shard::Transaction begin(const NamespacePtr& ns) const;
   shard::Client& client() const { return *services.client; }
   Rng& rng() const { return *services.rng; }
   /// A random leaf id that is not the first.
@@ -58,7 +58,7 @@ struct TreeCore {
 
   Services services;
   TreeLimits limits;
-  SpaceKeys spaces;
+  NamespaceCache namespaces;
   IdLeases leases;
   LeastRecent<DirectoryKey, std::shared_ptr<DirectoryState>> directories;
   LeastRecent<NameKey, InodeId> names;

@@ -12,7 +12,7 @@ constexpr int steps = 120;
 /// Works on keys of its own in directories that all share: so it knows exactly what is there.
 struct Worker {
   Gateway& on;
-  NamespaceId space;
+  NamespaceId ns;
   std::string mark;  ///< At the end of its keys.
   SeededRng rng;
   std::map<std::string, std::string> model;
@@ -27,7 +27,7 @@ struct Worker {
 
 Task<> put_one(Worker& worker) {
   const std::string key = worker.random_key(), value = std::to_string(worker.rng.next());
-  const auto put_it = co_await put(worker.on.tree, worker.space, key, value);
+  const auto put_it = co_await put(worker.on.tree, worker.ns, key, value);
   EXPECT_TRUE(put_it) << put_it.error().to_string();
   worker.model[key] = value;
 }
@@ -38,14 +38,14 @@ Task<> remove_one(Worker& worker) {
   if (!worker.model.empty() && worker.rng.below(4) > 0)
     key = worker.model.lower_bound(key) == worker.model.end() ? worker.model.begin()->first
                                                               : worker.model.lower_bound(key)->first;
-  const auto removed = co_await remove(worker.on.tree, worker.space, key);
+  const auto removed = co_await remove(worker.on.tree, worker.ns, key);
   EXPECT_TRUE(removed) << removed.error().to_string();
   EXPECT_EQ(removed && *removed, worker.model.erase(key) == 1) << key;
 }
 
 Task<> read_one(Worker& worker) {
   const std::string key = worker.random_key();
-  const auto found = co_await get(worker.on.tree, worker.space, key);
+  const auto found = co_await get(worker.on.tree, worker.ns, key);
   EXPECT_TRUE(found) << found.error().to_string();
   const auto known = worker.model.find(key);
   const auto expected = known == worker.model.end() ? std::nullopt : std::optional(known->second);
@@ -53,7 +53,7 @@ Task<> read_one(Worker& worker) {
 }
 
 Task<> list_all(Worker& worker) {
-  const auto keys = co_await list(worker.on.tree, worker.space);
+  const auto keys = co_await list(worker.on.tree, worker.ns);
   EXPECT_TRUE(keys) << keys.error().to_string();
   if (!keys) co_return;
   EXPECT_TRUE(std::ranges::is_sorted(*keys));
@@ -99,12 +99,12 @@ TEST_P(Seeds, agree_with_a_plain_map) {
   for (std::uint64_t i = 0; i < 2 + seed % 2; ++i) {
     gateways.push_back(std::make_unique<Gateway>(world, small_leaves));
   }
-  const NamespaceId space = gateways[0]->make_space("bucket");
+  const NamespaceId ns = gateways[0]->make_namespace("bucket");
   world.shards.set_refused_percent(seed % 3 * 5);
   std::vector<std::unique_ptr<Worker>> workers;
   for (std::size_t i = 0; i < 2 * gateways.size(); ++i) {
     workers.push_back(std::make_unique<Worker>(
-        *gateways[i / 2], space, std::string(1, static_cast<char>('A' + i)), SeededRng(seed * 100 + i)));
+        *gateways[i / 2], ns, std::string(1, static_cast<char>('A' + i)), SeededRng(seed * 100 + i)));
     world.loop.spawn(work(*workers.back(), seed % 2 == 0));
   }
   bool swept = false;
@@ -115,7 +115,7 @@ TEST_P(Seeds, agree_with_a_plain_map) {
   ASSERT_TRUE(sweep_all(*gateways[0])) << "seed " << seed;
   std::map<std::string, std::string> expected;
   for (const auto& worker : workers) expected.insert(worker->model.begin(), worker->model.end());
-  const TreeCheck check(world.shards, *gateways[0]->get(gateways[0]->tree.spaces().get(space)));
+  const TreeCheck check(world.shards, *gateways[0]->get(gateways[0]->tree.namespaces().get(ns)));
   expect_swept(check);
   EXPECT_EQ(check.objects(), expected) << "seed " << seed;
 }
@@ -125,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(Tree, Seeds, testing::Range(0, 60));
 /// What one process does before it dies, and what it knows to be done.
 struct Life {
   Gateway& on;
-  NamespaceId space;
+  NamespaceId ns;
   std::map<std::string, std::string> acknowledged;
   std::set<std::string> unknown;  ///< Keys whose last write has no answer.
   bool finished = false;
@@ -133,7 +133,7 @@ struct Life {
 
 Task<Result<>> live_put(Life& life, std::string key) {
   life.unknown.insert(key);
-  KISEKI_CO_TRY(co_await put(life.on.tree, life.space, key, "v" + key));
+  KISEKI_CO_TRY(co_await put(life.on.tree, life.ns, key, "v" + key));
   life.acknowledged[key] = "v" + key;
   life.unknown.erase(key);
   co_return Result<>{};
@@ -141,7 +141,7 @@ Task<Result<>> live_put(Life& life, std::string key) {
 
 Task<Result<>> live_remove(Life& life, std::string key) {
   life.unknown.insert(key);
-  const auto removed = co_await remove(life.on.tree, life.space, key);
+  const auto removed = co_await remove(life.on.tree, life.ns, key);
   if (!removed) co_return fail(removed.error());
   life.acknowledged.erase(key);
   life.unknown.erase(key);
@@ -152,7 +152,7 @@ Task<Result<>> live(Life& life) {
   for (int i = 0; i < 10; ++i) KISEKI_CO_TRY(co_await live_put(life, "a/b/" + std::to_string(i)));
   for (int i = 0; i < 20; ++i) KISEKI_CO_TRY(co_await live_put(life, std::to_string(i)));
   KISEKI_CO_TRY(co_await live_put(life, "x/y/z/w"));
-  const auto made = co_await life.on.tree.find(life.space, "ahead/of/it", Purpose::write_linked);
+  const auto made = co_await life.on.tree.find(life.ns, "ahead/of/it", Purpose::write_linked);
   if (!made) co_return fail(made.error());
   for (int i = 0; i < 20; ++i) KISEKI_CO_TRY(co_await live_remove(life, std::to_string(i)));
   KISEKI_CO_TRY(co_await live_remove(life, "x/y/z/w"));
@@ -167,30 +167,30 @@ Task<Result<>> live(Life& life) {
 /// True when the process lived to the end.
 bool die_after(std::uint64_t commits, bool last_answer_lost) {
   MemoryWorld world(commits, {.entries_max = 14});
-  NamespaceId space;
+  NamespaceId ns;
   {
     Gateway founder(world, small_leaves);
-    space = founder.make_space("bucket");
+    ns = founder.make_namespace("bucket");
   }
   const auto fate = std::make_shared<MemoryShards::Fate>();
   fate->commits_left = commits;
   fate->last_answer_lost = last_answer_lost;
   Gateway dying(world, small_leaves, fate);
-  Life life{dying, space, {}, {}, false};
+  Life life{dying, ns, {}, {}, false};
   (void)dying.get(live(life));
   world.loop.run_for(std::chrono::seconds(5));
   world.shards.fence(dying.client->session());
 
   Gateway next(world, small_leaves);
-  const auto context = *next.get(next.tree.spaces().get(space));
+  const auto context = *next.get(next.tree.namespaces().get(ns));
   expect_well_formed(TreeCheck(world.shards, context));
   EXPECT_TRUE(sweep_all(next));
   // Writers finish a split that was begun, wherever it was.
   for (const auto* directory : {"", "a/b/"}) {
     for (int i = 0; i < 20; ++i) {
       const std::string key = directory + std::to_string(i) + "+";
-      EXPECT_TRUE(next.get(put(next.tree, space, key, "after")));
-      EXPECT_TRUE(next.get(remove(next.tree, space, key)));
+      EXPECT_TRUE(next.get(put(next.tree, ns, key, "after")));
+      EXPECT_TRUE(next.get(remove(next.tree, ns, key)));
     }
   }
   world.loop.run_for(std::chrono::seconds(5));

@@ -8,28 +8,28 @@ namespace {
 class TreeTest : public testing::Test {
  public:
   void put(Gateway& on, std::string key, std::string value = "v") {
-    const auto done = on.get(detail::put(on.tree, space, std::move(key), std::move(value)));
+    const auto done = on.get(detail::put(on.tree, ns, std::move(key), std::move(value)));
     ASSERT_TRUE(done) << done.error().to_string();
   }
   bool remove(Gateway& on, std::string key) {
-    const auto done = on.get(detail::remove(on.tree, space, std::move(key)));
+    const auto done = on.get(detail::remove(on.tree, ns, std::move(key)));
     EXPECT_TRUE(done) << done.error().to_string();
     return done && *done;
   }
   std::string value(Gateway& on, std::string key) {
-    const auto found = on.get(detail::get(on.tree, space, std::move(key)));
+    const auto found = on.get(detail::get(on.tree, ns, std::move(key)));
     EXPECT_TRUE(found) << found.error().to_string();
     return found ? found->value_or("none") : "error";
   }
-  std::vector<std::string> all_keys(Gateway& on) { return *on.get(list(on.tree, space)); }
-  SpacePtr context() { return *one.get(one.tree.spaces().get(space)); }
+  std::vector<std::string> all_keys(Gateway& on) { return *on.get(list(on.tree, ns)); }
+  NamespacePtr context() { return *one.get(one.tree.namespaces().get(ns)); }
   TreeCheck check() { return {world.shards, context()}; }
   /// Lets the work in the background end.
   void settle() { world.loop.run_for(std::chrono::seconds(1)); }
 
   MemoryWorld world;
   Gateway one{world, small_leaves}, other{world, small_leaves};
-  NamespaceId space = one.make_space("bucket");
+  NamespaceId ns = one.make_namespace("bucket");
 };
 
 TEST_F(TreeTest, objects_stand_under_the_directories_of_their_keys) {
@@ -146,17 +146,17 @@ TEST_F(TreeTest, full_leaves_are_split_by_whoever_wants_to_create) {
   MemoryWorld full(3, {.shards = 4, .entries_max = 6});
   const TreeLimits late{.entries_split = 5};
   Gateway on(full, late);
-  const auto bucket = on.make_space("bucket");
+  const auto bucket = on.make_namespace("bucket");
   for (int i = 0; i < 60; ++i) {
     ASSERT_TRUE(on.get(detail::put(on.tree, bucket, std::to_string(i), "v"))) << i;
   }
   full.loop.run_for(std::chrono::seconds(1));
-  expect_swept(TreeCheck(full.shards, *on.get(on.tree.spaces().get(bucket))));
+  expect_swept(TreeCheck(full.shards, *on.get(on.tree.namespaces().get(bucket))));
 }
 
 TEST_F(TreeTest, a_frozen_leaf_is_finished_by_the_next_writer) {
   for (int i = 0; i < 7; ++i) put(one, std::to_string(i));
-  auto directory = one.get(one.tree.open(space, root_directory));
+  auto directory = one.get(one.tree.open(ns, root_directory));
   // As a crash after the first of a split's two commits leaves it.
   for (auto row : world.shards.rows(shard::Kind::guard)) {
     if (row.key.leaf != directory->leaf(LeafId{})) continue;
@@ -181,7 +181,7 @@ TEST_F(TreeTest, chains_that_lose_the_race_leave_nothing) {
     ++count;
   };
   for (int i = 0; i < 10; ++i) {
-    world.loop.spawn(one_put(i % 2 == 0 ? one : other, space, "new/dir/" + std::to_string(i), done));
+    world.loop.spawn(one_put(i % 2 == 0 ? one : other, ns, "new/dir/" + std::to_string(i), done));
   }
   settle();
   EXPECT_EQ(done, 10);
@@ -192,7 +192,7 @@ TEST_F(TreeTest, chains_that_lose_the_race_leave_nothing) {
 }
 
 TEST_F(TreeTest, directories_made_ahead_go_when_nothing_comes) {
-  const auto place = one.get(one.tree.find(space, "p/q/r", Purpose::write_linked));
+  const auto place = one.get(one.tree.find(ns, "p/q/r", Purpose::write_linked));
   ASSERT_TRUE(place) << place.error().to_string();
   EXPECT_FALSE(place->record);
   EXPECT_FALSE(place->chain);
@@ -201,7 +201,7 @@ TEST_F(TreeTest, directories_made_ahead_go_when_nothing_comes) {
   ASSERT_TRUE(sweep_all(one));
   expect_swept(check());
   EXPECT_EQ(check().leaves(), 2U);
-  const auto again = one.get(detail::put(one.tree, space, "p/q/r", "v", Purpose::write_linked));
+  const auto again = one.get(detail::put(one.tree, ns, "p/q/r", "v", Purpose::write_linked));
   ASSERT_TRUE(again);
   settle();
   ASSERT_TRUE(sweep_all(one));
@@ -210,9 +210,9 @@ TEST_F(TreeTest, directories_made_ahead_go_when_nothing_comes) {
 
 TEST_F(TreeTest, only_directories_with_objects_below_are_visible) {
   put(one, "full/deep/er/object");
-  const auto made = one.get(one.tree.find(space, "empty/deep/er/object", Purpose::write_linked));
+  const auto made = one.get(one.tree.find(ns, "empty/deep/er/object", Purpose::write_linked));
   ASSERT_TRUE(made);
-  const auto root = one.get(one.tree.open(space, root_directory));
+  const auto root = one.get(one.tree.open(ns, root_directory));
   const auto leaf = one.get(one.tree.read_leaf(*root, ""));
   ASSERT_EQ(leaf->entries.size(), 2U);
   const auto shown =
@@ -224,15 +224,15 @@ TEST_F(TreeTest, damaged_rows_are_corrupted_not_absent) {
   put(one, "x");
   auto rows = world.shards.rows(shard::Kind::entry);
   for (auto& row : rows) {
-    if (row.key.leaf.space != space) continue;
+    if (row.key.leaf.ns != ns) continue;
     std::string bytes(as_text(row.record.value.view()));
     bytes[3] ^= 1;
     row.record.value = crypto::Sealed::from_store(bytes);
     world.shards.overwrite(row);
   }
   Gateway fresh(world);
-  EXPECT_EQ(fresh.get(detail::get(fresh.tree, space, "x")).error().code(), Errc::corrupted);
-  EXPECT_EQ(fresh.get(list(fresh.tree, space)).error().code(), Errc::corrupted);
+  EXPECT_EQ(fresh.get(detail::get(fresh.tree, ns, "x")).error().code(), Errc::corrupted);
+  EXPECT_EQ(fresh.get(list(fresh.tree, ns)).error().code(), Errc::corrupted);
 }
 
 }  // namespace

@@ -16,11 +16,11 @@ inline constexpr TreeLimits small_leaves{.entries_split = 8,
                                          .cached_max = 64};
 
 /// As the header of `Tree` says an entry is written.
-inline Task<Result<>> put(Tree& tree, NamespaceId space, std::string key, std::string value,
+inline Task<Result<>> put(Tree& tree, NamespaceId ns, std::string key, std::string value,
                           Purpose purpose = Purpose::write) {
   Attempts attempts;
   while (true) {
-    const auto place = co_await tree.find(space, key, purpose);
+    const auto place = co_await tree.find(ns, key, purpose);
     if (!place) co_return fail(place.error());
     shard::Record record;
     record.type = shard::EntryType::object;
@@ -36,13 +36,13 @@ inline Task<Result<>> put(Tree& tree, NamespaceId space, std::string key, std::s
 }
 
 /// False when there was none.
-inline Task<Result<bool>> remove(Tree& tree, NamespaceId space, std::string key) {
+inline Task<Result<bool>> remove(Tree& tree, NamespaceId ns, std::string key) {
   Attempts attempts;
   while (true) {
-    const auto found = co_await tree.find(space, key, Purpose::read);
+    const auto found = co_await tree.find(ns, key, Purpose::read);
     if (!found) co_return fail(found.error());
     if (!found->record) co_return false;
-    const auto place = co_await tree.find(space, key, Purpose::write);
+    const auto place = co_await tree.find(ns, key, Purpose::write);
     if (!place) co_return fail(place.error());
     if (!place->record) co_return false;
     auto transaction = tree.begin(*place);
@@ -54,8 +54,8 @@ inline Task<Result<bool>> remove(Tree& tree, NamespaceId space, std::string key)
   }
 }
 
-inline Task<Result<std::optional<std::string>>> get(Tree& tree, NamespaceId space, std::string key) {
-  const auto place = co_await tree.find(space, std::move(key), Purpose::read);
+inline Task<Result<std::optional<std::string>>> get(Tree& tree, NamespaceId ns, std::string key) {
+  const auto place = co_await tree.find(ns, std::move(key), Purpose::read);
   if (!place) co_return fail(place.error());
   if (!place->record) co_return std::nullopt;
   co_return place->value;
@@ -76,7 +76,7 @@ inline Task<Result<>> list_below(Tree& tree, Directory directory, std::string pa
         keys.push_back(path + entry.name);
         continue;
       }
-      auto child = co_await tree.open(directory.space, entry.record.id);
+      auto child = co_await tree.open(directory.ns, entry.record.id);
       if (!child && child.error().code() == Errc::not_found) continue;
       if (!child) co_return fail(std::move(child).error());
       KISEKI_CO_TRY(co_await list_below(tree, std::move(*child), path + entry.name + "/", keys));
@@ -86,8 +86,8 @@ inline Task<Result<>> list_below(Tree& tree, Directory directory, std::string pa
   co_return Result<>{};
 }
 
-inline Task<Result<std::vector<std::string>>> list(Tree& tree, NamespaceId space) {
-  auto root = co_await tree.open(space, root_directory);
+inline Task<Result<std::vector<std::string>>> list(Tree& tree, NamespaceId ns) {
+  auto root = co_await tree.open(ns, root_directory);
   if (!root) co_return fail(std::move(root).error());
   std::vector<std::string> keys;
   KISEKI_CO_TRY(co_await list_below(tree, std::move(*root), {}, keys));

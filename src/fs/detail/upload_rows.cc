@@ -40,14 +40,14 @@ std::optional<InodeId> upload_id_of(std::string_view name) {
   return InodeId(id);
 }
 
-shard::Key upload_key(NamespaceId space, InodeId upload) {
-  return shard::key(own_leaf(space, upload), shard::Kind::upload, shard::item_of(upload.value()));
+shard::Key upload_key(NamespaceId ns, InodeId upload) {
+  return shard::key(own_leaf(ns, upload), shard::Kind::upload, shard::item_of(upload.value()));
 }
 
-shard::Key part_key(NamespaceId space, InodeId upload, std::uint32_t number) {
+shard::Key part_key(NamespaceId ns, InodeId upload, std::uint32_t number) {
   std::string item;
   Encoder(item).id(upload).integer(number);
-  return shard::key(own_leaf(space, upload), shard::Kind::part, std::move(item));
+  return shard::key(own_leaf(ns, upload), shard::Kind::part, std::move(item));
 }
 
 std::uint32_t part_number(const shard::Key& key) {
@@ -69,12 +69,12 @@ shard::Record make_upload_row(Tree& tree, const Upload& upload) {
       .integer(upload.created_ms)
       .integer(static_cast<std::uint16_t>(upload.key.size()))
       .raw(as_view(upload.key));
-  tree.seal_row(upload.space, upload_key(upload.space->id, upload.id), record, as_view(value));
+  tree.seal_row(upload.ns, upload_key(upload.ns->id, upload.id), record, as_view(value));
   return record;
 }
 
-Result<Upload> open_upload_row(SpacePtr space, InodeId id, const shard::Record& record) {
-  auto value = unseal(*space->keys, upload_key(space->id, id), record);
+Result<Upload> open_upload_row(NamespacePtr ns, InodeId id, const shard::Record& record) {
+  auto value = unseal(*ns->keys, upload_key(ns->id, id), record);
   if (!value) return fail(std::move(value).error().in("upload row"));
   Decoder in(as_view(*value));
   if (in.integer<std::uint8_t>() != upload_format) return fail(Errc::wrong_format, "upload row");
@@ -86,20 +86,20 @@ Result<Upload> open_upload_row(SpacePtr space, InodeId id, const shard::Record& 
   upload.created_ms = in.integer<std::uint64_t>();
   upload.key = as_text(in.raw(in.integer<std::uint16_t>()));
   KISEKI_TRY(in.finish("upload row"));
-  upload.space = std::move(space);
+  upload.ns = std::move(ns);
   upload.id = id;
   upload.version = record.version;
   return upload;
 }
 
-Task<Result<UploadRead>> read_upload(Tree& tree, NamespaceId space, std::string key, std::string name,
+Task<Result<UploadRead>> read_upload(Tree& tree, NamespaceId ns, std::string key, std::string name,
                                      std::vector<shard::Key> others) {
-  auto context = co_await tree.spaces().get(space);
+  auto context = co_await tree.namespaces().get(ns);
   if (!context) co_return fail(context.error());
   const auto id = upload_id_of(name);
   if (!id) co_return fail(Errc::not_found, "there is no such upload");
   shard::ReadRequest request;
-  request.gets.push_back(shard::Get{upload_key(space, *id)});
+  request.gets.push_back(shard::Get{upload_key(ns, *id)});
   for (shard::Key& other : others) request.gets.push_back(shard::Get{std::move(other)});
   auto reply = co_await tree.services().client->read(std::move(request));
   if (!reply) co_return fail(reply.error());

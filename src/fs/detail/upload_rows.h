@@ -14,7 +14,7 @@ enum class UploadState : std::uint8_t {
 
 /// An upload as its own row says.
 struct Upload {
-  SpacePtr space;
+  NamespacePtr ns;
   InodeId id;
   std::uint64_t random = 0;  ///< So that nobody guesses the name.
   UploadState state = UploadState::open;
@@ -37,20 +37,20 @@ Result<UploadEntryName> split_upload_entry_name(std::string_view name);
 /// The id in a client's name; nothing for what is no such name.
 std::optional<InodeId> upload_id_of(std::string_view name);
 
-shard::Key upload_key(NamespaceId space, InodeId upload);
-shard::Key part_key(NamespaceId space, InodeId upload, std::uint32_t number);
+shard::Key upload_key(NamespaceId ns, InodeId upload);
+shard::Key part_key(NamespaceId ns, InodeId upload, std::uint32_t number);
 std::uint32_t part_number(const shard::Key& key);
 
 /// Sealed, for `upload_key`.
 shard::Record make_upload_row(Tree& tree, const Upload& upload);
-Result<Upload> open_upload_row(SpacePtr space, InodeId id, const shard::Record& record);
+Result<Upload> open_upload_row(NamespacePtr ns, InodeId id, const shard::Record& record);
 
 /// The upload and rows of its own leaf, from one snapshot. `not_found`: no upload of that name and key.
 struct UploadRead {
   Upload upload;
   std::vector<std::optional<shard::Record>> others;
 };
-Task<Result<UploadRead>> read_upload(Tree& tree, NamespaceId space, std::string key, std::string name,
+Task<Result<UploadRead>> read_upload(Tree& tree, NamespaceId ns, std::string key, std::string name,
                                      std::vector<shard::Key> others);
 
 }  // namespace kiseki::fs::detail

@@ -21,11 +21,11 @@ shard::Record upload_entry(Tree& tree, const Place& place, const Upload& upload,
 }
 
 /// The uploads of a leaf that match, without those whose own row has gone: they are on their way out.
-Task<Result<>> take_uploads(Tree& tree, SpacePtr space, std::vector<Listed> entries, std::uint32_t limit,
+Task<Result<>> take_uploads(Tree& tree, NamespacePtr ns, std::vector<Listed> entries, std::uint32_t limit,
                             std::vector<UploadInfo>& uploads) {
   shard::ReadRequest request;
   for (const Listed& entry : entries) {
-    request.gets.push_back(shard::Get{upload_key(space->id, entry.record.id)});
+    request.gets.push_back(shard::Get{upload_key(ns->id, entry.record.id)});
   }
   auto reply = co_await tree.services().client->read(std::move(request));
   if (!reply) co_return fail(reply.error());
@@ -42,16 +42,15 @@ Task<Result<>> take_uploads(Tree& tree, SpacePtr space, std::vector<Listed> entr
 }
 
 /// Who completed or aborted these died before their entries went.
-Task<Result<>> erase_ended(Tree& tree, NamespaceId space) {
-  auto directory = co_await tree.open(space, uploads_tree);
+Task<Result<>> erase_ended(Tree& tree, NamespaceId ns) {
+  auto directory = co_await tree.open(ns, uploads_tree);
   if (!directory) co_return fail(directory.error());
   std::optional<std::string> from = std::string();
   while (from) {
     auto leaf = co_await tree.read_leaf(*directory, std::move(*from));
     if (!leaf) co_return fail(leaf.error());
     for (Listed& entry : leaf->entries) {
-      KISEKI_CO_TRY(
-          co_await erase_upload_entry(tree, directory->space, entry.record.id, std::move(entry.name)));
+      KISEKI_CO_TRY(co_await erase_upload_entry(tree, directory->ns, entry.record.id, std::move(entry.name)));
     }
     from = std::move(leaf->high);
   }
@@ -60,10 +59,10 @@ Task<Result<>> erase_ended(Tree& tree, NamespaceId space) {
 
 }  // namespace
 
-Task<Result<std::string>> Uploads::create(NamespaceId space, std::string key, Properties properties) {
+Task<Result<std::string>> Uploads::create(NamespaceId ns, std::string key, Properties properties) {
   KISEKI_CO_TRY(check_key(key));
   KISEKI_CO_TRY(check(properties));
-  auto id = co_await tree_.new_id(space);
+  auto id = co_await tree_.new_id(ns);
   if (!id) co_return fail(id.error());
   Services& services = tree_.services();
   Upload upload;
@@ -76,15 +75,15 @@ Task<Result<std::string>> Uploads::create(NamespaceId space, std::string key, Pr
   value.upload = upload.id;
   value.properties = std::move(properties);
   for (Attempts attempts;;) {
-    auto directory = co_await tree_.open(space, uploads_tree);
+    auto directory = co_await tree_.open(ns, uploads_tree);
     if (!directory) co_return fail(directory.error());
-    upload.space = directory->space;
+    upload.ns = directory->ns;
     auto place =
         co_await tree_.locate(*directory, upload.entry_name(), NameType::object, Purpose::write_linked);
     if (!place) co_return fail(place.error());
     shard::Transaction transaction = tree_.begin(*place);
     transaction.put(place->key, upload_entry(tree_, *place, upload, value));
-    const shard::Key row = upload_key(space, upload.id);
+    const shard::Key row = upload_key(ns, upload.id);
     transaction.require(shard::Assert::Type::absent, row).put(row, make_upload_row(tree_, upload));
     auto outcome = co_await tree_.commit(*place, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
@@ -93,7 +92,7 @@ Task<Result<std::string>> Uploads::create(NamespaceId space, std::string key, Pr
   }
 }
 
-Task<Result<Attributes>> Uploads::put_part(NamespaceId space, std::string key, std::string upload,
+Task<Result<Attributes>> Uploads::put_part(NamespaceId ns, std::string key, std::string upload,
                                            std::uint32_t number, Source& source) {
   if (number < 1 || number > part_number_max) {
     co_return fail(Errc::invalid_argument, "parts have numbers from 1 to 10,000");
@@ -101,11 +100,11 @@ Task<Result<Attributes>> Uploads::put_part(NamespaceId space, std::string key, s
   if (source.size().value_or(0) > FileSystem::part_size_max) {
     co_return fail(Errc::too_large, "a part has at most 5 GiB");
   }
-  auto read = co_await read_upload(tree_, space, key, upload, {});
+  auto read = co_await read_upload(tree_, ns, key, upload, {});
   if (!read) co_return fail(read.error());
   // Always chunks, so that a completion moves no bytes.
   BodyWriter writer(tree_, store_,
-                    BodyOwner{read->upload.space, RowOwner{{}, read->upload.id, number}, part_pieces_max_, 0,
+                    BodyOwner{read->upload.ns, RowOwner{{}, read->upload.id, number}, part_pieces_max_, 0,
                               FileSystem::part_size_max});
   auto body = co_await writer.write(source);
   auto properties = body ? source.finish() : fail(body.error());
@@ -119,7 +118,7 @@ Task<Result<Attributes>> Uploads::put_part(NamespaceId space, std::string key, s
   part.value.upload = read->upload.id;
   part.value.properties = *std::move(properties);
   Attributes attributes{part.body.size, part.value.modified_ms, part.value.properties};
-  const auto linked = co_await link_part(space, std::move(key), std::move(upload), std::move(part));
+  const auto linked = co_await link_part(ns, std::move(key), std::move(upload), std::move(part));
   if (linked) {
     co_await writer.linked();
     co_return std::move(attributes);
@@ -129,14 +128,14 @@ Task<Result<Attributes>> Uploads::put_part(NamespaceId space, std::string key, s
 }
 
 /// One commit in the upload's own leaf. A frozen upload is thawed by it.
-Task<Result<>> Uploads::link_part(NamespaceId space, std::string key, std::string upload, Part part) {
+Task<Result<>> Uploads::link_part(NamespaceId ns, std::string key, std::string upload, Part part) {
   for (Attempts attempts;;) {
     const auto id = upload_id_of(upload).value_or(InodeId());
-    const shard::Key row = part_key(space, id, part.number);
-    auto read = co_await read_upload(tree_, space, key, upload, {row});
+    const shard::Key row = part_key(ns, id, part.number);
+    auto read = co_await read_upload(tree_, ns, key, upload, {row});
     if (!read) co_return fail(read.error());
-    const shard::Key state = upload_key(space, id);
-    shard::Transaction transaction = tree_.begin(read->upload.space);
+    const shard::Key state = upload_key(ns, id);
+    shard::Transaction transaction = tree_.begin(read->upload.ns);
     transaction.chunk_epoch = part.body.epoch;
     if (!KISEKI_PLANTED("3.6 a part comes when the upload has gone")) {
       transaction.require(shard::Assert::Type::version, state, read->upload.version);
@@ -156,9 +155,9 @@ Task<Result<>> Uploads::link_part(NamespaceId space, std::string key, std::strin
     record.type = shard::EntryType::object;
     record.home = {id, LeafId{0}};
     describe(part.body, record, part.value);
-    tree_.seal_row(read->upload.space, row, record, as_view(encode(part.value)));
+    tree_.seal_row(read->upload.ns, row, record, as_view(encode(part.value)));
     transaction.put(row, std::move(record));
-    auto outcome = co_await commit_rows(tree_, read->upload.space, std::move(transaction));
+    auto outcome = co_await commit_rows(tree_, read->upload.ns, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) co_return Result<>();
     if (outcome->refusal == shard::Refusal::chunk_epoch) KISEKI_CO_TRY(co_await touch(store_, part.body));
@@ -171,12 +170,12 @@ Task<Result<Attributes>> Uploads::complete(FileSystem::CompleteUpload request) {
   co_return co_await completion.run();
 }
 
-Task<Result<>> Uploads::abort(NamespaceId space, std::string key, std::string upload) {
+Task<Result<>> Uploads::abort(NamespaceId ns, std::string key, std::string upload) {
   for (Attempts attempts;;) {
-    auto read = co_await read_upload(tree_, space, key, upload, {});
+    auto read = co_await read_upload(tree_, ns, key, upload, {});
     if (!read) co_return fail(read.error());
-    const SpacePtr context = read->upload.space;
-    const shard::Key row = upload_key(space, read->upload.id);
+    const NamespacePtr context = read->upload.ns;
+    const shard::Key row = upload_key(ns, read->upload.id);
     const std::string name = read->upload.entry_name();
     shard::Transaction transaction = tree_.begin(context);
     transaction.require(shard::Assert::Type::version, row, read->upload.version).erase(row);
@@ -192,18 +191,18 @@ Task<Result<>> Uploads::abort(NamespaceId space, std::string key, std::string up
   }
 }
 
-Task<Result<std::vector<PartInfo>>> Uploads::parts(NamespaceId space, std::string key, std::string upload,
+Task<Result<std::vector<PartInfo>>> Uploads::parts(NamespaceId ns, std::string key, std::string upload,
                                                    std::uint32_t after, std::uint32_t limit) {
-  auto read = co_await read_upload(tree_, space, std::move(key), std::move(upload), {});
+  auto read = co_await read_upload(tree_, ns, std::move(key), std::move(upload), {});
   if (!read) co_return fail(read.error());
   std::vector<PartInfo> parts;
   if (limit == 0 || after >= part_number_max) co_return std::move(parts);
-  shard::Scan scan{own_leaf(space, read->upload.id), shard::Kind::part, {}, std::min(limit, page_limit)};
-  scan.from = part_key(space, read->upload.id, after + 1).item;
+  shard::Scan scan{own_leaf(ns, read->upload.id), shard::Kind::part, {}, std::min(limit, page_limit)};
+  scan.from = part_key(ns, read->upload.id, after + 1).item;
   auto rows = co_await scan_rows(tree_, std::move(scan));
   if (!rows) co_return fail(rows.error());
   for (const shard::Row& row : rows->rows) {
-    auto value = unseal(*read->upload.space->keys, row.key, row.record);
+    auto value = unseal(*read->upload.ns->keys, row.key, row.record);
     if (!value) co_return fail(std::move(value).error().in("part"));
     auto object = decode_object(as_view(*value), row.record.references.size());
     if (!object) co_return fail(object.error());
@@ -212,10 +211,10 @@ Task<Result<std::vector<PartInfo>>> Uploads::parts(NamespaceId space, std::strin
   co_return std::move(parts);
 }
 
-Task<Result<UploadInfo>> Uploads::find(NamespaceId space, std::string key, std::string upload) {
-  auto read = co_await read_upload(tree_, space, key, upload, {});
+Task<Result<UploadInfo>> Uploads::find(NamespaceId ns, std::string key, std::string upload) {
+  auto read = co_await read_upload(tree_, ns, key, upload, {});
   if (!read) co_return fail(read.error());
-  auto directory = co_await tree_.open(read->upload.space, uploads_tree);
+  auto directory = co_await tree_.open(read->upload.ns, uploads_tree);
   if (!directory) co_return fail(directory.error());
   auto place = co_await tree_.locate(*directory, read->upload.entry_name(), NameType::object, Purpose::read);
   if (!place) co_return fail(place.error());
@@ -225,10 +224,9 @@ Task<Result<UploadInfo>> Uploads::find(NamespaceId space, std::string key, std::
   co_return UploadInfo{std::move(key), std::move(upload), value->modified_ms, std::move(value->properties)};
 }
 
-Task<Result<std::vector<UploadInfo>>> Uploads::list(NamespaceId space, std::string prefix,
-                                                    std::string after_key, std::string after_upload,
-                                                    std::uint32_t limit) {
-  auto directory = co_await tree_.open(space, uploads_tree);
+Task<Result<std::vector<UploadInfo>>> Uploads::list(NamespaceId ns, std::string prefix, std::string after_key,
+                                                    std::string after_upload, std::uint32_t limit) {
+  auto directory = co_await tree_.open(ns, uploads_tree);
   if (!directory) co_return fail(directory.error());
   // Without an upload's name, all uploads of the marker's key are behind.
   std::string after = upload_entry_name(after_key, after_upload.empty() ? "\xff" : after_upload);
@@ -246,18 +244,18 @@ Task<Result<std::vector<UploadInfo>>> Uploads::list(NamespaceId space, std::stri
     more = leaf->high && leaf->high->starts_with(prefix);
     if (more) from = *leaf->high;
     if (matching.empty()) continue;
-    KISEKI_CO_TRY(co_await take_uploads(tree_, directory->space, std::move(matching), limit, uploads));
+    KISEKI_CO_TRY(co_await take_uploads(tree_, directory->ns, std::move(matching), limit, uploads));
   }
   co_return std::move(uploads);
 }
 
-Task<Result<>> Uploads::abort_all(NamespaceId space) {
+Task<Result<>> Uploads::abort_all(NamespaceId ns) {
   for (;;) {
-    auto uploads = co_await list(space, {}, {}, {}, page_limit);
+    auto uploads = co_await list(ns, {}, {}, {}, page_limit);
     if (!uploads) co_return fail(uploads.error());
-    if (uploads->empty()) co_return co_await erase_ended(tree_, space);
+    if (uploads->empty()) co_return co_await erase_ended(tree_, ns);
     for (UploadInfo& upload : *uploads) {
-      auto aborted = co_await abort(space, std::move(upload.key), std::move(upload.upload));
+      auto aborted = co_await abort(ns, std::move(upload.key), std::move(upload.upload));
       if (!aborted && aborted.error().code() != Errc::not_found) co_return fail(aborted.error());
     }
   }

@@ -14,18 +14,18 @@ class Uploads {
   Uploads(Tree& tree, PieceStore& store, std::size_t part_pieces_max = page_pieces_max)
       : tree_(tree), store_(store), part_pieces_max_(part_pieces_max) {}
 
-  Task<Result<std::string>> create(NamespaceId space, std::string key, Properties properties);
-  Task<Result<Attributes>> put_part(NamespaceId space, std::string key, std::string upload,
-                                    std::uint32_t number, Source& source);
+  Task<Result<std::string>> create(NamespaceId ns, std::string key, Properties properties);
+  Task<Result<Attributes>> put_part(NamespaceId ns, std::string key, std::string upload, std::uint32_t number,
+                                    Source& source);
   Task<Result<Attributes>> complete(FileSystem::CompleteUpload request);
-  Task<Result<>> abort(NamespaceId space, std::string key, std::string upload);
-  Task<Result<std::vector<PartInfo>>> parts(NamespaceId space, std::string key, std::string upload,
+  Task<Result<>> abort(NamespaceId ns, std::string key, std::string upload);
+  Task<Result<std::vector<PartInfo>>> parts(NamespaceId ns, std::string key, std::string upload,
                                             std::uint32_t after, std::uint32_t limit);
-  Task<Result<UploadInfo>> find(NamespaceId space, std::string key, std::string upload);
-  Task<Result<std::vector<UploadInfo>>> list(NamespaceId space, std::string prefix, std::string after_key,
+  Task<Result<UploadInfo>> find(NamespaceId ns, std::string key, std::string upload);
+  Task<Result<std::vector<UploadInfo>>> list(NamespaceId ns, std::string prefix, std::string after_key,
                                              std::string after_upload, std::uint32_t limit);
   /// Every upload of a namespace that is going to be deleted.
-  Task<Result<>> abort_all(NamespaceId space);
+  Task<Result<>> abort_all(NamespaceId ns);
 
  private:
   struct Part {
@@ -33,7 +33,7 @@ class Uploads {
     Body body;
     ObjectValue value;
   };
-  Task<Result<>> link_part(NamespaceId space, std::string key, std::string upload, Part part);
+  Task<Result<>> link_part(NamespaceId ns, std::string key, std::string upload, Part part);
 
   Tree& tree_;
   PieceStore& store_;

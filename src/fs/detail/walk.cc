@@ -24,7 +24,7 @@ Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, Lea
       .leaf = leaf, .guard = {}, .entry = {}, .body = {}, .rows = {}, .counters = {}, .beside = {}};
   if (query.counted) answer.counters = reply->counters.front();
   if (const auto& record = reply->gets[0].record) {
-    auto guard = open_guard(*directory.space, address, *record);
+    auto guard = open_guard(*directory.ns, address, *record);
     if (!guard) co_return fail(std::move(guard).error());
     answer.guard = std::move(*guard);
   }
@@ -44,11 +44,11 @@ Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, Lea
   co_return answer;
 }
 
-Result<std::vector<Listed>> open_entries(const SpaceContext& space, std::vector<shard::Row> rows) {
+Result<std::vector<Listed>> open_entries(const NamespaceContext& ns, std::vector<shard::Row> rows) {
   std::vector<std::pair<std::string, Listed>> sorted;
   sorted.reserve(rows.size());
   for (auto& row : rows) {
-    const auto bytes = unseal(*space.keys, row.key, row.record);
+    const auto bytes = unseal(*ns.keys, row.key, row.record);
     if (!bytes) return fail(bytes.error());
     auto value = decode_entry(as_view(*bytes));
     if (!value) return fail(std::move(value).error());
@@ -117,7 +117,7 @@ Task<Result<LeafId>> Walk::leave_dead(LeafId leaf) {
   if (!reply) co_return fail(reply.error());
   const auto& record = reply->gets[0].record;
   if (!record) co_return LeafId{};
-  const auto tombstone = open_tombstone(*directory_.space, key.leaf, *record);
+  const auto tombstone = open_tombstone(*directory_.ns, key.leaf, *record);
   if (!tombstone) co_return fail(tombstone.error());
   co_return tombstone->left;
 }

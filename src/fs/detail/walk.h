@@ -28,7 +28,7 @@ struct LeafAnswer {
 Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, LeafId leaf, LeafQuery query);
 
 /// Opens rows of kind entry, in order of their sort keys.
-Result<std::vector<Listed>> open_entries(const SpaceContext& space, std::vector<shard::Row> rows);
+Result<std::vector<Listed>> open_entries(const NamespaceContext& ns, std::vector<shard::Row> rows);
 
 /// One search for the leaf of a sort key: from a hint, along right siblings (PROTOCOLS 2.2, 2.3). What it
 /// finds wrong about the hints it mends.

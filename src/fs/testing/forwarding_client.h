@@ -20,7 +20,7 @@ class ForwardingClient : public shard::Client {
   Task<Result<std::vector<shard::Counters>>> counters(std::vector<shard::LeafAddress> leaves) override {
     return inner_->counters(std::move(leaves));
   }
-  Task<Result<>> configure(NamespaceId of, std::uint32_t epoch, shard::SpaceState state) override {
+  Task<Result<>> configure(NamespaceId of, std::uint32_t epoch, shard::NamespaceState state) override {
     return inner_->configure(of, epoch, state);
   }
   Task<Result<std::vector<shard::Row>>> scan(ShardId shard, shard::Kind kind, Stamp after,

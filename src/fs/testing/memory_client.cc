@@ -12,11 +12,11 @@ namespace {
 
 using shard::Assert;
 using shard::Kind;
+using shard::NamespaceState;
 using shard::Operation;
 using shard::Outcome;
 using shard::Refusal;
 using shard::Row;
-using shard::SpaceState;
 
 Outcome refusal(Refusal why, std::uint32_t assertion = 0, Stamp stamp = {}) {
   return {.refusal = why, .assertion = assertion, .stamp = stamp};
@@ -61,10 +61,10 @@ class MemoryShards::Session final : public shard::Client {
     co_return found;
   }
 
-  Task<Result<>> configure(NamespaceId space, std::uint32_t epoch, SpaceState state) override {
+  Task<Result<>> configure(NamespaceId ns, std::uint32_t epoch, NamespaceState state) override {
     co_await shards_.take_turns();
     if (fate_->dead) co_return fail(Errc::cancelled, "the client is dead");
-    auto& known = shards_.configurations_[space];
+    auto& known = shards_.configurations_[ns];
     if (epoch < known.epoch) co_return fail(Errc::stale, "an older configuration");
     known = {epoch, state};
     co_return Result<>{};
@@ -162,7 +162,7 @@ shard::ReadReply MemoryShards::read(const shard::ReadRequest& request) const {
     if (row == nullptr) continue;
     got.record = row->record;
     if (!get.with_body || row->record.body != shard::Body::inline_row) continue;
-    const shard::LeafAddress home{get.key.leaf.space, row->record.home.container, row->record.home.leaf};
+    const shard::LeafAddress home{get.key.leaf.ns, row->record.home.container, row->record.home.leaf};
     if (shard_of(home) != shard_of(get.key.leaf)) continue;
     const Row* body = find(shard::key(home, Kind::inline_data, shard::item_of(row->record.id.value())));
     if (body != nullptr) got.body = body->record;
@@ -239,13 +239,13 @@ std::optional<Outcome> MemoryShards::refused(const Assert& assertion, std::uint3
 }
 
 std::optional<Outcome> MemoryShards::refused(const shard::Transaction& transaction) const {
-  for (const auto& [space, epoch] : transaction.spaces) {
-    const auto found = configurations_.find(space);
+  for (const auto& [ns, epoch] : transaction.namespaces) {
+    const auto found = configurations_.find(ns);
     if (found == configurations_.end()) continue;
     const auto& known = found->second;
-    if (known.state == SpaceState::deleted) return refusal(Refusal::deleted);
+    if (known.state == NamespaceState::deleted) return refusal(Refusal::deleted);
     if (epoch == known.epoch) continue;
-    return refusal(known.state == SpaceState::deleting ? Refusal::deleted : Refusal::configuration);
+    return refusal(known.state == NamespaceState::deleting ? Refusal::deleted : Refusal::configuration);
   }
   for (std::uint32_t i = 0; i < transaction.asserts.size(); ++i) {
     if (auto outcome = refused(transaction.asserts[i], i)) return outcome;

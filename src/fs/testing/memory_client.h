@@ -55,7 +55,7 @@ class MemoryShards {
   friend class Session;
   struct Configuration {
     std::uint32_t epoch = 1;
-    shard::SpaceState state = shard::SpaceState::active;
+    shard::NamespaceState state = shard::NamespaceState::active;
   };
 
   Task<> take_turns();

@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "fs/detail/listing.h"
+#include "fs/detail/namespace_deletion.h"
+#include "fs/detail/namespaces.h"
 #include "fs/detail/objects.h"
-#include "fs/detail/space_deletion.h"
-#include "fs/detail/spaces.h"
 #include "fs/detail/sweeper.h"
 #include "fs/detail/uploads.h"
 #include "fs/identities.h"
@@ -77,7 +77,7 @@ struct Gateway {
         objects(tree, store),
         uploads(tree, store),
         deletion(tree, limits),
-        spaces(tree, deletion),
+        namespaces(tree, deletion),
         sweeper(tree, deletion) {}
   ~Gateway() {
     world.loop.get(tree.stop());
@@ -88,7 +88,9 @@ struct Gateway {
   T get(Task<T> task) {
     return world.loop.get(std::move(task));
   }
-  NamespaceId make_space(std::string name) { return get(spaces.create(world.tenant, std::move(name)))->id; }
+  NamespaceId make_namespace(std::string name) {
+    return get(namespaces.create(world.tenant, std::move(name)))->id;
+  }
 
   MemoryWorld& world;
   std::unique_ptr<shard::Client> client;
@@ -96,8 +98,8 @@ struct Gateway {
   detail::PieceStore store;
   detail::Objects objects;
   detail::Uploads uploads;
-  detail::SpaceDeletion deletion;
-  detail::Spaces spaces;
+  detail::NamespaceDeletion deletion;
+  detail::Namespaces namespaces;
   detail::Sweeper sweeper;
 };
 

@@ -65,8 +65,8 @@ class Run {
         gateways_(gateways),
         fates_(gateways) {
     for (std::size_t i = 0; i < gateways; ++i) renew(i);
-    space_ = gateways_[0]->make_space("bucket");
-    context_ = *gateways_[0]->get(gateways_[0]->tree.spaces().get(space_));
+    ns_ = gateways_[0]->make_namespace("bucket");
+    context_ = *gateways_[0]->get(gateways_[0]->tree.namespaces().get(ns_));
     world_.shards.set_refused_percent(seed % 3 == 0 ? 5 : 0);
   }
 
@@ -95,8 +95,8 @@ class Run {
     for (int round = 0; round < 6; ++round) {
       world_.loop.run_for(std::chrono::seconds(2));
       // Whoever lists a leaf finishes a split that was begun in it.
-      (void)on.get(detail::list_objects(on.tree, space_, {}));
-      (void)on.get(on.uploads.list(space_, {}, {}, {}, 1000));
+      (void)on.get(detail::list_objects(on.tree, ns_, {}));
+      (void)on.get(on.uploads.list(ns_, {}, {}, {}, 1000));
       if (const auto swept = on.get(on.sweeper.sweep_once()); !swept) return "sweep: " + words_of(swept);
     }
     const TreeCheck check(world_.shards, context_);
@@ -148,11 +148,11 @@ class Run {
     }
     Model seen{PlainTree(std::move(objects), check.directories()), {}};
     Gateway fresh(world_, tiny_leaves);
-    const auto uploads = fresh.get(fresh.uploads.list(space_, {}, {}, {}, 1000));
+    const auto uploads = fresh.get(fresh.uploads.list(ns_, {}, {}, {}, 1000));
     for (const auto& upload : uploads ? *uploads : std::vector<UploadInfo>()) {
       auto& plain = seen.uploads[upload.upload];
       plain.key = upload.key;
-      const auto parts = fresh.get(fresh.uploads.parts(space_, upload.key, upload.upload, 0, 1000));
+      const auto parts = fresh.get(fresh.uploads.parts(ns_, upload.key, upload.upload, 0, 1000));
       for (const auto& part : parts ? *parts : std::vector<PartInfo>()) {
         plain.parts[part.number] = part.attributes.properties.etag;
       }
@@ -236,21 +236,21 @@ class Run {
   std::string put(const std::string& key) {
     PatternSource source(rng_->below(1'000'000), draw_size());
     did_ = fmt::format("put {} {}", key, source.properties.etag);
-    const auto done = on().get(on().objects.put(space_, key, source, {}));
+    const auto done = on().get(on().objects.put(ns_, key, source, {}));
     model_.tree.put(key, source.properties.etag);
     return compare(done ? Result<>() : fail(done.error()), {});
   }
 
   std::string remove(std::string key) {
     did_ = "remove " + key;
-    const auto done = on().get(on().objects.remove(space_, key, {}));
+    const auto done = on().get(on().objects.remove(ns_, key, {}));
     model_.tree.remove(key);
     return compare(done, {});
   }
 
   std::string get(std::string key) {
     did_ = "get " + key;
-    const auto object = on().get(on().objects.open(space_, key));
+    const auto object = on().get(on().objects.open(ns_, key));
     const auto expected = model_.tree.get(key);
     if (!object) return compare(fail(object.error()), expected ? Result<>() : fail(Errc::not_found));
     if (!expected) return "found what is not there";
@@ -266,21 +266,21 @@ class Run {
   std::string make_directory() {
     const std::string path = draw_path();
     did_ = "mkdir " + path;
-    const auto done = on().get(detail::Directories(on().tree).make(space_, path));
+    const auto done = on().get(detail::Directories(on().tree).make(ns_, path));
     return compare(done, model_.tree.make_directory(path));
   }
 
   std::string remove_directory() {
     const std::string path = draw_source();
     did_ = "rmdir " + path;
-    const auto done = on().get(detail::Directories(on().tree).remove(space_, path));
+    const auto done = on().get(detail::Directories(on().tree).remove(ns_, path));
     return compare(done, model_.tree.remove_directory(path));
   }
 
   std::string rename() {
     const std::string from = draw_source(), to = draw_path();
     did_ = fmt::format("rename {} {}", from, to);
-    const auto done = on().get(detail::rename(on().tree, space_, from, to));
+    const auto done = on().get(detail::rename(on().tree, ns_, from, to));
     return compare(done, model_.tree.rename(from, to));
   }
 
@@ -299,7 +299,7 @@ class Run {
   std::string compare_attributes(std::string path) {
     did_ = "stat " + path;
     const bool is_exact = others_rest();
-    const auto found = on().get(detail::Directories(on().tree).stat(space_, path));
+    const auto found = on().get(detail::Directories(on().tree).stat(ns_, path));
     if (path.ends_with('/')) path.pop_back();
     if (!model_.tree.has_directory(path)) return found ? "found what is not there" : "";
     if (!found) return words_of(fail(found.error()));
@@ -328,7 +328,7 @@ class Run {
     if (rng_->below(2) == 0) request.prefix = draw_path() + (rng_->below(2) == 0 ? "/" : "");
     did_ = fmt::format("list '{}' {}", request.prefix, request.by_directory);
     while (true) {
-      const auto page = on().get(detail::list_objects(on().tree, space_, request));
+      const auto page = on().get(detail::list_objects(on().tree, ns_, request));
       if (!page) return words_of(fail(page.error()));
       std::vector<std::string> names;
       for (const auto& item : page->items) names.push_back(item.name);
@@ -379,13 +379,13 @@ class Run {
     if (what == "complete upload") return complete_upload(id, upload);
     did_ = "abort " + id;
     model_.uploads.erase(id);
-    return compare(on().get(on().uploads.abort(space_, upload.key, id)), {});
+    return compare(on().get(on().uploads.abort(ns_, upload.key, id)), {});
   }
 
   std::string create_upload() {
     const std::string key = draw_path();
     did_ = "create upload of " + key;
-    const auto id = on().get(on().uploads.create(space_, key, {}));
+    const auto id = on().get(on().uploads.create(ns_, key, {}));
     if (!id) return words_of(fail(id.error()));
     model_.uploads[*id].key = key;
     return {};
@@ -395,7 +395,7 @@ class Run {
     const auto number = static_cast<std::uint32_t>(1 + rng_->below(2));
     PatternSource source(rng_->below(1'000'000), 1 + draw_size());
     did_ = fmt::format("put part {} of {}", number, id);
-    const auto done = on().get(on().uploads.put_part(space_, upload.key, id, number, source));
+    const auto done = on().get(on().uploads.put_part(ns_, upload.key, id, number, source));
     model_.uploads[id].parts[number] = source.properties.etag;
     return compare(done ? Result<>() : fail(done.error()), {});
   }
@@ -405,7 +405,7 @@ class Run {
     const auto [number, etag] = *pick(upload.parts);
     const bool wrong = rng_->below(4) == 0;
     did_ = fmt::format("complete {} of {}", id, upload.key);
-    FileSystem::CompleteUpload request{Space{space_, {}, {}}, upload.key, id};
+    FileSystem::CompleteUpload request{Namespace{ns_, {}, {}}, upload.key, id};
     request.parts = {{number, wrong ? "wrong" : etag}};
     request.etag = etag;
     const auto done = on().get(on().uploads.complete(std::move(request)));
@@ -417,7 +417,7 @@ class Run {
 
   std::string list_uploads() {
     did_ = "list uploads";
-    const auto found = on().get(on().uploads.list(space_, {}, {}, {}, 1000));
+    const auto found = on().get(on().uploads.list(ns_, {}, {}, {}, 1000));
     if (!found) return words_of(fail(found.error()));
     if (found->size() != model_.uploads.size()) return "another number of uploads";
     for (const auto& upload : *found) {
@@ -431,8 +431,8 @@ class Run {
   sim::Trace& trace_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
   std::vector<std::shared_ptr<MemoryShards::Fate>> fates_;
-  NamespaceId space_;
-  detail::SpacePtr context_;
+  NamespaceId ns_;
+  detail::NamespacePtr context_;
   Model model_, before_;
   std::array<BootTime, gateways> changed_at_{};
   SeededRng* rng_ = nullptr;  // of the step

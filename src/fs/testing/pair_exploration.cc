@@ -68,12 +68,12 @@ class Run {
     auto client = std::make_unique<Interrupted>(world_.shards.connect());
     client_ = client.get();
     first_ = std::make_unique<Gateway>(world_, std::move(client), tiny_leaves);
-    space_ = other_.make_space("bucket");
+    ns_ = other_.make_namespace("bucket");
     for (const auto& call : script.before) world_.loop.get(perform(other_, call));
     world_.loop.run_for(std::chrono::seconds(1));
     // Both know the way.
-    (void)first_->get(first_->objects.stat(space_, "a/h"));
-    (void)first_->get(first_->objects.stat(space_, "b/g"));
+    (void)first_->get(first_->objects.stat(ns_, "a/h"));
+    (void)first_->get(first_->objects.stat(ns_, "b/g"));
     calls_.clear();
   }
 
@@ -113,7 +113,7 @@ class Run {
     std::string what, path, to;
   };
   Task<> make(Made made) {
-    Racer racer{.on = made.on, .space = space_, .call = {}};
+    Racer racer{.on = made.on, .ns = ns_, .call = {}};
     racer.call.what = std::move(made.what);
     racer.call.path = std::move(made.path);
     racer.call.to = std::move(made.to);
@@ -132,7 +132,7 @@ class Run {
     }
     return {std::move(objects), check.directories()};
   }
-  detail::SpacePtr context() { return *other_.get(other_.tree.spaces().get(space_)); }
+  detail::NamespacePtr context() { return *other_.get(other_.tree.namespaces().get(ns_)); }
 
   void judge(const PlainTree& before) {
     const PlainTree after = observe();
@@ -155,7 +155,7 @@ class Run {
   Gateway other_;
   Interrupted* client_ = nullptr;
   std::unique_ptr<Gateway> first_;
-  NamespaceId space_;
+  NamespaceId ns_;
   std::vector<RacingCall> calls_;
   std::uint64_t contents_ = 0;
   std::string words_;

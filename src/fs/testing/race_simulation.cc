@@ -57,8 +57,8 @@ class Run {
         gateways_(gateways),
         fates_(gateways) {
     for (std::size_t i = 0; i < gateways; ++i) renew(i);
-    space_ = gateways_[0]->make_space("bucket");
-    context_ = *gateways_[0]->get(gateways_[0]->tree.spaces().get(space_));
+    ns_ = gateways_[0]->make_namespace("bucket");
+    context_ = *gateways_[0]->get(gateways_[0]->tree.namespaces().get(ns_));
   }
 
   /// Steps of one moment.
@@ -92,7 +92,7 @@ class Run {
       for (std::size_t i = 0; i < gateways; ++i) renew(i);
       world_.loop.run_for(std::chrono::seconds(2));
       Gateway& on = *gateways_[0];
-      (void)on.get(detail::list_objects(on.tree, space_, {}));
+      (void)on.get(detail::list_objects(on.tree, ns_, {}));
       if (const auto swept = on.get(on.sweeper.sweep_once()); !swept)
         return "sweep: " + swept.error().to_string();
     }
@@ -114,7 +114,7 @@ class Run {
   }
 
   std::unique_ptr<Racer> begin(const sim::Step& step, SeededRng& rng, std::size_t on) {
-    auto racer = std::make_unique<Racer>(Racer{.on = gateways_[on].get(), .space = space_, .call = {}});
+    auto racer = std::make_unique<Racer>(Racer{.on = gateways_[on].get(), .ns = ns_, .call = {}});
     RacingCall& call = racer->call;
     call.what = step.what;
     call.path = draw_path(rng, theme_);
@@ -154,8 +154,8 @@ class Run {
   Theme theme_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
   std::vector<std::shared_ptr<MemoryShards::Fate>> fates_;
-  NamespaceId space_;
-  detail::SpacePtr context_;
+  NamespaceId ns_;
+  detail::NamespacePtr context_;
   PlainTree state_;  // after the last round
   std::uint64_t contents_ = 0;
 };

@@ -10,13 +10,13 @@ namespace {
 Task<Result<>> put(Racer& racer) {
   PatternSource source(std::stoull(racer.call.content), 700);
   source.properties.etag = racer.call.content;
-  const auto done = co_await racer.on->objects.put(racer.space, racer.call.path, source, {});
+  const auto done = co_await racer.on->objects.put(racer.ns, racer.call.path, source, {});
   if (!done) co_return fail(done.error());
   co_return Result<>{};
 }
 
 Task<Result<>> get(Racer& racer) {
-  const auto object = co_await racer.on->objects.open(racer.space, racer.call.path);
+  const auto object = co_await racer.on->objects.open(racer.ns, racer.call.path);
   if (!object) co_return fail(object.error());
   racer.call.content = (*object)->attributes().properties.etag;
   const auto bytes = co_await (*object)->read(0, 700);
@@ -36,13 +36,13 @@ Task<> race(Racer& racer) {
   } else if (what == "get") {
     result = co_await get(racer);
   } else if (what == "remove") {
-    result = co_await racer.on->objects.remove(racer.space, racer.call.path, {});
+    result = co_await racer.on->objects.remove(racer.ns, racer.call.path, {});
   } else if (what == "mkdir") {
-    result = co_await detail::Directories(racer.on->tree).make(racer.space, racer.call.path);
+    result = co_await detail::Directories(racer.on->tree).make(racer.ns, racer.call.path);
   } else if (what == "rmdir") {
-    result = co_await detail::Directories(racer.on->tree).remove(racer.space, racer.call.path);
+    result = co_await detail::Directories(racer.on->tree).remove(racer.ns, racer.call.path);
   } else {
-    result = co_await detail::rename(racer.on->tree, racer.space, racer.call.path, racer.call.to);
+    result = co_await detail::rename(racer.on->tree, racer.ns, racer.call.path, racer.call.to);
   }
   racer.answer(result);
 }

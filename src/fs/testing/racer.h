@@ -8,7 +8,7 @@ namespace kiseki::fs {
 /// One call, by itself on a gateway.
 struct Racer {
   Gateway* on = nullptr;
-  NamespaceId space;
+  NamespaceId ns;
   RacingCall call;
   bool ended = false;
 

@@ -47,7 +47,7 @@ class StoredBodies : public testing::Test {
 
   MemoryWorld world;
   Gateway gateway{world};
-  NamespaceId space = gateway.make_space("bucket");
+  NamespaceId ns = gateway.make_namespace("bucket");
 };
 
 }  // namespace kiseki::fs

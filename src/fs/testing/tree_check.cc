@@ -10,19 +10,19 @@ namespace kiseki::fs {
 using detail::NameType;
 using shard::Kind;
 
-TreeCheck::TreeCheck(const MemoryShards& shards, detail::SpacePtr space)
+TreeCheck::TreeCheck(const MemoryShards& shards, detail::NamespacePtr ns)
     : counters_([&shards](const shard::LeafAddress& leaf) { return shards.counters(leaf); }),
-      space_(std::move(space)) {
+      ns_(std::move(ns)) {
   for (const auto& [name, row] : shards.all()) {
-    if (row.key.leaf.space == space_->id) collect(row);
+    if (row.key.leaf.ns == ns_->id) collect(row);
   }
   check();
 }
 
-TreeCheck::TreeCheck(const std::vector<shard::Row>& rows, CountersOf counters, detail::SpacePtr space)
-    : counters_(std::move(counters)), space_(std::move(space)) {
+TreeCheck::TreeCheck(const std::vector<shard::Row>& rows, CountersOf counters, detail::NamespacePtr ns)
+    : counters_(std::move(counters)), ns_(std::move(ns)) {
   for (const auto& row : rows) {
-    if (row.key.leaf.space == space_->id) collect(row);
+    if (row.key.leaf.ns == ns_->id) collect(row);
   }
   check();
 }
@@ -42,19 +42,19 @@ void TreeCheck::expect(bool holds, std::string words) {
 void TreeCheck::collect(const shard::Row& row) {
   const auto& leaf = row.key.leaf;
   if (row.key.kind == Kind::header) {
-    auto header = detail::open_header(*space_, leaf.container, row.record);
+    auto header = detail::open_header(*ns_, leaf.container, row.record);
     expect(header.has_value(), "a header does not open");
     if (header) directories_[leaf.container].header.emplace(std::move(*header));
   }
   if (row.key.kind == Kind::guard) {
-    auto guard = detail::open_guard(*space_, leaf, row.record);
+    auto guard = detail::open_guard(*ns_, leaf, row.record);
     expect(guard.has_value(), "a guard does not open");
     if (guard) directories_[leaf.container].leaves[leaf.leaf].guard = std::move(*guard);
   }
   if (row.key.kind == Kind::entry) directories_[leaf.container].leaves[leaf.leaf].entries.push_back(row);
   if (row.key.kind == Kind::pending) leftovers_.push_back("a pending row");
   if (row.key.kind == Kind::index_page) {
-    const auto value = detail::unseal(*space_->keys, row.key, row.record);
+    const auto value = detail::unseal(*ns_->keys, row.key, row.record);
     expect(value.has_value(), "an index page does not open");
     Decoder item(as_view(row.key.item));
     (void)item.integer<std::uint8_t>();
@@ -101,7 +101,7 @@ std::size_t TreeCheck::walk(InodeId id, const std::string& path) {
 
 void TreeCheck::walk_entry(const shard::Row& row, const detail::Guard& guard, InodeId parent,
                            const std::string& path) {
-  const auto bytes = detail::unseal(*space_->keys, row.key, row.record);
+  const auto bytes = detail::unseal(*ns_->keys, row.key, row.record);
   if (!bytes) return expect(false, path + ": an entry does not open");
   const auto value = detail::decode_entry(as_view(*bytes));
   if (!value) return expect(false, path + ": an entry is malformed");
@@ -128,7 +128,7 @@ void TreeCheck::walk_entry(const shard::Row& row, const detail::Guard& guard, In
 }
 
 void TreeCheck::compare_counters(InodeId id, LeafId leaf, const Leaf& rows) {
-  const auto counters = counters_({space_->id, id, leaf});
+  const auto counters = counters_({ns_->id, id, leaf});
   shard::Counters counted;
   for (const auto& row : rows.entries) {
     ++counted.entries;

@@ -18,10 +18,10 @@ namespace kiseki::fs {
 /// Walks the rows themselves, without the code that is tested but for opening them.
 class TreeCheck {
  public:
-  TreeCheck(const MemoryShards& shards, detail::SpacePtr space);
+  TreeCheck(const MemoryShards& shards, detail::NamespacePtr ns);
   /// `rows`: of the namespace, at least. `counters`: of a leaf.
   using CountersOf = std::function<shard::Counters(const shard::LeafAddress&)>;
-  TreeCheck(const std::vector<shard::Row>& rows, CountersOf counters, detail::SpacePtr space);
+  TreeCheck(const std::vector<shard::Row>& rows, CountersOf counters, detail::NamespacePtr ns);
 
   /// One line for each thing that is wrong; empty when all is well.
   const std::vector<std::string>& problems() const noexcept { return problems_; }
@@ -60,7 +60,7 @@ class TreeCheck {
   void check();
 
   CountersOf counters_;
-  detail::SpacePtr space_;
+  detail::NamespacePtr ns_;
   std::map<InodeId, Rows> directories_;
   std::vector<std::string> problems_, leftovers_;
   std::map<std::string, std::string> objects_;

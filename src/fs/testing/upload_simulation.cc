@@ -19,7 +19,7 @@ std::string etag_of(std::uint64_t seed) { return PatternSource(seed, part_size).
 
 struct Racer {
   Gateway* on = nullptr;
-  NamespaceId space;
+  NamespaceId ns;
   std::string what, key, upload;
   std::uint64_t seed = 0;  ///< Of the part that is there before the round.
   bool ended = false;
@@ -44,15 +44,15 @@ Task<> race(Racer& racer) {
   auto& uploads = racer.on->uploads;
   Result<> result;
   if (racer.what == "complete") {
-    FileSystem::CompleteUpload request{Space{racer.space, {}, {}}, racer.key, racer.upload};
+    FileSystem::CompleteUpload request{Namespace{racer.ns, {}, {}}, racer.key, racer.upload};
     request.parts = {{1, etag_of(racer.seed)}};
     request.etag = "whole-" + std::to_string(racer.seed);
     result = plain(co_await uploads.complete(std::move(request)));
   } else if (racer.what == "abort") {
-    result = co_await uploads.abort(racer.space, racer.key, racer.upload);
+    result = co_await uploads.abort(racer.ns, racer.key, racer.upload);
   } else {
     PatternSource source(other_parts + racer.seed, part_size);
-    result = plain(co_await uploads.put_part(racer.space, racer.key, racer.upload, 1, source));
+    result = plain(co_await uploads.put_part(racer.ns, racer.key, racer.upload, 1, source));
   }
   racer.answer(result);
 }
@@ -65,7 +65,7 @@ class Run {
         gateways_(gateways),
         fates_(gateways) {
     for (std::size_t i = 0; i < gateways; ++i) renew(i);
-    space_ = gateways_[0]->make_space("bucket");
+    ns_ = gateways_[0]->make_namespace("bucket");
   }
 
   std::string take(const std::vector<sim::Step>& steps) {
@@ -83,7 +83,7 @@ class Run {
         continue;
       }
       racers.push_back(std::make_unique<Racer>(Racer{.on = gateways_[on].get(),
-                                                     .space = space_,
+                                                     .ns = ns_,
                                                      .what = step.what,
                                                      .key = key_,
                                                      .upload = upload_,
@@ -125,11 +125,11 @@ class Run {
 
   std::string begin() {
     Gateway& on = *gateways_[round_ % gateways];
-    const auto upload = on.get(on.uploads.create(space_, key_, {}));
+    const auto upload = on.get(on.uploads.create(ns_, key_, {}));
     if (!upload) return upload.error().to_string();
     upload_ = *upload;
     PatternSource source(seed_, part_size);
-    const auto part = on.get(on.uploads.put_part(space_, key_, upload_, 1, source));
+    const auto part = on.get(on.uploads.put_part(ns_, key_, upload_, 1, source));
     return part ? std::string() : part.error().to_string();
   }
 
@@ -160,7 +160,7 @@ class Run {
   /// The seed of the object's bytes.
   std::uint64_t read() {
     Gateway& on = *gateways_[0];
-    const auto object = on.get(on.objects.open(space_, key_));
+    const auto object = on.get(on.objects.open(ns_, key_));
     if (!object) return 0;
     const auto bytes = on.get((*object)->read(0, part_size));
     const std::uint64_t named = std::stoull((*object)->attributes().properties.etag.substr(6));
@@ -173,7 +173,7 @@ class Run {
   /// What comes of an abort of what may be left.
   std::optional<Errc> finish() {
     Gateway& on = *gateways_[0];
-    const auto done = on.get(on.uploads.abort(space_, key_, upload_));
+    const auto done = on.get(on.uploads.abort(ns_, key_, upload_));
     return done ? std::optional<Errc>() : done.error().code();
   }
 
@@ -181,7 +181,7 @@ class Run {
   sim::Trace& trace_;
   std::vector<std::unique_ptr<Gateway>> gateways_;
   std::vector<std::shared_ptr<MemoryShards::Fate>> fates_;
-  NamespaceId space_;
+  NamespaceId ns_;
   std::string key_, upload_;
   std::uint64_t seed_ = 0;
   std::uint64_t round_ = 0;

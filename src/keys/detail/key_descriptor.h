@@ -15,7 +15,7 @@ struct KeyDescriptor {
   static constexpr std::size_t wrapped_size_max = 65'536;
 
   TenantId tenant;
-  NamespaceId space;
+  NamespaceId ns;
   std::string permanent;
   std::map<KeyEpoch, std::string> epochs;  ///< Never empty.
 

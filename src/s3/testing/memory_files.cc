@@ -32,16 +32,16 @@ class MemoryFiles::OpenObject final : public fs::Object {
   std::optional<Bytes> bad_offset_;
 };
 
-Result<MemoryFiles::Bucket*> MemoryFiles::bucket(const fs::Space& space) {
+Result<MemoryFiles::Bucket*> MemoryFiles::bucket(const fs::Namespace& ns) {
   if (planned_) return fail(*std::exchange(planned_, std::nullopt), "as planned");
-  const auto found = buckets_.find({space.tenant, space.name});
+  const auto found = buckets_.find({ns.tenant, ns.name});
   if (found == buckets_.end()) return fail(Errc::not_found);
   return &found->second;
 }
 
-Result<MemoryFiles::Upload*> MemoryFiles::upload(const fs::Space& space, const std::string& key,
+Result<MemoryFiles::Upload*> MemoryFiles::upload(const fs::Namespace& ns, const std::string& key,
                                                  const std::string& id) {
-  const auto owner = bucket(space);
+  const auto owner = bucket(ns);
   if (!owner) return fail(owner.error());
   const auto found = (*owner)->uploads.find({key, id});
   if (found == (*owner)->uploads.end()) return fail(Errc::not_found);
@@ -74,27 +74,27 @@ Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
   co_return stored;
 }
 
-Task<Result<fs::Space>> MemoryFiles::create_space(TenantId tenant, std::string name) {
-  const fs::Space space{NamespaceId(next_id_++), tenant, name, now_ms};
-  if (!buckets_.try_emplace({tenant, name}, Bucket{space, {}, {}}).second) co_return fail(Errc::exists);
-  co_return space;
+Task<Result<fs::Namespace>> MemoryFiles::create_namespace(TenantId tenant, std::string name) {
+  const fs::Namespace ns{NamespaceId(next_id_++), tenant, name, now_ms};
+  if (!buckets_.try_emplace({tenant, name}, Bucket{ns, {}, {}}).second) co_return fail(Errc::exists);
+  co_return ns;
 }
 
-Task<Result<fs::Space>> MemoryFiles::find_space(TenantId tenant, std::string name) {
+Task<Result<fs::Namespace>> MemoryFiles::find_namespace(TenantId tenant, std::string name) {
   const auto found = buckets_.find({tenant, name});
   if (found == buckets_.end()) co_return fail(Errc::not_found);
-  co_return found->second.space;
+  co_return found->second.ns;
 }
 
-Task<Result<std::vector<fs::Space>>> MemoryFiles::list_spaces(TenantId tenant) {
-  std::vector<fs::Space> spaces;
+Task<Result<std::vector<fs::Namespace>>> MemoryFiles::list_namespaces(TenantId tenant) {
+  std::vector<fs::Namespace> namespaces;
   for (const auto& [name, bucket] : buckets_) {
-    if (name.first == tenant) spaces.push_back(bucket.space);
+    if (name.first == tenant) namespaces.push_back(bucket.ns);
   }
-  co_return spaces;
+  co_return namespaces;
 }
 
-Task<Result<>> MemoryFiles::remove_space(TenantId tenant, std::string name) {
+Task<Result<>> MemoryFiles::remove_namespace(TenantId tenant, std::string name) {
   const auto found = buckets_.find({tenant, name});
   if (found == buckets_.end()) co_return fail(Errc::not_found);
   if (!found->second.objects.empty()) co_return fail(Errc::not_empty);
@@ -102,9 +102,9 @@ Task<Result<>> MemoryFiles::remove_space(TenantId tenant, std::string name) {
   co_return Result<>{};
 }
 
-Task<Result<fs::Attributes>> MemoryFiles::put(fs::Space space, std::string key, fs::Source& source,
+Task<Result<fs::Attributes>> MemoryFiles::put(fs::Namespace ns, std::string key, fs::Source& source,
                                               fs::Condition condition) {
-  const auto owner = bucket(space);
+  const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   KISEKI_CO_TRY(check(**owner, key, condition));
   auto stored = co_await read_all(source);
@@ -113,24 +113,24 @@ Task<Result<fs::Attributes>> MemoryFiles::put(fs::Space space, std::string key, 
   co_return ((*owner)->objects[key] = std::move(*stored)).attributes;
 }
 
-Task<Result<fs::Attributes>> MemoryFiles::stat(fs::Space space, std::string key) {
-  const auto owner = bucket(space);
+Task<Result<fs::Attributes>> MemoryFiles::stat(fs::Namespace ns, std::string key) {
+  const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   const auto found = (*owner)->objects.find(key);
   if (found == (*owner)->objects.end()) co_return fail(Errc::not_found);
   co_return found->second.attributes;
 }
 
-Task<Result<std::unique_ptr<fs::Object>>> MemoryFiles::open_object(fs::Space space, std::string key) {
-  const auto owner = bucket(space);
+Task<Result<std::unique_ptr<fs::Object>>> MemoryFiles::open_object(fs::Namespace ns, std::string key) {
+  const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   const auto found = (*owner)->objects.find(key);
   if (found == (*owner)->objects.end()) co_return fail(Errc::not_found);
   co_return std::make_unique<OpenObject>(found->second, bad_offset_);
 }
 
-Task<Result<>> MemoryFiles::remove(fs::Space space, std::string key, fs::Condition condition) {
-  const auto owner = bucket(space);
+Task<Result<>> MemoryFiles::remove(fs::Namespace ns, std::string key, fs::Condition condition) {
+  const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   KISEKI_CO_TRY(check(**owner, key, condition));
   (*owner)->objects.erase(key);
@@ -151,8 +151,8 @@ Task<Result<fs::Attributes>> MemoryFiles::copy(CopyRequest request) {
   co_return ((*to)->objects[request.to_key] = std::move(copied)).attributes;
 }
 
-Task<Result<fs::ListReply>> MemoryFiles::list(fs::Space space, fs::ListRequest request) {
-  const auto owner = bucket(space);
+Task<Result<fs::ListReply>> MemoryFiles::list(fs::Namespace ns, fs::ListRequest request) {
+  const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   fs::ListReply reply;
   for (const auto& [key, stored] : (*owner)->objects) {
@@ -171,18 +171,18 @@ Task<Result<fs::ListReply>> MemoryFiles::list(fs::Space space, fs::ListRequest r
   co_return reply;
 }
 
-Task<Result<std::string>> MemoryFiles::create_upload(fs::Space space, std::string key,
+Task<Result<std::string>> MemoryFiles::create_upload(fs::Namespace ns, std::string key,
                                                      fs::Properties properties) {
-  const auto owner = bucket(space);
+  const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   const std::string id = fmt::format("upload-{}", next_id_++);
   (*owner)->uploads[{key, id}].info = {key, id, now_ms, std::move(properties)};
   co_return id;
 }
 
-Task<Result<fs::Attributes>> MemoryFiles::put_part(fs::Space space, std::string key, std::string upload_id,
+Task<Result<fs::Attributes>> MemoryFiles::put_part(fs::Namespace ns, std::string key, std::string upload_id,
                                                    std::uint32_t number, fs::Source& source) {
-  const auto found = upload(space, key, upload_id);
+  const auto found = upload(ns, key, upload_id);
   if (!found) co_return fail(found.error());
   auto stored = co_await read_all(source);
   if (!stored) co_return fail(std::move(stored).error());
@@ -190,9 +190,9 @@ Task<Result<fs::Attributes>> MemoryFiles::put_part(fs::Space space, std::string 
 }
 
 Task<Result<fs::Attributes>> MemoryFiles::complete_upload(CompleteUpload request) {
-  const auto found = upload(request.space, request.key, request.upload);
+  const auto found = upload(request.ns, request.key, request.upload);
   if (!found) co_return fail(found.error());
-  const auto owner = bucket(request.space);
+  const auto owner = bucket(request.ns);
   KISEKI_CO_TRY(check(**owner, request.key, request.condition));
   Stored whole;
   for (const fs::CompletePart& part : request.parts) {
@@ -211,18 +211,18 @@ Task<Result<fs::Attributes>> MemoryFiles::complete_upload(CompleteUpload request
   co_return ((*owner)->objects[request.key] = std::move(whole)).attributes;
 }
 
-Task<Result<>> MemoryFiles::abort_upload(fs::Space space, std::string key, std::string upload_id) {
-  const auto found = upload(space, key, upload_id);
+Task<Result<>> MemoryFiles::abort_upload(fs::Namespace ns, std::string key, std::string upload_id) {
+  const auto found = upload(ns, key, upload_id);
   if (!found) co_return fail(found.error());
-  const auto owner = bucket(space);
+  const auto owner = bucket(ns);
   (*owner)->uploads.erase({key, upload_id});
   co_return Result<>{};
 }
 
-Task<Result<std::vector<fs::PartInfo>>> MemoryFiles::list_parts(fs::Space space, std::string key,
+Task<Result<std::vector<fs::PartInfo>>> MemoryFiles::list_parts(fs::Namespace ns, std::string key,
                                                                 std::string upload_id, std::uint32_t after,
                                                                 std::uint32_t limit) {
-  const auto found = upload(space, key, upload_id);
+  const auto found = upload(ns, key, upload_id);
   if (!found) co_return fail(found.error());
   std::vector<fs::PartInfo> parts;
   for (const auto& [number, part] : (*found)->parts) {
@@ -231,18 +231,18 @@ Task<Result<std::vector<fs::PartInfo>>> MemoryFiles::list_parts(fs::Space space,
   co_return parts;
 }
 
-Task<Result<fs::UploadInfo>> MemoryFiles::find_upload(fs::Space space, std::string key,
+Task<Result<fs::UploadInfo>> MemoryFiles::find_upload(fs::Namespace ns, std::string key,
                                                       std::string upload_id) {
-  const auto found = upload(space, key, upload_id);
+  const auto found = upload(ns, key, upload_id);
   if (!found) co_return fail(found.error());
   co_return (*found)->info;
 }
 
-Task<Result<std::vector<fs::UploadInfo>>> MemoryFiles::list_uploads(fs::Space space, std::string prefix,
+Task<Result<std::vector<fs::UploadInfo>>> MemoryFiles::list_uploads(fs::Namespace ns, std::string prefix,
                                                                     std::string after_key,
                                                                     std::string after_upload,
                                                                     std::uint32_t limit) {
-  const auto owner = bucket(space);
+  const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   std::vector<fs::UploadInfo> uploads;
   for (const auto& [name, one] : (*owner)->uploads) {

@@ -39,7 +39,7 @@ class Check {
   Result<Checked> run();
 
  private:
-  Result<bool> spaces();
+  Result<bool> namespaces();
   bool only_erases() const;
   Result<bool> assertion(std::size_t place);
   Result<bool> generation(const Assert& assertion, std::size_t place);

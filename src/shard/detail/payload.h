@@ -95,9 +95,9 @@ struct Forget {
 };
 
 struct Configure {
-  NamespaceId space;
+  NamespaceId ns;
   std::uint32_t epoch = 1;
-  SpaceState state = SpaceState::active;
+  NamespaceState state = NamespaceState::active;
 };
 
 /// Chunks put before `epoch` are not referred to any more.
@@ -156,7 +156,7 @@ struct Prepared {
   Holder holder;
   Stamp stamp;  ///< Of the prepare.
   std::uint64_t time_ms = 0;
-  std::vector<SpaceEpoch> spaces;
+  std::vector<NamespaceEpoch> namespaces;
   std::vector<Lock> locks;
   std::vector<Operation> unlocked;  ///< Put-stamped operations: their keys are nobody else's.
 

@@ -16,7 +16,7 @@ class Remains {
   static constexpr std::size_t rows_max = 512;
 
   struct Some {
-    SpaceEpoch space;  ///< Whose rows they are; the epoch is its tombstone's.
+    NamespaceEpoch ns;  ///< Whose rows they are; the epoch is its tombstone's.
     std::vector<Key> rows;
   };
   /// None does not mean that none are left. The next look finds the same rows again unless they have gone.

@@ -21,7 +21,7 @@ class RowWriter {
   void assertion(const Assert& assertion);
   void operation(const Operation& operation);
   void transaction(const Transaction& transaction);
-  void spaces(const std::vector<SpaceEpoch>& spaces);
+  void namespaces(const std::vector<NamespaceEpoch>& namespaces);
   void holder(const Holder& holder);
   void id(TransactionId id);
   /// `head`, the table, and all that was written.
@@ -44,7 +44,7 @@ class RowReader {
   Assert assertion();
   Operation operation();
   Transaction transaction();
-  std::vector<SpaceEpoch> spaces();
+  std::vector<NamespaceEpoch> namespaces();
   Holder holder();
   TransactionId id();
   /// A count of what follows; more than the rest could hold is refused.

@@ -27,7 +27,7 @@ class Session {
   Task<Result<Outcome>> commit(Transaction transaction);
   Task<Result<ReadReply>> read(ReadRequest request);
   Task<Result<std::vector<Counters>>> counters(std::vector<LeafAddress> leaves);
-  Task<Result<>> configure(NamespaceId space, std::uint32_t epoch, SpaceState state);
+  Task<Result<>> configure(NamespaceId ns, std::uint32_t epoch, NamespaceState state);
   Task<Result<std::vector<Row>>> scan(ShardId shard, Kind kind, Stamp after, std::uint32_t rows_max);
   Task<Result<std::vector<Row>>> abandoned(ShardId shard, std::uint32_t rows_max);
 
@@ -59,7 +59,7 @@ class Session {
   Task<Result<PartReply>> read_part(Route route, PartRequest request);
   Task<Result<bool>> carry_out_all(Route route, const std::vector<Holder>& undecided);
   /// The slots in which nothing older is left.
-  Task<Result<SlotRange>> drain(Route route, NamespaceId space, std::uint32_t epoch, BootTime deadline);
+  Task<Result<SlotRange>> drain(Route route, NamespaceId ns, std::uint32_t epoch, BootTime deadline);
   /// Adds what has answered for `slot`; when it was not the shard of that slot, the routes need a moment.
   Task<Result<>> cover(Coverage& coverage, Slot slot, SlotRange range, BootTime deadline);
   /// False when the session is stopping. Longer each time.

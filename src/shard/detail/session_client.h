@@ -14,7 +14,7 @@ class SessionClient final : public Client {
   Task<Result<ReadReply>> read(ReadRequest request) override;
   Task<Result<Outcome>> commit(Transaction transaction) override;
   Task<Result<std::vector<Counters>>> counters(std::vector<LeafAddress> leaves) override;
-  Task<Result<>> configure(NamespaceId space, std::uint32_t epoch, SpaceState state) override;
+  Task<Result<>> configure(NamespaceId ns, std::uint32_t epoch, NamespaceState state) override;
   Task<Result<std::vector<Row>>> scan(ShardId shard, Kind kind, Stamp after, std::uint32_t rows_max) override;
   Task<Result<std::vector<Row>>> abandoned(ShardId shard, std::uint32_t rows_max) override;
   std::vector<ShardId> shards() const override;

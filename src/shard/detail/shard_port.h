@@ -54,7 +54,7 @@ struct ReleasedRequest {
 /// A transaction that a shard has prepared.
 struct Standing {
   Holder holder;
-  std::vector<SpaceEpoch> spaces;
+  std::vector<NamespaceEpoch> namespaces;
 };
 
 /// All that a shard has prepared, whom it has fenced and not forgotten, some of what they and deleted

@@ -14,7 +14,7 @@ namespace kiseki::shard::detail {
 /// A split copies or divides every type but the last three (split.cc).
 enum class StateType : std::uint8_t {
   progress = 1,
-  space = 2,     ///< item: namespace
+  ns = 2,        ///< item: namespace
   fence = 3,     ///< item: session that is not gone
   result = 4,    ///< item: session, sequence
   prepared = 5,  ///< item: session, sequence
@@ -39,12 +39,12 @@ struct Progress {
   static Result<Progress> decode(View bytes);
 };
 
-struct SpaceConfiguration {
+struct NamespaceConfiguration {
   std::uint32_t epoch = 1;
-  SpaceState state = SpaceState::active;
+  NamespaceState state = NamespaceState::active;
 
   std::string encode() const;
-  static Result<SpaceConfiguration> decode(View bytes);
+  static Result<NamespaceConfiguration> decode(View bytes);
 };
 
 /// The slots of a shard, inclusive.

@@ -39,7 +39,7 @@ std::uint64_t OddProposals::odd_number() {
 
 LeafAddress OddProposals::leaf() {
   // Some lie in no slot of the shard.
-  return {test_space, InodeId(1), LeafId(static_cast<std::uint32_t>(rng_->below(leaves)))};
+  return {test_namespace, InodeId(1), LeafId(static_cast<std::uint32_t>(rng_->below(leaves)))};
 }
 
 Key OddProposals::row() {
@@ -194,7 +194,7 @@ OddProposals::Body OddProposals::order() {
       return forget;
     }
     case 2:
-      return Configure{chance(80) ? NamespaceId(77) : test_space, 1, SpaceState::active};
+      return Configure{chance(80) ? NamespaceId(77) : test_namespace, 1, NamespaceState::active};
     case 3:
     case 4:
       return RaiseEpoch{GcEpoch(epoch + 1)};
@@ -236,7 +236,7 @@ void OddProposals::distort(Key& row) {
       row.leaf.container = InodeId(odd_number());
       return;
     default:
-      row.leaf.space = NamespaceId(rng_->below(3));
+      row.leaf.ns = NamespaceId(rng_->below(3));
   }
 }
 
@@ -244,7 +244,7 @@ void OddProposals::distort(Transaction& transaction) {
   auto& operations = transaction.operations;
   auto& asserts = transaction.asserts;
   if (operations.empty() || chance(10)) {
-    transaction.spaces.clear();
+    transaction.namespaces.clear();
     transaction.chunk_epoch = GcEpoch(odd_number());
     return;
   }
@@ -310,7 +310,7 @@ void OddProposals::distort(Proposal& proposal) {
                           one.gone.last = SessionId(odd_number());
                           if (chance(50)) one.gone.living = {SessionId(2), SessionId(2), SessionId(1)};
                         },
-                        [&](Configure& one) { one.space = NamespaceId(odd_number()); },
+                        [&](Configure& one) { one.ns = NamespaceId(odd_number()); },
                         [&](RaiseEpoch& one) { one.epoch = GcEpoch(rng_->below(4)); },
                         [&](Split& one) { one.child = ShardId(static_cast<std::uint32_t>(odd_number())); },
                         [&](Trim& one) { one.below = GcEpoch(odd_number()); }},

@@ -325,7 +325,7 @@ void ShardWorld::expire() {
 
 LeafAddress ShardWorld::leaf_in(std::size_t shard, std::uint64_t nth) const {
   for (std::uint64_t container = 1;; ++container) {
-    const LeafAddress leaf{test_space, InodeId(container), LeafId(0)};
+    const LeafAddress leaf{test_namespace, InodeId(container), LeafId(0)};
     if (routes_->of(leaf).id.value() == shard && nth-- == 0) return leaf;
   }
 }

@@ -4,7 +4,7 @@ namespace kiseki::shard::detail {
 
 Transaction transaction_of_test() {
   Transaction transaction;
-  transaction.spaces.push_back({.space = test_space, .epoch = 1});
+  transaction.namespaces.push_back({.ns = test_namespace, .epoch = 1});
   transaction.time_ms = 1000;
   return transaction;
 }

@@ -6,7 +6,7 @@
 
 namespace kiseki::shard::detail {
 
-inline constexpr NamespaceId test_space{9};
+inline constexpr NamespaceId test_namespace{9};
 
 /// A transaction of the tests' namespace.
 Transaction transaction_of_test();

@@ -2,21 +2,21 @@
 
 #include <unordered_map>
 
-#include "fs/detail/space_deletion.h"
+#include "fs/detail/namespace_deletion.h"
 #include "fs/file_system.h"
 
 namespace kiseki::fs::detail {
 
 /// The namespaces of tenants: entries of a sealed root directory each tenant has (PROTOCOLS 1.9). The calls
 /// of `FileSystem` about them.
-class Spaces {
+class Namespaces {
  public:
   /// Both outlive it.
-  Spaces(Tree& tree, SpaceDeletion& deletion) : tree_(tree), deletion_(deletion) {}
+  Namespaces(Tree& tree, NamespaceDeletion& deletion) : tree_(tree), deletion_(deletion) {}
 
-  Task<Result<Space>> create(TenantId tenant, std::string name);
-  Task<Result<Space>> find(TenantId tenant, std::string name);
-  Task<Result<std::vector<Space>>> list(TenantId tenant);
+  Task<Result<Namespace>> create(TenantId tenant, std::string name);
+  Task<Result<Namespace>> find(TenantId tenant, std::string name);
+  Task<Result<std::vector<Namespace>>> list(TenantId tenant);
   Task<Result<>> remove(TenantId tenant, std::string name);
 
  private:
@@ -24,7 +24,7 @@ class Spaces {
   Task<Result<Place>> locate(TenantId tenant, std::string name, Purpose purpose);
 
   Tree& tree_;
-  SpaceDeletion& deletion_;
+  NamespaceDeletion& deletion_;
   std::unordered_map<TenantId, NamespaceId> roots_;
 };
 

@@ -8,14 +8,14 @@
 namespace kiseki::fs::detail {
 
 /// Its rows in the system shard, an id lease, and its two empty trees.
-void add_space(Services& services, shard::Transaction& transaction, const SpaceContext& space,
-               std::string descriptor);
+void add_namespace(Services& services, shard::Transaction& transaction, const NamespaceContext& ns,
+                   std::string descriptor);
 
 /// Keys of a namespace that is not there yet.
-struct NewSpace {
-  SpacePtr space;
+struct NewNamespace {
+  NamespacePtr ns;
   std::string descriptor;
 };
-Task<Result<NewSpace>> prepare_space(Services services, TenantId tenant, NamespaceId id);
+Task<Result<NewNamespace>> prepare_namespace(Services services, TenantId tenant, NamespaceId id);
 
 }  // namespace kiseki::fs::detail

@@ -1,25 +1,25 @@
-#include "fs/detail/spaces.h"
+#include "fs/detail/namespaces.h"
 
 #include "fs/detail/tree_world.h"
 
 namespace kiseki::fs::detail {
 namespace {
 
-class SpacesTest : public testing::Test {
+class NamespacesTest : public testing::Test {
  public:
   Errc remove_error(Gateway& on, std::string name) {
-    const auto removed = on.get(on.spaces.remove(world.tenant, std::move(name)));
+    const auto removed = on.get(on.namespaces.remove(world.tenant, std::move(name)));
     return removed ? Errc{} : removed.error().code();
   }
   std::vector<std::string> names(Gateway& on) {
     std::vector<std::string> found;
-    for (const auto& space : *on.get(on.spaces.list(world.tenant))) found.push_back(space.name);
+    for (const auto& ns : *on.get(on.namespaces.list(world.tenant))) found.push_back(ns.name);
     return found;
   }
   /// What a namespace leaves: its row alone.
-  std::size_t rows_of(NamespaceId space) const {
+  std::size_t rows_of(NamespaceId ns) const {
     std::size_t count = 0;
-    for (const auto& [name, row] : world.shards.all()) count += row.key.leaf.space == space ? 1 : 0;
+    for (const auto& [name, row] : world.shards.all()) count += row.key.leaf.ns == ns ? 1 : 0;
     return count;
   }
   void settle() { world.loop.run_for(std::chrono::seconds(2)); }
@@ -28,73 +28,73 @@ class SpacesTest : public testing::Test {
   Gateway one{world, small_leaves}, other{world, small_leaves};
 };
 
-TEST_F(SpacesTest, are_found_by_their_names) {
-  const auto made = one.get(one.spaces.create(world.tenant, "bucket"));
+TEST_F(NamespacesTest, are_found_by_their_names) {
+  const auto made = one.get(one.namespaces.create(world.tenant, "bucket"));
   ASSERT_TRUE(made);
   EXPECT_EQ(made->name, "bucket");
-  const auto found = other.get(other.spaces.find(world.tenant, "bucket"));
+  const auto found = other.get(other.namespaces.find(world.tenant, "bucket"));
   ASSERT_TRUE(found);
   EXPECT_EQ(found->id, made->id);
   EXPECT_EQ(found->created_ms, made->created_ms);
-  EXPECT_EQ(other.get(other.spaces.create(world.tenant, "bucket")).error().code(), Errc::exists);
-  EXPECT_EQ(other.get(other.spaces.find(world.tenant, "bucke")).error().code(), Errc::not_found);
-  EXPECT_EQ(one.get(one.spaces.create(world.tenant, "No")).error().code(), Errc::invalid_argument);
-  EXPECT_EQ(one.get(one.spaces.find(TenantId(99), "bucket")).error().code(), Errc::not_found);
+  EXPECT_EQ(other.get(other.namespaces.create(world.tenant, "bucket")).error().code(), Errc::exists);
+  EXPECT_EQ(other.get(other.namespaces.find(world.tenant, "bucke")).error().code(), Errc::not_found);
+  EXPECT_EQ(one.get(one.namespaces.create(world.tenant, "No")).error().code(), Errc::invalid_argument);
+  EXPECT_EQ(one.get(one.namespaces.find(TenantId(99), "bucket")).error().code(), Errc::not_found);
 }
 
-TEST_F(SpacesTest, are_listed_in_the_order_of_their_names) {
-  for (const auto* name : {"bbb", "aaa", "aaa-b", "aaa.b", "ccc"}) one.make_space(name);
-  for (int i = 0; i < 30; ++i) other.make_space("many" + std::to_string(i));
+TEST_F(NamespacesTest, are_listed_in_the_order_of_their_names) {
+  for (const auto* name : {"bbb", "aaa", "aaa-b", "aaa.b", "ccc"}) one.make_namespace(name);
+  for (int i = 0; i < 30; ++i) other.make_namespace("many" + std::to_string(i));
   auto found = names(one);
   EXPECT_EQ(found.size(), 35U);
   EXPECT_TRUE(std::ranges::is_sorted(found));
   settle();
 }
 
-TEST_F(SpacesTest, with_an_object_stay_and_can_be_written_again) {
-  const auto space = one.make_space("bucket");
-  ASSERT_TRUE(one.get(put(one.tree, space, "a/b/c", "v")));
+TEST_F(NamespacesTest, with_an_object_stay_and_can_be_written_again) {
+  const auto ns = one.make_namespace("bucket");
+  ASSERT_TRUE(one.get(put(one.tree, ns, "a/b/c", "v")));
   EXPECT_EQ(remove_error(other, "bucket"), Errc::not_empty);
-  EXPECT_TRUE(other.get(put(other.tree, space, "d", "v")));
-  EXPECT_TRUE(one.get(put(one.tree, space, "e", "v")));
+  EXPECT_TRUE(other.get(put(other.tree, ns, "d", "v")));
+  EXPECT_TRUE(one.get(put(one.tree, ns, "e", "v")));
   settle();
 }
 
-TEST_F(SpacesTest, leave_nothing_but_their_row) {
-  const auto space = one.make_space("bucket");
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(one.get(put(one.tree, space, "a/b/" + std::to_string(i), "v")));
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(one.get(remove(one.tree, space, "a/b/" + std::to_string(i))));
-  ASSERT_TRUE(one.get(one.tree.find(space, "made/ahead/x", Purpose::write_linked)));
-  ASSERT_TRUE(one.get(one.uploads.create(space, "some/key", {})));
+TEST_F(NamespacesTest, leave_nothing_but_their_row) {
+  const auto ns = one.make_namespace("bucket");
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(one.get(put(one.tree, ns, "a/b/" + std::to_string(i), "v")));
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(one.get(remove(one.tree, ns, "a/b/" + std::to_string(i))));
+  ASSERT_TRUE(one.get(one.tree.find(ns, "made/ahead/x", Purpose::write_linked)));
+  ASSERT_TRUE(one.get(one.uploads.create(ns, "some/key", {})));
   settle();
   EXPECT_EQ(remove_error(other, "bucket"), Errc{});
-  EXPECT_EQ(rows_of(space), 0U);
+  EXPECT_EQ(rows_of(ns), 0U);
   EXPECT_TRUE(names(one).empty());
   EXPECT_EQ(remove_error(other, "bucket"), Errc::not_found);
-  EXPECT_EQ(one.get(put(one.tree, space, "x", "v")).error().code(), Errc::not_found);
-  EXPECT_EQ(one.get(get(one.tree, space, "x")).error().code(), Errc::not_found);
-  EXPECT_NE(one.make_space("bucket"), space);
+  EXPECT_EQ(one.get(put(one.tree, ns, "x", "v")).error().code(), Errc::not_found);
+  EXPECT_EQ(one.get(get(one.tree, ns, "x")).error().code(), Errc::not_found);
+  EXPECT_NE(one.make_namespace("bucket"), ns);
 }
 
-TEST_F(SpacesTest, refuse_late_writers_or_stay) {
+TEST_F(NamespacesTest, refuse_late_writers_or_stay) {
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     MemoryWorld random(seed + 1);
     Gateway writing(random, small_leaves), removing(random, small_leaves);
-    const auto space = writing.make_space("bucket");
+    const auto ns = writing.make_namespace("bucket");
     std::optional<bool> written, removed;
     const auto write = [](Gateway& on, NamespaceId in, std::optional<bool>& done) -> Task<> {
       const auto made = co_await put(on.tree, in, "dir/object", "v");
       done = made.has_value();
     };
     const auto erase = [](Gateway& on, std::optional<bool>& done) -> Task<> {
-      const auto gone = co_await on.spaces.remove(on.world.tenant, "bucket");
+      const auto gone = co_await on.namespaces.remove(on.world.tenant, "bucket");
       done = gone.has_value();
     };
-    random.loop.spawn(write(writing, space, written));
+    random.loop.spawn(write(writing, ns, written));
     random.loop.spawn(erase(removing, removed));
     ASSERT_TRUE(random.loop.run_until([&] { return written && removed; }));
     EXPECT_FALSE(*written && *removed) << "an acknowledged object went with its namespace, seed " << seed;
-    if (*written) EXPECT_EQ(*writing.get(get(writing.tree, space, "dir/object")), "v");
+    if (*written) EXPECT_EQ(*writing.get(get(writing.tree, ns, "dir/object")), "v");
     random.loop.run_for(std::chrono::seconds(2));
   }
 }
@@ -102,39 +102,39 @@ TEST_F(SpacesTest, refuse_late_writers_or_stay) {
 /// True when the process lived to the end.
 bool dies_while_removing(std::uint64_t commits, bool last_answer_lost) {
   MemoryWorld world(commits);
-  NamespaceId space;
+  NamespaceId ns;
   {
     Gateway founder(world, small_leaves);
-    space = founder.make_space("bucket");
-    for (const auto* key : {"a/b/c", "d/e"}) EXPECT_TRUE(founder.get(put(founder.tree, space, key, "v")));
-    for (const auto* key : {"a/b/c", "d/e"}) EXPECT_TRUE(founder.get(remove(founder.tree, space, key)));
-    EXPECT_TRUE(founder.get(founder.uploads.create(space, "some/key", {})));
+    ns = founder.make_namespace("bucket");
+    for (const auto* key : {"a/b/c", "d/e"}) EXPECT_TRUE(founder.get(put(founder.tree, ns, key, "v")));
+    for (const auto* key : {"a/b/c", "d/e"}) EXPECT_TRUE(founder.get(remove(founder.tree, ns, key)));
+    EXPECT_TRUE(founder.get(founder.uploads.create(ns, "some/key", {})));
     world.loop.run_for(std::chrono::seconds(1));
   }
   const auto fate = std::make_shared<MemoryShards::Fate>();
   fate->commits_left = commits;
   fate->last_answer_lost = last_answer_lost;
   Gateway dying(world, small_leaves, fate);
-  const bool removed = dying.get(dying.spaces.remove(world.tenant, "bucket")).has_value();
+  const bool removed = dying.get(dying.namespaces.remove(world.tenant, "bucket")).has_value();
   const bool lived = !fate->dead;
   world.shards.fence(dying.client->session());
 
   Gateway next(world, small_leaves);
   EXPECT_TRUE(sweep_all(next));
-  const auto found = next.get(next.spaces.find(world.tenant, "bucket"));
+  const auto found = next.get(next.namespaces.find(world.tenant, "bucket"));
   if (removed) EXPECT_FALSE(found);
   if (found) {
-    EXPECT_TRUE(next.get(put(next.tree, space, "k", "v"))) << "it is active again";
-    EXPECT_TRUE(next.get(remove(next.tree, space, "k")));
-    EXPECT_TRUE(next.get(next.spaces.remove(world.tenant, "bucket")));
+    EXPECT_TRUE(next.get(put(next.tree, ns, "k", "v"))) << "it is active again";
+    EXPECT_TRUE(next.get(remove(next.tree, ns, "k")));
+    EXPECT_TRUE(next.get(next.namespaces.remove(world.tenant, "bucket")));
   }
-  for (const auto& [name, row] : world.shards.all()) EXPECT_NE(row.key.leaf.space, space);
-  EXPECT_TRUE(next.get(next.spaces.create(world.tenant, "bucket")));
+  for (const auto& [name, row] : world.shards.all()) EXPECT_NE(row.key.leaf.ns, ns);
+  EXPECT_TRUE(next.get(next.namespaces.create(world.tenant, "bucket")));
   world.loop.run_for(std::chrono::seconds(1));
   return lived;
 }
 
-TEST(SpaceDeletion, that_stops_between_any_two_commits_is_undone_or_finished) {
+TEST(NamespaceDeletion, that_stops_between_any_two_commits_is_undone_or_finished) {
   for (const bool last_answer_lost : {false, true}) {
     bool lived = false;
     for (std::uint64_t commits = 1; !lived && !testing::Test::HasFailure(); ++commits) {

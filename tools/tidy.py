@@ -43,9 +43,12 @@ class Finding:
 
 @dataclass
 class Layers:
-    may_include: dict[str, set[str]] = field(default_factory=dict)
+    may_include: dict[str, set[str]] = field(default_factory=dict)  # contexts, and sub-rooms as `fs/tree`
     blind: set[str] = field(default_factory=set)
     test_only: set[str] = field(default_factory=set)
+
+    def has_rooms(self, context: str) -> bool:
+        return any(name.startswith(f"{context}/") for name in self.may_include)
 
     def tests_may_include(self) -> set[str]:
         """Beside what their context may: the contexts for tests only, and what stands under those."""
@@ -58,7 +61,8 @@ class Layers:
             if not line.strip() or line.startswith("#"):
                 continue
             name, _, rest = line.partition(":")
-            names = set(rest.split())
+            context, is_room, _ = name.partition("/")
+            names = {f"{context}/{other}" if is_room else other for other in rest.split()}
             if name == "blind":
                 layers.blind = names
             elif name == "test-only":
@@ -247,6 +251,10 @@ def add_function(found: list[Function], code: str, start: int, head_end: int, en
     found.append(Function(parsed[0], line, lines, parsed[1]))
 
 
+def is_for_tests(path: str) -> bool:
+    return path.endswith(("_test.cc", "_fuzz.cc")) or "testing" in Path(path).parts
+
+
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.M)
 
 
@@ -265,14 +273,60 @@ def check_includes(path: str, text: str, layers: Layers) -> list[Finding]:
             found.append(Finding("include", path, line, f'"{match.group(2)}" starts at no context of src/'))
             continue
         other = target[0]
-        if "detail" in target and other != context:
+        if len(target) > 2 and target[1] != "testing" and other != context:
             found.append(Finding("include", path, line, f'"{match.group(2)}" is private to {other}'))
+        if other == context and layers.has_rooms(context):
+            words = against_rooms(path, target, layers)
+            if words:
+                found.append(Finding("layer", path, line, words))
         if context is None or other == context or other in layers.may_include.get(context, set()):
             continue
-        for_tests = path.endswith(("_test.cc", "_fuzz.cc")) or "testing" in Path(path).parts
-        if for_tests and other in layers.tests_may_include():
+        if is_for_tests(path) and other in layers.tests_may_include():
             continue
         found.append(Finding("layer", path, line, f"{context} may not include {other}"))
+    return found
+
+
+def against_rooms(path: str, target: tuple[str, ...], layers: Layers) -> str:
+    """Why `path` may not include `target` of its own context; empty when it may.
+
+    The headers at the root of a context are public: every sub-room may include them, they include none.
+    """
+    context, *folders = Path(path).parts[1:-1]
+    if len(target) == 2 or is_for_tests(path):
+        return ""
+    if target[1] == "testing":
+        return "testing is for tests"
+    if not folders:
+        return "a public header includes no sub-room" if path.endswith(".h") else ""
+    room, other = folders[0], target[1]
+    may = layers.may_include.get(f"{context}/{room}", set())
+    return "" if other == room or f"{context}/{other}" in may else f"{context}/{room} may not include {other}"
+
+
+def check_rooms(names: list[str], layers: Layers) -> list[Finding]:
+    """In a context with sub-rooms folders and lines match, and sources lie beside their headers."""
+    found = []
+    folders, headers = set(), {}
+    for path in map(Path, names):
+        if path.parts[0] != "src" or len(path.parts) < 3 or not layers.has_rooms(path.parts[1]):
+            continue
+        if len(path.parts) > 3 and path.parts[2] != "testing":
+            folders.add("/".join(path.parts[1:3]))
+        if path.suffix == ".h":
+            headers.setdefault((path.parts[1], path.stem), set()).add(path.parent)
+    rooms = {name for name in layers.may_include if "/" in name}
+    for room in sorted(folders - rooms):
+        found.append(Finding("layers", "src/layers.txt", 1, f"src/{room} has no line"))
+    for room in sorted(rooms - folders):
+        found.append(Finding("layers", "src/layers.txt", 1, f"{room} has a line and no folder"))
+    for path in map(Path, names):
+        if path.suffix != ".cc" or path.parts[0] != "src":
+            continue
+        homes = headers.get((path.parts[1], re.sub(r"_(test|fuzz)$", "", path.stem)))
+        if homes and path.parent not in homes:
+            words = f"lies elsewhere than its header in {', '.join(sorted(map(str, homes)))}"
+            found.append(Finding("place", str(path), 1, words))
     return found
 
 
@@ -389,6 +443,7 @@ def main() -> int:
         except UnicodeDecodeError:
             continue  # a corpus file, not text
         found += check_file(name, text, layers)
+    found += check_rooms(names, layers)
     exceptions = Path("tools/exceptions.txt")
     found = apply_exceptions(found, exceptions.read_text(), str(exceptions))
     for finding in found:

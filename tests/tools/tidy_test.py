@@ -16,6 +16,9 @@ LAYERS = tidy.Layers.parse(
 )
 
 
+ROOMS = tidy.Layers.parse("base:\nfs: base\nshard: base\nfs/names:\nfs/tree: names\nfs/bodies: names\n")
+
+
 def rules(path, text, layers=LAYERS):
     return [finding.rule for finding in tidy.check_file(path, text, layers)]
 
@@ -52,6 +55,49 @@ def test_sim_may_be_included_by_tests_alone():
 def test_detail_is_private():
     assert rules("src/fs/x.cc", '#include "shard/detail/x.h"\n') == ["include"]
     assert rules("src/shard/x.cc", '#include "shard/detail/x.h"\n') == []
+
+
+def test_sub_rooms_include_what_their_line_says():
+    assert rules("src/fs/tree/x.cc", '#include "fs/names/x.h"\n#include "fs/public.h"\n', ROOMS) == []
+    assert rules("src/fs/tree/x.cc", '#include "fs/tree/y.h"\n', ROOMS) == []
+    assert rules("src/fs/tree/x.cc", '#include "fs/bodies/x.h"\n', ROOMS) == ["layer"]
+    assert rules("src/fs/names/x.h", '#pragma once\n#include "fs/tree/x.h"\n', ROOMS) == ["layer"]
+
+
+def test_public_headers_include_no_sub_room_and_root_sources_any():
+    assert rules("src/fs/public.h", '#pragma once\n#include "fs/names/x.h"\n', ROOMS) == ["layer"]
+    assert rules("src/fs/wiring.cc", '#include "fs/names/x.h"\n#include "fs/tree/x.h"\n', ROOMS) == []
+
+
+def test_tests_include_every_sub_room_of_their_context_and_nothing_else_what_is_for_tests():
+    assert rules("src/fs/names/x_test.cc", '#include "fs/testing/a.h"\n#include "fs/tree/x.h"\n', ROOMS) == []
+    assert rules("src/fs/testing/a.h", '#pragma once\n#include "fs/tree/x.h"\n', ROOMS) == []
+    assert rules("src/fs/names/x.cc", '#include "fs/testing/a.h"\n', ROOMS) == ["layer"]
+
+
+def test_sub_rooms_are_private():
+    assert rules("src/fs/x.cc", '#include "shard/machine/x.h"\n') == ["include"]
+    assert rules("tests/sim/x.cc", '#include "fs/tree/x.h"\n') == ["include"]
+    assert rules("tests/sim/x.cc", '#include "fs/testing/x.h"\n') == []
+
+
+def test_sub_rooms_have_an_order():
+    layers = tidy.Layers.parse("fs:\nfs/a: b\nfs/b: a c\n")
+    words = " / ".join(finding.words for finding in layers.findings("f"))
+    assert "cycle: fs/a > fs/b > fs/a" in words and "fs/b names fs/c: no such line" in words
+
+
+def test_every_sub_room_has_its_line_and_every_line_its_folder():
+    files = ["fs/names/x.h", "fs/tree/x.cc", "fs/odd/x.cc", "fs/testing/x.h", "shard/detail/x.h"]
+    files = [f"src/{name}" for name in files]
+    words = [finding.words for finding in tidy.check_rooms(files, ROOMS) if finding.rule == "layers"]
+    assert words == ["src/fs/odd has no line", "fs/bodies has a line and no folder"]
+
+
+def test_a_source_lies_beside_its_header():
+    files = ["src/fs/names/x.h", "src/fs/names/x.cc", "src/fs/x_test.cc", "src/fs/wiring.cc"]
+    places = [finding.place for finding in tidy.check_rooms(files, ROOMS) if finding.rule == "place"]
+    assert places == ["src/fs/x_test.cc"]
 
 
 def test_an_include_that_starts_at_no_context_is_found():

@@ -85,6 +85,7 @@ def print_stages(file: Path) -> set[str]:
 def main() -> int:
     results, stage_failed = Path(sys.argv[1]), sys.argv[2] != "0"
     total = count_units(results / "unit")
+    total.add(count_units(results / "seeds"))
     for file in sorted((results / "pytest").glob("*.xml")):
         total.add(count_cases(file))
     if total.skipped:

@@ -258,7 +258,7 @@ class DeviceSimulation final : public sim::Simulation {
 
 TEST(DeviceSimulation, loses_and_tears_nothing_acknowledged) {
   const DeviceSimulation simulation;
-  const auto seeds = sim::Seeds::from_environment(60);
+  const auto seeds = sim::Seeds::from_environment(960);
   const auto finding = sim::find_violation(simulation, seeds);
   ASSERT_FALSE(finding) << finding->to_string();
   if (seeds.count < 10) return;

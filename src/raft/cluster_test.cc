@@ -421,7 +421,7 @@ TEST(Cluster, agrees_under_random_schedules) {
   std::size_t commands = 0;
   std::size_t installs = 0;
   std::size_t fetches = 0;
-  const auto [first, count] = sim::Seeds::from_environment(200);
+  const auto [first, count] = sim::Seeds::from_environment(3'200);
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     SCOPED_TRACE(fmt::format("--seed {}", seed));
     Cluster cluster(seed, seed % 3 == 0 ? 5 : 3, seed % 4 == 0 ? 1 : 0);

@@ -264,7 +264,7 @@ class CrashSimulation final : public sim::Simulation {
 };
 
 TEST(LogCrash, nothing_acknowledged_is_lost_and_nothing_else_appears) {
-  const auto found = sim::find_violation(CrashSimulation(), sim::Seeds::from_environment(400));
+  const auto found = sim::find_violation(CrashSimulation(), sim::Seeds::from_environment(12'800));
   if (found) FAIL() << found->to_string();
 }
 

@@ -1,5 +1,6 @@
 #include "sim/simulation.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <random>
@@ -11,6 +12,12 @@ namespace kiseki::sim {
 namespace {
 
 constexpr std::size_t minimise_runs = 200;
+
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr std::uint64_t slowness = 16;
+#else
+constexpr std::uint64_t slowness = 1;
+#endif
 
 std::optional<std::uint64_t> from_environment(const char* name) {
   const char* text = std::getenv(name);
@@ -42,7 +49,7 @@ Seeds Seeds::from_environment(std::uint64_t count_otherwise) {
   const auto first = sim::from_environment("KISEKI_SEED");
   const auto count = sim::from_environment("KISEKI_SEEDS");
   return {.first = first ? *first : std::random_device()() % 1'000'000'000ULL,
-          .count = count ? *count : (first ? 1 : count_otherwise)};
+          .count = count ? *count : (first ? 1 : std::max<std::uint64_t>(count_otherwise / slowness, 1))};
 }
 
 std::string Finding::to_string() const {

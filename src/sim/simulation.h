@@ -54,6 +54,9 @@ class Simulation {
 
 /// Which seeds to run: `--seeds` or KISEKI_SEEDS how many, `--seed` or KISEKI_SEED the first. Without the
 /// latter a base drawn anew, so that every run of the tests tries other ones.
+///
+/// `count_otherwise` is what an optimised build runs; one with sanitizers, which is some ten times slower,
+/// runs a sixteenth of it.
 struct Seeds {
   std::uint64_t first = 0;
   std::uint64_t count = 0;

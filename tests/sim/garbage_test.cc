@@ -458,16 +458,17 @@ class Run {
     }
   }
 
-  /// Everybody stops; after two quiet rounds nothing is left that nothing refers to.
+  /// Everybody stops; after two quiet rounds nothing is left that nothing refers to. The rounds are those of
+  /// a collector that has been at work all the time: they ask about what has changed, as nearly all do. A new
+  /// one begins by asking about everything, and so finds what earlier rounds forgot.
   void settle() {
     scope_->request_stop();
     world_.loop().get(scope_->stop());
-    collectors_.clear();
     scope_ = std::make_unique<Scope>(world_.loop().executor());
     for (std::uint64_t process = 0; process < 4; ++process) world_.connect(process);
     world_.sweep();
     world_.sweep();
-    make_collector(50);
+    take_routes(*collectors_.front());
     teach();
     // The first may be the one in which a shard was built from a snapshot.
     for (int round = 0; round < 3; ++round) {

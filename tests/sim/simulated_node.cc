@@ -146,7 +146,7 @@ Task<Result<>> SimulatedNode::open_shards(Running& running) {
   const auto spread = static_cast<std::uint64_t>((options_.round_max - options_.round_min).count());
   running.collector = std::make_unique<gc::Collector>(
       gc::Collector::Options{.interval = options_.round_min + Duration(rng_.below(spread)),
-                             .rounds_whole = 5},
+                             .rounds_whole = 1000},  // incremental rounds must find all
       gc::Collector::Services{.clock = &clock_,
                               .client = running.collector_client.get(),
                               .references = running.shards->references(),

@@ -1,5 +1,5 @@
-#include "fs/detail/namespace_rows.h"
 #include "fs/identities.h"
+#include "fs/namespaces/namespace_rows.h"
 
 namespace kiseki::fs {
 

@@ -1,12 +1,12 @@
 #include "fs/file_system.h"
 
-#include "fs/detail/directories.h"
-#include "fs/detail/listing.h"
-#include "fs/detail/namespaces.h"
-#include "fs/detail/objects.h"
-#include "fs/detail/renames.h"
-#include "fs/detail/sweeper.h"
-#include "fs/detail/uploads.h"
+#include "fs/namespaces/namespaces.h"
+#include "fs/objects/directories.h"
+#include "fs/objects/listing.h"
+#include "fs/objects/objects.h"
+#include "fs/objects/renames.h"
+#include "fs/sweeping/sweeper.h"
+#include "fs/uploads/uploads.h"
 
 namespace kiseki::fs {
 
@@ -23,7 +23,7 @@ class CoreFileSystem final : public FileSystem {
         directories_(tree_),
         deletion_(tree_, limits),
         namespaces_(tree_, deletion_),
-        sweeper_(tree_, deletion_),
+        sweeper_(tree_),
         background_(services.executor) {}
 
   Task<Result<Namespace>> create_namespace(TenantId tenant, std::string name) override {
@@ -95,9 +95,11 @@ class CoreFileSystem final : public FileSystem {
   }
 
   Task<> sweep() override {
-    Event done;
-    background_.spawn(sweep_until_stopped(done));
-    co_await done.wait();
+    Event swept, settled;
+    background_.spawn(announced(sweeper_.run(background_), swept));
+    background_.spawn(announced(deletion_.settle_until_stopped(background_), settled));
+    co_await swept.wait();
+    co_await settled.wait();
   }
 
   Task<> stop() override {
@@ -107,8 +109,8 @@ class CoreFileSystem final : public FileSystem {
   }
 
  private:
-  Task<> sweep_until_stopped(Event& done) {
-    co_await sweeper_.run(background_);
+  static Task<> announced(Task<> work, Event& done) {
+    co_await std::move(work);
     done.set();
   }
 

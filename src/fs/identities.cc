@@ -4,7 +4,7 @@
 
 #include "base/codec.h"
 #include "crypto/hash.h"
-#include "fs/detail/system_rows.h"
+#include "fs/names/system_rows.h"
 
 namespace kiseki::fs {
 

@@ -4,16 +4,16 @@
 #include <functional>
 #include <gtest/gtest.h>
 
-#include "fs/detail/listing.h"
-#include "fs/detail/namespace_deletion.h"
-#include "fs/detail/namespaces.h"
-#include "fs/detail/objects.h"
-#include "fs/detail/sweeper.h"
-#include "fs/detail/uploads.h"
 #include "fs/identities.h"
+#include "fs/namespaces/namespace_deletion.h"
+#include "fs/namespaces/namespaces.h"
+#include "fs/objects/listing.h"
+#include "fs/objects/objects.h"
+#include "fs/sweeping/sweeper.h"
 #include "fs/testing/forwarding_client.h"
 #include "fs/testing/memory_client.h"
 #include "fs/testing/memory_device.h"
+#include "fs/uploads/uploads.h"
 #include "sim/simulated_clock.h"
 
 // For tests: everything below a file system in memory and on virtual time, and the parts of file systems on
@@ -78,7 +78,7 @@ struct Gateway {
         uploads(tree, store),
         deletion(tree, limits),
         namespaces(tree, deletion),
-        sweeper(tree, deletion) {}
+        sweeper(tree) {}
   ~Gateway() {
     world.loop.get(tree.stop());
     world.loop.get(store.stop());
@@ -87,6 +87,12 @@ struct Gateway {
   template <class T>
   T get(Task<T> task) {
     return world.loop.get(std::move(task));
+  }
+  /// One round of everything in the background, as if all of it were due now.
+  Task<Result<>> sweep() {
+    auto swept = co_await sweeper.sweep_once();
+    auto settled = co_await deletion.settle(0);
+    co_return swept ? settled : swept;
   }
   NamespaceId make_namespace(std::string name) {
     return get(namespaces.create(world.tenant, std::move(name)))->id;

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "fs/detail/directories.h"
-#include "fs/detail/renames.h"
+#include "fs/objects/directories.h"
+#include "fs/objects/renames.h"
 #include "fs/testing/memory_world.h"
 #include "fs/testing/plain_tree.h"
 #include "fs/testing/tree_check.h"
@@ -97,7 +97,7 @@ class Run {
       // Whoever lists a leaf finishes a split that was begun in it.
       (void)on.get(detail::list_objects(on.tree, ns_, {}));
       (void)on.get(on.uploads.list(ns_, {}, {}, {}, 1000));
-      if (const auto swept = on.get(on.sweeper.sweep_once()); !swept) return "sweep: " + words_of(swept);
+      if (const auto swept = on.get(on.sweep()); !swept) return "sweep: " + words_of(swept);
     }
     const TreeCheck check(world_.shards, context_);
     if (!check.problems().empty()) return check.problems().front();
@@ -349,7 +349,7 @@ class Run {
 
   std::string sweep() {
     did_ = "sweep";
-    const auto swept = on().get(on().sweeper.sweep_once());
+    const auto swept = on().get(on().sweep());
     // What was refused for no reason is left to the next round.
     const bool again = !swept && swept.error().code() == Errc::conflict;
     return again ? std::string() : compare(swept, {});

@@ -98,7 +98,7 @@ class Run {
   Task<> perform(Gateway& on, Call call) {
     const std::string_view what = call.what;
     if (what == "sweep") {
-      (void)co_await on.sweeper.sweep_once();
+      (void)co_await on.sweep();
     } else if (what == "fill") {
       for (const char* tail : {"a", "b", "c", "d"})
         co_await make({&on, "put", std::string(call.path) + tail, {}});
@@ -141,7 +141,7 @@ class Run {
 
   void end() {
     for (int round = 0; round < 3; ++round) {
-      (void)other_.get(other_.sweeper.sweep_once());
+      (void)other_.get(other_.sweep());
       world_.loop.run_for(std::chrono::seconds(1));
     }
     const TreeCheck check(world_.shards, context());

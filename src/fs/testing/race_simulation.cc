@@ -15,7 +15,7 @@ constexpr int rounds = 22;
 constexpr TreeLimits tiny_leaves{.entries_split = 3, .index_page_max = 200, .cached_max = 64};
 constexpr Duration round_length = std::chrono::seconds(2);
 
-Task<> sweep(Gateway& on) { (void)co_await on.sweeper.sweep_once(); }
+Task<> sweep(Gateway& on) { (void)co_await on.sweep(); }
 
 /// What a run is about, by its seed.
 enum class Theme : std::uint8_t { names, moves, leaves };
@@ -93,8 +93,7 @@ class Run {
       world_.loop.run_for(std::chrono::seconds(2));
       Gateway& on = *gateways_[0];
       (void)on.get(detail::list_objects(on.tree, ns_, {}));
-      if (const auto swept = on.get(on.sweeper.sweep_once()); !swept)
-        return "sweep: " + swept.error().to_string();
+      if (const auto swept = on.get(on.sweep()); !swept) return "sweep: " + swept.error().to_string();
     }
     const TreeCheck check(world_.shards, context_);
     if (!check.problems().empty()) return check.problems().front();

@@ -1,7 +1,7 @@
 #include "fs/testing/racer.h"
 
-#include "fs/detail/directories.h"
-#include "fs/detail/renames.h"
+#include "fs/objects/directories.h"
+#include "fs/objects/renames.h"
 
 namespace kiseki::fs {
 

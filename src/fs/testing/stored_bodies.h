@@ -36,7 +36,7 @@ class StoredBodies : public testing::Test {
   /// Sweeps, and counts the rows left besides entries; none waits for a sweep.
   void expect_rows(const std::vector<std::pair<shard::Kind, std::size_t>>& rows) {
     Gateway sweeping(world);
-    EXPECT_TRUE(sweeping.get(sweeping.sweeper.sweep_once()));
+    EXPECT_TRUE(sweeping.get(sweeping.sweep()));
     for (const auto& [kind, count] : rows) EXPECT_EQ(world.shards.count(kind), count);
     EXPECT_EQ(world.shards.count(shard::Kind::garbage), 0U);
     EXPECT_EQ(world.shards.count(shard::Kind::pending), 0U);

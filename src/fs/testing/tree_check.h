@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "fs/detail/directory_rows.h"
-#include "fs/detail/index_tree.h"
-#include "fs/detail/tree.h"
 #include "fs/testing/memory_client.h"
+#include "fs/tree/directory_rows.h"
+#include "fs/tree/index_tree.h"
+#include "fs/tree/tree.h"
 
 // For tests: what must hold of the rows of a namespace whenever nothing is under way.
 

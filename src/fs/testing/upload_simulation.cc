@@ -104,7 +104,7 @@ class Run {
   std::string end() {
     for (int round = 0; round < 4; ++round) {
       for (std::size_t i = 0; i < gateways; ++i) renew(i);
-      const auto swept = gateways_[0]->get(gateways_[0]->sweeper.sweep_once());
+      const auto swept = gateways_[0]->get(gateways_[0]->sweep());
       if (!swept) return "sweep: " + swept.error().to_string();
     }
     using shard::Kind;

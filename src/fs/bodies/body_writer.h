@@ -1,0 +1,45 @@
+#pragma once
+
+#include "fs/bodies/extent_map.h"
+
+namespace kiseki::fs::detail {
+
+/// Reads a body and stores it: at most two pieces in memory, one being read while the other is sealed and
+/// written.
+class BodyWriter {
+ public:
+  /// `tree` and `store` outlive it.
+  BodyWriter(Tree& tree, PieceStore& store, BodyOwner owner);
+
+  /// The whole of `source`, without its `finish`. `too_large`, `busy`, and what source and store answer.
+  Task<Result<WrittenBody>> write(Source& source);
+  /// As of `MapWriter`.
+  Task<> linked() { return map_.linked(); }
+  Task<> discard() { return map_.discard(); }
+
+ private:
+  Task<Result<>> fill(Source& source);
+  Task<Result<>> send(const Source& source);
+  Task<crypto::Digest256> digest(const Source& source, Bytes length);
+  Task<Result<>> settle();
+  Task<Result<WrittenBody>> small();
+  Bytes capacity_for(const Source& source) const;
+  void hash(Bytes until);
+
+  Tree& tree_;
+  PieceStore& store_;
+  BodyOwner owner_;
+  MapWriter map_;
+  crypto::Hasher hasher_{crypto::HashKind::sha256};
+  Buffer buffer_;
+  Semaphore::Permit permit_;  // for the buffer
+  Bytes filled_ = 0, hashed_ = 0;
+  Bytes consumed_ = 0;  // of the source
+  std::string carry_;   // what was read beyond the last piece
+  bool ended_ = false;
+  bool is_one_piece_ = false;
+  std::shared_ptr<Hold> hold_;                      // of the puts beside us and of us
+  std::shared_ptr<PieceStore::Outcome> in_flight_;  // of the put beside us and of us
+};
+
+}  // namespace kiseki::fs::detail

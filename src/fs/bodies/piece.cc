@@ -1,0 +1,233 @@
+#include "fs/bodies/piece.h"
+
+#include <cstring>
+
+#include <boost/asio/post.hpp>
+
+#include "base/assert.h"
+#include "base/codec.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+/// A round that raises the epoch deletes nothing put in the epoch before: this is far less than a round.
+constexpr Duration hold_interval = std::chrono::milliseconds(250);
+
+Task<GcEpoch> epoch_of(const chunk::DeviceStore& chunks) { co_return chunks.epoch(); }
+
+std::string format_bytes(ChunkFormat format) {
+  std::string out;
+  Encoder(out).integer(format.codec).integer(format.block_units);
+  return out;
+}
+
+ChunkId convergent_id(const keys::NamespaceKeys& keys, ChunkFormat format, KeyEpoch epoch,
+                      const crypto::Digest256& digest) {
+  std::string head = format_bytes(format);
+  Encoder(head).id(epoch);
+  return crypto::hmac_sha256(keys.chunk_id_key().view(), {as_view(head), digest});
+}
+
+/// The cipher and the associated data of one chunk.
+struct Blocks {
+  crypto::BlockCipher cipher;
+  std::string associated;
+  Bytes block;
+
+  static Result<Blocks> of(const keys::NamespaceKeys& keys, KeyEpoch epoch, const ChunkId& id,
+                           ChunkFormat format, Bytes length) {
+    if (format.codec != 1 || format.block_units < 1 || format.block_units > 16) {
+      return fail(Errc::wrong_format, "chunk of an unknown codec");
+    }
+    const auto secrets = keys.epoch(epoch);
+    if (!secrets) return fail(secrets.error());
+    std::string name(as_text(id));
+    name += format_bytes(format);
+    crypto::BlockCipher cipher(crypto::hkdf_sha256((*secrets)->data.view(), {}, as_view(name)));
+    Encoder(name).integer(static_cast<std::uint32_t>(chunk::block_count(format, length)));
+    return Blocks{std::move(cipher), std::move(name), chunk::block_size(format)};
+  }
+
+  static crypto::Nonce96 nonce(std::size_t number) {
+    crypto::Nonce96 out{};
+    std::string bytes;
+    Encoder(bytes).integer(static_cast<std::uint64_t>(number));
+    std::memcpy(out.data() + 4, bytes.data(), bytes.size());
+    return out;
+  }
+};
+
+}  // namespace
+
+Task<> yield_to(Executor executor) { co_await asio::post(executor, use_task); }
+
+Task<Result<PieceStore::SealedPtr>> PieceStore::seal(KeysPtr keys, KeyEpoch epoch, ChunkId id, Buffer body) {
+  const Bytes length = body.size();
+  const ChunkFormat format = chunk::format_for(length);
+  auto blocks = Blocks::of(*keys, epoch, id, format, length);
+  if (!blocks) co_return fail(blocks.error());
+  auto sealed = std::make_shared<chunk::SealedChunk>();
+  sealed->id = id;
+  sealed->format = format;
+  sealed->tags.reserve(chunk::block_count(format, length));
+  for (Bytes at = 0; at < length; at += blocks->block) {
+    if (at > 0 && at % slice_size == 0) co_await yield_to(services_.executor);
+    const MutableView block = body.span().subspan(at, std::min(blocks->block, length - at));
+    sealed->tags.push_back(
+        blocks->cipher.seal(Blocks::nonce(sealed->tags.size()), as_view(blocks->associated), block, block));
+  }
+  sealed->ciphertext = std::move(body);
+  co_return SealedPtr(std::move(sealed));
+}
+
+Task<Result<chunk::DeviceStore::PutReply>> PieceStore::store(SealedPtr chunk) {
+  chunk::DeviceStore& chunks = *services_.chunks;
+  co_return co_await on(chunks.executor(), chunks.put(std::move(chunk), GcEpoch{}));
+}
+
+Task<Result<PieceStore::Stored>> PieceStore::put(KeysPtr keys, Buffer body, crypto::Digest256 digest) {
+  KISEKI_ASSERT(!body.empty() && body.size() <= piece_size_max);
+  const KeyEpoch epoch = keys->current();
+  const ChunkId id = convergent_id(*keys, chunk::format_for(body.size()), epoch, digest);
+  auto sealed = co_await seal(keys, epoch, id, std::move(body));
+  if (!sealed) co_return fail(sealed.error());
+  auto reply = co_await store(*sealed);
+  if (!reply) co_return fail(reply.error());
+  if (reply->put == chunk::Put::conflict) {
+    co_return co_await put_privately(std::move(keys), epoch, *std::move(sealed));
+  }
+  co_return Stored{Piece{chunk::reference_to(**sealed), epoch}, reply->epoch};
+}
+
+/// Somebody put another ciphertext under the id of this content: the copy goes under an id nobody can
+/// foresee.
+Task<Result<PieceStore::Stored>> PieceStore::put_privately(KeysPtr keys, KeyEpoch epoch, SealedPtr taken) {
+  chunk::Blocks blocks{Buffer::copy_of(taken->ciphertext.view()), taken->tags};
+  KISEKI_CO_TRY(co_await open_blocks(keys, Piece{chunk::reference_to(*taken), epoch}, 0, blocks));
+  ChunkId id;
+  services_.rng->fill(id);
+  auto sealed = co_await seal(std::move(keys), epoch, id, std::move(blocks.ciphertext));
+  if (!sealed) co_return fail(sealed.error());
+  auto reply = co_await store(*sealed);
+  if (!reply) co_return fail(reply.error());
+  if (reply->put == chunk::Put::conflict) co_return fail(Errc::io_error, "a random chunk id is taken");
+  co_return Stored{Piece{chunk::reference_to(**sealed), epoch}, reply->epoch};
+}
+
+std::shared_ptr<PieceStore::Outcome> PieceStore::start_put(KeysPtr keys, Buffer body,
+                                                           crypto::Digest256 digest, Semaphore::Permit permit,
+                                                           std::shared_ptr<Hold> hold) {
+  // Of the caller, which may give up, and of the put, which runs to its end.
+  auto outcome = std::make_shared<Outcome>();
+  auto put_beside = [](PieceStore& store, KeysPtr key, Buffer bytes, crypto::Digest256 sum,
+                       Semaphore::Permit held, std::shared_ptr<Outcome> into,
+                       std::shared_ptr<Hold> holder) -> Task<> {
+    auto stored = co_await store.put(std::move(key), std::move(bytes), sum);
+    if (stored) holder->add(stored->piece.reference, stored->epoch);
+    held.release();
+    into->set(std::move(stored));
+  };
+  background_.spawn(put_beside(*this, std::move(keys), std::move(body), digest, std::move(permit), outcome,
+                               std::move(hold)));
+  return outcome;
+}
+
+Task<Result<chunk::Blocks>> PieceStore::fetch(ChunkReference reference, std::size_t first,
+                                              std::size_t count) {
+  chunk::DeviceStore& chunks = *services_.chunks;
+  const Bytes block = chunk::block_size(reference.format);
+  auto blocks = co_await on(chunks.executor(), chunks.read(reference, first, count));
+  if (!blocks) co_return fail(blocks.error());
+  const Bytes end = std::min<Bytes>((first + count) * block, reference.length);
+  if (blocks->tags.size() != count || blocks->ciphertext.size() != end - first * block) {
+    co_return fail(Errc::corrupted, "a chunk of another length than its reference");
+  }
+  const bool whole = count == chunk::block_count(reference.format, reference.length);
+  if (whole && chunk::root_of(reference.format, reference.length, blocks->tags) != reference.root) {
+    co_return fail(Errc::corrupted, "a chunk with another root than its reference");
+  }
+  co_return std::move(blocks);
+}
+
+Task<Result<>> PieceStore::open_blocks(KeysPtr keys, Piece piece, std::size_t first, chunk::Blocks& blocks) {
+  const ChunkReference& reference = piece.reference;
+  auto opening = Blocks::of(*keys, piece.key_epoch, reference.id, reference.format, reference.length);
+  if (!opening) co_return fail(opening.error());
+  const MutableView bytes = blocks.ciphertext.span();
+  for (std::size_t i = 0; i < blocks.tags.size(); ++i) {
+    const Bytes at = i * opening->block;
+    if (at > 0 && at % slice_size == 0) co_await yield_to(services_.executor);
+    const MutableView block = bytes.subspan(at, std::min(opening->block, bytes.size() - at));
+    KISEKI_CO_TRY(opening->cipher.open(Blocks::nonce(first + i), as_view(opening->associated), block,
+                                       blocks.tags[i], block));
+  }
+  co_return Result<>();
+}
+
+Task<Result<Buffer>> PieceStore::read(KeysPtr keys, Piece piece, Bytes offset, Bytes length) {
+  KISEKI_ASSERT(length > 0 && offset + length <= piece.reference.length);
+  const Bytes block = chunk::block_size(piece.reference.format);
+  if (block == 0) co_return fail(Errc::wrong_format, "chunk of an unknown codec");
+  const std::size_t first = offset / block;
+  const std::size_t count = (offset + length - 1) / block + 1 - first;
+  auto blocks = co_await fetch(piece.reference, first, count);
+  if (!blocks) co_return fail(std::move(blocks).error().in("read a piece"));
+  KISEKI_CO_TRY(co_await open_blocks(std::move(keys), piece, first, *blocks));
+  Buffer bytes = std::move(blocks->ciphertext);
+  if (const Bytes skip = offset - first * block; skip > 0) {
+    std::memmove(bytes.data(), bytes.data() + skip, length);
+  }
+  bytes.shrink(length);
+  co_return std::move(bytes);
+}
+
+Task<Result<GcEpoch>> PieceStore::touch(Piece piece) {
+  chunk::DeviceStore& chunks = *services_.chunks;
+  auto epoch = co_await on(chunks.executor(), chunks.touch(piece.reference, GcEpoch{}));
+  if (!epoch && epoch.error().code() == Errc::not_found) {
+    co_return fail(Errc::unavailable,
+                   "a piece was put so long ago that it was collected; send the body again");
+  }
+  if (!epoch) co_return fail(std::move(epoch).error().in("touch a piece"));
+  co_return *epoch;
+}
+
+void Hold::replace(const std::vector<Piece>& pieces) {
+  held_.clear();
+  for (const Piece& piece : pieces) held_.push_back({piece.reference, GcEpoch{}});
+}
+
+std::shared_ptr<Hold> PieceStore::hold() {
+  // Of the work that holds, and for a moment of the renewal.
+  auto hold = std::make_shared<Hold>();
+  holds_.push_back(hold);
+  if (!std::exchange(renewing_, true)) background_.spawn(renew_holds());
+  return hold;
+}
+
+Task<> PieceStore::renew_holds() {
+  chunk::DeviceStore& chunks = *services_.chunks;
+  while (!holds_.empty() && co_await background_.sleep(*services_.clock, hold_interval)) {
+    const GcEpoch epoch = co_await on(chunks.executor(), epoch_of(chunks));
+    for (std::size_t i = 0; i < holds_.size() && !background_.stopping(); ++i) {
+      if (auto hold = holds_[i].lock()) co_await renew(std::move(hold), epoch);
+    }
+    std::erase_if(holds_, [](const std::weak_ptr<Hold>& hold) { return hold.expired(); });
+  }
+  renewing_ = false;
+}
+
+/// What cannot be touched shows when it is needed.
+Task<> PieceStore::renew(std::shared_ptr<Hold> hold, GcEpoch epoch) {
+  chunk::DeviceStore& chunks = *services_.chunks;
+  for (std::size_t i = 0; i < hold->held_.size() && !background_.stopping(); ++i) {
+    if (hold->held_[i].epoch >= epoch) continue;
+    const ChunkReference reference = hold->held_[i].reference;
+    (void)co_await on(chunks.executor(), chunks.touch(reference, epoch));
+    const bool is_same = i < hold->held_.size() && hold->held_[i].reference == reference;
+    if (is_same) hold->held_[i].epoch = epoch;
+  }
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "fs/bodies/extent_map.h"
+#include "fs/file_system.h"
+
+namespace kiseki::fs::detail {
+
+/// Where the bytes of an object are, as its entry said at one moment.
+struct Content {
+  std::string bytes;  ///< All of them: embedded or inline.
+  MapWindow window;   ///< Or the pieces, all of them or the first pages' .
+};
+/// Nothing when the entry was replaced meanwhile: read it again.
+Task<Result<std::optional<Content>>> content_of(Tree& tree, EntrySlot slot, ObjectValue value);
+
+/// Who counts the memory of what a reader gives out.
+enum class Accounting : std::uint8_t { reader, caller };
+
+/// A reader of a stored body. Keeps up to eight map pages at a time, so an object of up to 8 GiB reads to its
+/// end whatever happens to its entry; of a longer one that is replaced meanwhile the rest is `stale`. `tree`
+/// and `store` outlive it.
+std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, NamespacePtr ns,
+                                    const shard::Record& record, Attributes attributes, Content content,
+                                    Accounting accounting);
+
+/// An object read as a source, for copies. Opened with `Accounting::caller`: a copy that waited for memory
+/// with memory in its hands could wait for ever. `object` outlives it.
+std::unique_ptr<Source> make_source(Object& object, Properties properties);
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,133 @@
+#include "fs/namespaces/namespaces.h"
+
+#include <algorithm>
+
+#include "base/codec.h"
+#include "fs/namespaces/namespace_rows.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+constexpr std::uint8_t format = 1;
+constexpr std::size_t namespaces_max = 100'000;
+
+std::string encode_created(std::uint64_t created_ms) {
+  std::string out;
+  Encoder(out).integer(format).integer(created_ms);
+  return out;
+}
+
+Result<Namespace> space_of(TenantId tenant, std::string name, const shard::Record& record,
+                           std::string_view value) {
+  Decoder in(as_view(value));
+  const auto found = in.integer<std::uint8_t>();
+  if (!in.failed() && found != format)
+    return fail(Errc::wrong_format, "a namespace's entry of another format");
+  Namespace ns{.id = NamespaceId(record.id.value()), .tenant = tenant, .name = std::move(name)};
+  ns.created_ms = in.integer<std::uint64_t>();
+  KISEKI_TRY(in.finish("namespace's entry"));
+  return ns;
+}
+
+}  // namespace
+
+Task<Result<Directory>> Namespaces::root(TenantId tenant) {
+  if (const auto known = roots_.find(tenant); known != roots_.end()) {
+    co_return co_await tree_.open(known->second, root_directory);
+  }
+  shard::ReadRequest request;
+  request.gets = {{.key = tenant_key(tenant)}};
+  const auto reply = co_await tree_.services().client->read(std::move(request));
+  if (!reply) co_return fail(reply.error());
+  const auto& record = reply->gets[0].record;
+  if (!record) co_return fail(Errc::not_found, "no such tenant");
+  const auto row = TenantRow::decode(record->value.view());
+  if (!row) co_return fail(row.error());
+  roots_[tenant] = row->root;
+  co_return co_await tree_.open(row->root, root_directory);
+}
+
+Task<Result<EntrySlot>> Namespaces::locate(TenantId tenant, std::string name, Purpose purpose) {
+  auto directory = co_await root(tenant);
+  if (!directory) co_return fail(std::move(directory).error());
+  co_return co_await tree_.locate(std::move(*directory), std::move(name), NameType::directory, purpose);
+}
+
+Task<Result<Namespace>> Namespaces::create(TenantId tenant, std::string name) {
+  KISEKI_CO_TRY(check_namespace_name(name));
+  auto& services = tree_.services();
+  std::optional<NewNamespace> made;
+  Attempts attempts;
+  while (true) {
+    const auto slot = co_await locate(tenant, name, Purpose::write);
+    if (!slot) co_return fail(slot.error());
+    if (slot->record) co_return fail(Errc::exists, "the tenant has a namespace of that name");
+    if (!made) {
+      const auto id = co_await IdLeases(services).next_namespace();
+      if (!id) co_return fail(id.error());
+      auto prepared = co_await prepare_namespace(services, tenant, *id);
+      if (!prepared) co_return fail(std::move(prepared).error());
+      made = std::move(*prepared);
+    }
+    const std::uint64_t created_ms = services.client->time_ms();
+    shard::Record record;
+    record.id = InodeId(made->ns->id.value());
+    record.type = shard::EntryType::directory;
+    tree_.seal_entry(*slot, record, encode_created(created_ms));
+    auto transaction = tree_.begin(*slot);
+    transaction.put(slot->key, std::move(record));
+    add_namespace(services, transaction, *made->ns, made->descriptor);
+    const auto outcome = co_await tree_.commit(*slot, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+    if (outcome->committed()) co_return Namespace{made->ns->id, tenant, std::move(name), created_ms};
+    KISEKI_CO_TRY(co_await tree_.recover(*slot, *outcome, attempts));
+  }
+}
+
+Task<Result<Namespace>> Namespaces::find(TenantId tenant, std::string name) {
+  const auto slot = co_await locate(tenant, name, Purpose::read);
+  if (!slot) co_return fail(slot.error());
+  if (!slot->record) co_return fail(Errc::not_found, "no such namespace");
+  co_return space_of(tenant, std::move(name), *slot->record, slot->value);
+}
+
+Task<Result<std::vector<Namespace>>> Namespaces::list(TenantId tenant) {
+  const auto directory = co_await root(tenant);
+  if (!directory) co_return fail(directory.error());
+  std::vector<Namespace> namespaces;
+  std::optional<std::string> from = std::string();
+  while (from) {
+    auto leaf = co_await tree_.read_leaf(*directory, *from);
+    if (!leaf) co_return fail(std::move(leaf).error());
+    for (auto& entry : leaf->entries) {
+      auto ns = space_of(tenant, std::move(entry.name), entry.record, entry.value);
+      if (!ns) co_return fail(std::move(ns).error());
+      namespaces.push_back(std::move(*ns));
+    }
+    if (namespaces.size() > namespaces_max)
+      co_return fail(Errc::too_large, "too many namespaces for one list");
+    from = std::move(leaf->high);
+  }
+  std::ranges::sort(namespaces, {}, &Namespace::name);
+  co_return namespaces;
+}
+
+Task<Result<>> Namespaces::remove(TenantId tenant, std::string name) {
+  auto slot = co_await locate(tenant, std::move(name), Purpose::write);
+  if (!slot) co_return fail(std::move(slot).error());
+  if (!slot->record) co_return fail(Errc::not_found, "no such namespace");
+  const NamespaceId id(slot->record->id.value());
+  // A look first: a namespace that is in use is not stopped for it.
+  auto ns = co_await tree_.namespaces().get(id);
+  if (ns) {
+    const auto shown = co_await tree_.visible(std::move(*ns), {root_directory});
+    if (!shown) co_return fail(shown.error());
+    if (shown->front()) co_return fail(Errc::not_empty, "the namespace is not empty");
+  } else if (ns.error().code() != Errc::unavailable) {
+    co_return fail(std::move(ns).error());
+  }
+  co_return co_await deletion_.run(id, std::move(*slot));
+}
+
+}  // namespace kiseki::fs::detail

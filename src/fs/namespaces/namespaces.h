@@ -1,0 +1,31 @@
+#pragma once
+
+#include <unordered_map>
+
+#include "fs/file_system.h"
+#include "fs/namespaces/namespace_deletion.h"
+
+namespace kiseki::fs::detail {
+
+/// The namespaces of tenants: entries of a sealed root directory each tenant has (PROTOCOLS 1.9). The calls
+/// of `FileSystem` about them.
+class Namespaces {
+ public:
+  /// Both outlive it.
+  Namespaces(Tree& tree, NamespaceDeletion& deletion) : tree_(tree), deletion_(deletion) {}
+
+  Task<Result<Namespace>> create(TenantId tenant, std::string name);
+  Task<Result<Namespace>> find(TenantId tenant, std::string name);
+  Task<Result<std::vector<Namespace>>> list(TenantId tenant);
+  Task<Result<>> remove(TenantId tenant, std::string name);
+
+ private:
+  Task<Result<Directory>> root(TenantId tenant);
+  Task<Result<EntrySlot>> locate(TenantId tenant, std::string name, Purpose purpose);
+
+  Tree& tree_;
+  NamespaceDeletion& deletion_;
+  std::unordered_map<TenantId, NamespaceId> roots_;
+};
+
+}  // namespace kiseki::fs::detail

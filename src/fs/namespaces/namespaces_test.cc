@@ -1,0 +1,185 @@
+#include "fs/namespaces/namespaces.h"
+
+#include "fs/testing/tree_world.h"
+
+namespace kiseki::fs::detail {
+namespace {
+
+class NamespacesTest : public testing::Test {
+ public:
+  Errc remove_error(Gateway& on, std::string name) {
+    const auto removed = on.get(on.namespaces.remove(world.tenant, std::move(name)));
+    return removed ? Errc{} : removed.error().code();
+  }
+  std::vector<std::string> names(Gateway& on) {
+    std::vector<std::string> found;
+    for (const auto& ns : *on.get(on.namespaces.list(world.tenant))) found.push_back(ns.name);
+    return found;
+  }
+  /// What a namespace leaves: its row alone.
+  std::size_t rows_of(NamespaceId ns) const {
+    std::size_t count = 0;
+    for (const auto& [name, row] : world.shards.all()) count += row.key.leaf.ns == ns ? 1 : 0;
+    return count;
+  }
+  void settle() { world.loop.run_for(std::chrono::seconds(2)); }
+
+  MemoryWorld world;
+  Gateway one{world, small_leaves}, other{world, small_leaves};
+};
+
+TEST_F(NamespacesTest, are_found_by_their_names) {
+  const auto made = one.get(one.namespaces.create(world.tenant, "bucket"));
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->name, "bucket");
+  const auto found = other.get(other.namespaces.find(world.tenant, "bucket"));
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->id, made->id);
+  EXPECT_EQ(found->created_ms, made->created_ms);
+  EXPECT_EQ(other.get(other.namespaces.create(world.tenant, "bucket")).error().code(), Errc::exists);
+  EXPECT_EQ(other.get(other.namespaces.find(world.tenant, "bucke")).error().code(), Errc::not_found);
+  EXPECT_EQ(one.get(one.namespaces.create(world.tenant, "No")).error().code(), Errc::invalid_argument);
+  EXPECT_EQ(one.get(one.namespaces.find(TenantId(99), "bucket")).error().code(), Errc::not_found);
+}
+
+TEST_F(NamespacesTest, are_listed_in_the_order_of_their_names) {
+  for (const auto* name : {"bbb", "aaa", "aaa-b", "aaa.b", "ccc"}) one.make_namespace(name);
+  for (int i = 0; i < 30; ++i) other.make_namespace("many" + std::to_string(i));
+  auto found = names(one);
+  EXPECT_EQ(found.size(), 35U);
+  EXPECT_TRUE(std::ranges::is_sorted(found));
+  settle();
+}
+
+TEST_F(NamespacesTest, with_an_object_stay_and_can_be_written_again) {
+  const auto ns = one.make_namespace("bucket");
+  ASSERT_TRUE(one.get(put(one.tree, ns, "a/b/c", "v")));
+  EXPECT_EQ(remove_error(other, "bucket"), Errc::not_empty);
+  EXPECT_TRUE(other.get(put(other.tree, ns, "d", "v")));
+  EXPECT_TRUE(one.get(put(one.tree, ns, "e", "v")));
+  settle();
+}
+
+TEST_F(NamespacesTest, leave_nothing_but_their_row) {
+  const auto ns = one.make_namespace("bucket");
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(one.get(put(one.tree, ns, "a/b/" + std::to_string(i), "v")));
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(one.get(remove(one.tree, ns, "a/b/" + std::to_string(i))));
+  ASSERT_TRUE(one.get(one.tree.find(ns, "made/ahead/x", Purpose::write_linked)));
+  ASSERT_TRUE(one.get(one.uploads.create(ns, "some/key", {})));
+  settle();
+  EXPECT_EQ(remove_error(other, "bucket"), Errc{});
+  EXPECT_EQ(rows_of(ns), 0U);
+  EXPECT_TRUE(names(one).empty());
+  EXPECT_EQ(remove_error(other, "bucket"), Errc::not_found);
+  EXPECT_EQ(one.get(put(one.tree, ns, "x", "v")).error().code(), Errc::not_found);
+  EXPECT_EQ(one.get(get(one.tree, ns, "x")).error().code(), Errc::not_found);
+  EXPECT_NE(one.make_namespace("bucket"), ns);
+}
+
+TEST_F(NamespacesTest, refuse_late_writers_or_stay) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    MemoryWorld random(seed + 1);
+    Gateway writing(random, small_leaves), removing(random, small_leaves);
+    const auto ns = writing.make_namespace("bucket");
+    std::optional<bool> written, removed;
+    const auto write = [](Gateway& on, NamespaceId in, std::optional<bool>& done) -> Task<> {
+      const auto made = co_await put(on.tree, in, "dir/object", "v");
+      done = made.has_value();
+    };
+    const auto erase = [](Gateway& on, std::optional<bool>& done) -> Task<> {
+      const auto gone = co_await on.namespaces.remove(on.world.tenant, "bucket");
+      done = gone.has_value();
+    };
+    random.loop.spawn(write(writing, ns, written));
+    random.loop.spawn(erase(removing, removed));
+    ASSERT_TRUE(random.loop.run_until([&] { return written && removed; }));
+    EXPECT_FALSE(*written && *removed) << "an acknowledged object went with its namespace, seed " << seed;
+    if (*written) EXPECT_EQ(*writing.get(get(writing.tree, ns, "dir/object")), "v");
+    random.loop.run_for(std::chrono::seconds(2));
+  }
+}
+
+/// True when the process lived to the end.
+bool dies_while_removing(std::uint64_t commits, bool last_answer_lost) {
+  MemoryWorld world(commits);
+  NamespaceId ns;
+  {
+    Gateway founder(world, small_leaves);
+    ns = founder.make_namespace("bucket");
+    for (const auto* key : {"a/b/c", "d/e"}) EXPECT_TRUE(founder.get(put(founder.tree, ns, key, "v")));
+    for (const auto* key : {"a/b/c", "d/e"}) EXPECT_TRUE(founder.get(remove(founder.tree, ns, key)));
+    EXPECT_TRUE(founder.get(founder.uploads.create(ns, "some/key", {})));
+    world.loop.run_for(std::chrono::seconds(1));
+  }
+  const auto fate = std::make_shared<MemoryShards::Fate>();
+  fate->commits_left = commits;
+  fate->last_answer_lost = last_answer_lost;
+  Gateway dying(world, small_leaves, fate);
+  const bool removed = dying.get(dying.namespaces.remove(world.tenant, "bucket")).has_value();
+  const bool lived = !fate->dead;
+  world.shards.fence(dying.client->session());
+
+  Gateway next(world, small_leaves);
+  EXPECT_TRUE(sweep_all(next));
+  const auto found = next.get(next.namespaces.find(world.tenant, "bucket"));
+  if (removed) EXPECT_FALSE(found);
+  if (found) {
+    EXPECT_TRUE(next.get(put(next.tree, ns, "k", "v"))) << "it is active again";
+    EXPECT_TRUE(next.get(remove(next.tree, ns, "k")));
+    EXPECT_TRUE(next.get(next.namespaces.remove(world.tenant, "bucket")));
+  }
+  for (const auto& [name, row] : world.shards.all()) EXPECT_NE(row.key.leaf.ns, ns);
+  EXPECT_TRUE(next.get(next.namespaces.create(world.tenant, "bucket")));
+  world.loop.run_for(std::chrono::seconds(1));
+  return lived;
+}
+
+TEST(NamespaceDeletion, that_stops_between_any_two_commits_is_undone_or_finished) {
+  for (const bool last_answer_lost : {false, true}) {
+    bool lived = false;
+    for (std::uint64_t commits = 1; !lived && !testing::Test::HasFailure(); ++commits) {
+      SCOPED_TRACE(testing::Message() << "dies after " << commits << " commits");
+      lived = dies_while_removing(commits, last_answer_lost);
+      ASSERT_LT(commits, 200U);
+    }
+  }
+}
+
+TEST(Bootstrap, makes_the_first_tenant_once) {
+  MemoryWorld world;
+  int called = 0;
+  const auto again = world.loop.get(bootstrap(world.services(*world.founder), [&](TenantId) {
+    ++called;
+    return Result<>();
+  }));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, world.tenant);
+  EXPECT_EQ(called, 0);
+}
+
+TEST(Bootstrap, repeats_after_a_crash_and_not_without_a_key) {
+  sim::SimulatedLoop loop;
+  sim::SimulatedClock clock(loop);
+  SeededRng rng(1);
+  MemoryShards shards(loop.executor(), clock, 1);
+  const auto client = shards.connect();
+  PlainProvider provider;
+  const auto system_key = crypto::Key256::random(rng);
+  keys::KeyService service(system_key, provider, rng);
+  Services services{loop.executor()};
+  services.clock = &clock;
+  services.rng = &rng;
+  services.client = client.get();
+  services.keys = &service;
+  EXPECT_EQ(loop.get(FileSystem::open(services)).error().code(), Errc::not_found);
+  const auto failing = [](TenantId) -> Result<> { return fail(Errc::io_error); };
+  EXPECT_EQ(loop.get(bootstrap(services, failing)).error().code(), Errc::io_error);
+  EXPECT_TRUE(shards.all().empty());
+  // The key was added before the crash, and nothing else.
+  const auto present = [](TenantId) -> Result<> { return fail(Errc::exists); };
+  EXPECT_TRUE(loop.get(bootstrap(services, present)));
+  EXPECT_TRUE(loop.get(FileSystem::open(services)));
+}
+
+}  // namespace
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,164 @@
+#include "fs/bodies/stored_object.h"
+#include "fs/testing/stored_bodies.h"
+
+namespace kiseki::fs::detail {
+namespace {
+
+class CopyTest : public StoredBodies {
+ public:
+  Result<Attributes> put(NamespaceId into, std::string name, std::uint64_t seed, Bytes size) {
+    PatternSource source(seed, size);
+    source.properties.metadata = {{"origin", "put"}};
+    return gateway.get(gateway.objects.put(into, std::move(name), source, {}));
+  }
+
+  FileSystem::CopyRequest request(std::string from, std::string to) {
+    FileSystem::CopyRequest made;
+    made.from.id = ns;
+    made.from_key = std::move(from);
+    made.to.id = ns;
+    made.to_key = std::move(to);
+    return made;
+  }
+  Result<Attributes> copy(FileSystem::CopyRequest made) {
+    return gateway.get(gateway.objects.copy(std::move(made)));
+  }
+
+  void expect(NamespaceId in, std::string name, std::uint64_t seed, Bytes size) {
+    expect_object(gateway, in, std::move(name), {{seed, size}});
+  }
+
+  NamespaceId other = gateway.make_namespace("other");
+};
+
+TEST_F(CopyTest, holds_the_same_bytes_and_outlives_its_source) {
+  std::uint64_t seed = 0;
+  for (const Bytes size : {Bytes{0}, Bytes{100}, Bytes{10'000}, Bytes{100'000}, paged_size}) {
+    ASSERT_TRUE(put(ns, "from", ++seed, size));
+    const std::size_t chunks = world.device.count();
+    const auto copied = copy(request("from", "new/to"));
+    ASSERT_TRUE(copied) << copied.error().to_string();
+    EXPECT_EQ(copied->size, size);
+    EXPECT_EQ(copied->properties.metadata.front().second, "put");
+    EXPECT_EQ(world.device.count(), chunks);
+    ASSERT_TRUE(put(ns, "from", 99, 1));
+    expect(ns, "new/to", seed, size);
+    expect_rows(size == 10'000 ? 1 : 0, size == paged_size ? 1 : 0);
+  }
+}
+
+TEST_F(CopyTest, between_namespaces_is_sealed_again) {
+  for (const Bytes size : {Bytes{100}, Bytes{10'000}, Bytes{100'000}, paged_size}) {
+    ASSERT_TRUE(put(ns, "from", size, size));
+    const std::size_t chunks = world.device.count();
+    auto made = request("from", "to");
+    made.to.id = other;
+    ASSERT_TRUE(copy(made));
+    EXPECT_EQ(world.device.count() > chunks, size > 16_KiB);
+    expect(other, "to", size, size);
+  }
+}
+
+TEST_F(CopyTest, replaces_properties_but_not_the_etag) {
+  for (const Bytes size : {Bytes{100}, Bytes{10'000}, Bytes{100'000}, paged_size}) {
+    ASSERT_TRUE(put(ns, "k", 5, size));
+    const auto before = gateway.get(gateway.objects.stat(ns, "k"));
+    auto onto_itself = request("k", "k");
+    onto_itself.replace = Properties{"ignored", {{"content-type", "a/b"}}, {}, {}};
+    ASSERT_TRUE(copy(onto_itself));
+    const auto after = gateway.get(gateway.objects.stat(ns, "k"));
+    EXPECT_EQ(after->properties.etag, before->properties.etag);
+    EXPECT_EQ(after->properties.headers.front().second, "a/b");
+    EXPECT_TRUE(after->properties.metadata.empty());
+    expect(ns, "k", 5, size);
+    expect_rows(size == 10'000 ? 1 : 0, size == paged_size ? 1 : 0);
+  }
+}
+
+TEST_F(CopyTest, over_any_object_frees_what_was_there) {
+  std::uint64_t seed = 0;
+  for (const Bytes from : {Bytes{10'000}, Bytes{100'000}, paged_size}) {
+    for (const Bytes to : {Bytes{100}, Bytes{10'000}, paged_size}) {
+      ASSERT_TRUE(put(ns, "a/from", ++seed, from));
+      ASSERT_TRUE(put(ns, "b/to", ++seed, to));
+      ASSERT_TRUE(copy(request("a/from", "b/to")));
+      expect(ns, "b/to", seed - 1, from);
+      ASSERT_TRUE(gateway.get(gateway.objects.remove(ns, "a/from", {})));
+      expect(ns, "b/to", seed - 1, from);
+      expect_rows(from == 10'000 ? 1 : 0, from == paged_size ? 1 : 0);
+    }
+  }
+}
+
+TEST_F(CopyTest, checks_both_sides) {
+  EXPECT_EQ(copy(request("no", "to")).error().code(), Errc::not_found);
+  ASSERT_TRUE(put(ns, "from", 1, 100'000));
+  auto made = request("from", "to");
+  made.source_etag = "another";
+  EXPECT_EQ(copy(made).error().code(), Errc::precondition_failed);
+  made.source_etag = "etag-1-100000";
+  made.condition.absent = true;
+  EXPECT_TRUE(copy(made));
+  EXPECT_EQ(copy(made).error().code(), Errc::precondition_failed);
+  made.to.id = other;
+  made.source_etag = "another";
+  EXPECT_EQ(copy(made).error().code(), Errc::precondition_failed);
+  made.from.id = NamespaceId{999};
+  EXPECT_EQ(copy(made).error().code(), Errc::not_found);
+}
+
+Task<> replace_source(CopyTest& test, int rounds) {
+  for (int i = 1; i <= rounds; ++i) {
+    PatternSource source(static_cast<std::uint64_t>(i), i % 2 == 0 ? 100'000 : 60'000);
+    EXPECT_TRUE(co_await test.gateway.objects.put(test.ns, "from", source, {}));
+  }
+}
+
+Task<> copy_often(CopyTest& test, std::string to, int rounds) {
+  for (int i = 0; i < rounds; ++i) {
+    EXPECT_TRUE(co_await test.gateway.objects.copy(test.request("from", to)));
+    auto object = co_await test.gateway.objects.open(test.ns, to);
+    EXPECT_TRUE(object);
+    if (!object) co_return;
+    const Attributes& attributes = (*object)->attributes();
+    auto bytes = co_await (*object)->read(0, attributes.size);
+    EXPECT_TRUE(bytes);
+    if (!bytes) co_return;
+    EXPECT_TRUE(PatternSource::matches(std::stoull(attributes.properties.etag.substr(5)), 0, bytes->view()));
+  }
+}
+
+TEST_F(CopyTest, follows_a_source_that_changes) {
+  ASSERT_TRUE(put(ns, "from", 0, 100'000));
+  world.loop.spawn(replace_source(*this, 40));
+  for (int i = 0; i < 4; ++i) world.loop.spawn(copy_often(*this, "to" + std::to_string(i), 20));
+  world.loop.run();
+}
+
+TEST_F(CopyTest, a_crash_after_any_commit_leaves_the_old_or_the_new_target) {
+  for (std::uint64_t commits = 1;; ++commits) {
+    ASSERT_TRUE(put(ns, "from", 1, paged_size));
+    ASSERT_TRUE(put(ns, "to", 2, paged_size + 1));
+    auto fate = std::make_shared<MemoryShards::Fate>();
+    SessionId session;
+    {
+      Gateway dying(world, {}, fate);
+      session = dying.client->session();
+      (void)dying.get(dying.tree.new_id(ns));
+      fate->commits_left = commits;
+      (void)dying.get(dying.objects.copy(request("from", "to")));
+    }
+    world.shards.fence(session);
+    const auto now = gateway.get(gateway.objects.stat(ns, "to"));
+    ASSERT_TRUE(now);
+    const bool is_new = now->size == paged_size;
+    expect(ns, "to", is_new ? 1 : 2, now->size);
+    expect(ns, "from", 1, paged_size);
+    expect_rows(0, 2);
+    if (!fate->dead) break;
+    ASSERT_LT(commits, 10U);
+  }
+}
+
+}  // namespace
+}  // namespace kiseki::fs::detail

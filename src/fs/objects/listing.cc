@@ -1,0 +1,258 @@
+#include "fs/objects/listing.h"
+
+#include <algorithm>
+#include <deque>
+
+#include "fs/objects/objects.h"
+
+namespace kiseki::fs::detail {
+
+namespace {
+
+/// Leaves kept open on the way down. An upper one that was given up is read again when the walk comes back to
+/// it, which is after a whole subtree of this depth.
+constexpr std::size_t open_leaves_max = 8;
+
+/// Where in a directory the keys above `after` begin.
+struct Bound {
+  bool nothing = false;  ///< Every key of the directory is at or below it.
+  std::string after;     ///< Relative to the directory; empty: every key is above.
+};
+
+Bound bound_in(std::string_view base, std::string_view after) {
+  if (after.starts_with(base)) return {false, std::string(after.substr(base.size()))};
+  return {after > base, {}};
+}
+
+/// The first sort key that can lead to a key above `after`: of the directory that holds it, or its own.
+std::string first_sort_key(std::string_view after) {
+  const auto slash = after.find('/');
+  return std::string(slash == std::string_view::npos ? after : after.substr(0, slash + 1));
+}
+
+/// A directory of the walk and where in it the walk is.
+struct Level {
+  Directory directory;
+  std::string base;      ///< Whole key of the directory, with its '/'.
+  std::string from;      ///< Sort key to go on with when the leaf is read.
+  ListedLeaf leaf;       ///< Open when `is_open`.
+  std::size_t next = 0;  ///< Entry of the leaf.
+  bool is_open = false;
+};
+
+std::string sort_key_of(const Listed& entry) { return sort_key(entry.name, entry.type); }
+
+/// All entries, directories included, whose whole key starts with a prefix and that hold or are keys above
+/// `after`, depth first. Directories are entered when the caller says so.
+class KeyWalk {
+ public:
+  KeyWalk(Tree& tree, std::string prefix, std::string after)
+      : tree_(tree), prefix_(std::move(prefix)), after_(std::move(after)) {}
+
+  void enter(Directory directory, std::string base) {
+    const Bound bound = bound_in(base, after_);
+    if (bound.nothing) return;
+    Level level{std::move(directory), std::move(base), first_sort_key(bound.after), {}, 0, false};
+    if (prefix_.size() > level.base.size()) {
+      level.from = std::max(level.from, prefix_.substr(level.base.size()));
+    }
+    levels_.push_back(std::move(level));
+    if (levels_.size() > open_leaves_max) close(levels_[levels_.size() - 1 - open_leaves_max]);
+  }
+
+  struct Found {
+    std::string key;  ///< Whole, with '/' for a directory.
+    Listed entry;
+    NamespacePtr ns;
+  };
+  /// The next entry, or nothing at the end.
+  Task<Result<std::optional<Found>>> next() {
+    while (!levels_.empty()) {
+      KISEKI_CO_TRY(co_await open_leaf(levels_.back()));
+      Level& level = levels_.back();
+      if (level.next == level.leaf.entries.size()) {
+        advance(level);
+        continue;
+      }
+      Listed& entry = level.leaf.entries[level.next++];
+      std::string key = level.base + sort_key_of(entry);
+      if (!key.starts_with(prefix_)) {
+        levels_.pop_back();
+        continue;
+      }
+      if (!is_above(key, entry.type)) continue;
+      co_return Found{std::move(key), std::move(entry), level.directory.ns};
+    }
+    co_return std::nullopt;
+  }
+
+ private:
+  Task<Result<>> open_leaf(Level& level) {
+    if (level.is_open) co_return Result<>();
+    auto leaf = co_await tree_.read_leaf(level.directory, level.from);
+    if (!leaf && leaf.error().code() != Errc::not_found) co_return fail(leaf.error());
+    // A directory that went holds nothing.
+    level.leaf = leaf ? *std::move(leaf) : ListedLeaf();
+    level.is_open = true;
+    const auto& entries = level.leaf.entries;
+    const auto first = std::ranges::lower_bound(entries, level.from, {}, sort_key_of);
+    level.next = static_cast<std::size_t>(first - entries.begin());
+    co_return Result<>();
+  }
+
+  /// To the next leaf, or out of the directory.
+  void advance(Level& level) {
+    if (!level.leaf.high) {
+      levels_.pop_back();
+      return;
+    }
+    level.from = std::max(level.from, *level.leaf.high);
+    level.is_open = false;
+  }
+
+  /// Gives the leaf's memory back; the walk goes on behind the entry it went into.
+  void close(Level& level) {
+    if (!level.is_open) return;
+    if (level.next < level.leaf.entries.size()) {
+      level.from = sort_key_of(level.leaf.entries[level.next]);
+      level.leaf = ListedLeaf();
+      level.is_open = false;
+    } else {
+      level.leaf.entries.clear();
+      level.next = 0;
+    }
+  }
+
+  bool is_above(std::string_view key, NameType type) const {
+    return key > after_ || (type == NameType::directory && after_.starts_with(key));
+  }
+
+  Tree& tree_;
+  std::string prefix_;
+  std::string after_;
+  std::deque<Level> levels_;
+};
+
+/// Turns what the walk finds into a page.
+class KeyWalk {
+ public:
+  KeyWalk(Tree& tree, ListRequest request) : tree_(tree), request_(std::move(request)) {}
+
+  Task<Result<ListReply>> run(NamespaceId ns) {
+    if (request_.limit == 0) co_return ListReply();
+    const std::string base = request_.prefix.substr(0, request_.prefix.rfind('/') + 1);
+    auto directory = co_await tree_.find_directory(ns, split_key(base).directories);
+    if (!directory) {
+      if (directory.error().code() != Errc::not_found) co_return fail(directory.error());
+      // Nothing below a directory that is not there, unless the namespace itself is gone.
+      auto root = co_await tree_.open(ns, root_directory);
+      if (!root) co_return fail(root.error());
+      co_return ListReply();
+    }
+    KeyWalk walk(tree_, request_.prefix, request_.after);
+    walk.enter(*std::move(directory), base);
+    KISEKI_CO_TRY(co_await collect(walk));
+    reply_.truncated = reply_.items.size() > request_.limit;
+    if (reply_.truncated) reply_.items.resize(request_.limit);
+    co_return std::move(reply_);
+  }
+
+ private:
+  struct Candidate {
+    ListReply::Item item;
+    InodeId directory;  ///< Of a prefix.
+  };
+
+  /// One item more than asked for tells whether there is more.
+  Task<Result<>> collect(KeyWalk& walk) {
+    const std::size_t wanted = std::size_t{request_.limit} + 1;
+    std::vector<Candidate> candidates;
+    NamespacePtr ns;
+    while (reply_.items.size() < wanted) {
+      auto found = co_await walk.next();
+      if (!found) co_return fail(found.error());
+      if (*found) KISEKI_CO_TRY(co_await take(walk, **std::move(found), candidates, ns));
+      if (!*found || reply_.items.size() + candidates.size() >= wanted) {
+        KISEKI_CO_TRY(co_await show(ns, std::exchange(candidates, {})));
+      }
+      if (!*found) break;
+    }
+    co_return Result<>();
+  }
+
+  Task<Result<>> take(KeyWalk& walk, KeyWalk::Found found, std::vector<Candidate>& candidates,
+                      NamespacePtr& ns) {
+    ns = found.ns;
+    const InodeId id = found.entry.record.id;
+    if (found.entry.type == NameType::object) co_return add_object(std::move(found), candidates);
+    if (request_.by_directory) co_return co_await add_prefix(std::move(found), candidates);
+    auto directory = co_await tree_.open(ns->id, id);
+    if (directory) {
+      walk.enter(*std::move(directory), std::move(found.key));
+    } else if (directory.error().code() != Errc::not_found) {
+      co_return fail(directory.error());
+    }
+    co_return Result<>();
+  }
+
+  Result<> add_object(KeyWalk::Found found, std::vector<Candidate>& candidates) {
+    auto value = decode_object(as_view(found.entry.value), found.entry.record.references.size());
+    if (!value) return fail(value.error());
+    candidates.push_back(
+        {{std::move(found.key), false, attributes_of(found.entry.record, *std::move(value))}, InodeId()});
+    return {};
+  }
+
+  /// A prefix that `after` names is behind us with all that is below it; one that `after` leads into is shown
+  /// if there is a key above `after` in it.
+  Task<Result<>> add_prefix(KeyWalk::Found found, std::vector<Candidate>& candidates) {
+    if (found.key == request_.after) co_return Result<>();
+    if (request_.after.starts_with(found.key)) {
+      auto more = co_await holds_more(found);
+      if (!more) co_return fail(more.error());
+      if (!*more) co_return Result<>();
+    }
+    candidates.push_back({{std::move(found.key), true, {}}, found.entry.record.id});
+    co_return Result<>();
+  }
+
+  Task<Result<bool>> holds_more(const KeyWalk::Found& prefix) {
+    KeyWalk below(tree_, ListRequest{prefix.key, false, request_.after, 1});
+    auto reply = co_await below.run(prefix.ns->id);
+    if (!reply) co_return fail(reply.error());
+    co_return !reply->items.empty();
+  }
+
+  /// Moves candidates into the page, without prefixes below which there is nothing but implicit directories.
+  Task<Result<>> show(NamespacePtr ns, std::vector<Candidate> candidates) {
+    std::vector<InodeId> directories;
+    for (const Candidate& candidate : candidates) {
+      if (candidate.item.is_prefix) directories.push_back(candidate.directory);
+    }
+    std::vector<bool> visible;
+    if (!directories.empty()) {
+      auto answer = co_await tree_.visible(std::move(ns), std::move(directories));
+      if (!answer) co_return fail(answer.error());
+      visible = *std::move(answer);
+    }
+    std::size_t prefix = 0;
+    for (Candidate& candidate : candidates) {
+      if (candidate.item.is_prefix && !visible.at(prefix++)) continue;
+      reply_.items.push_back(std::move(candidate.item));
+    }
+    co_return Result<>();
+  }
+
+  Tree& tree_;
+  ListRequest request_;
+  ListReply reply_;
+};
+
+}  // namespace
+
+Task<Result<ListReply>> list_objects(Tree& tree, NamespaceId ns, ListRequest request) {
+  KeyWalk walk(tree, std::move(request));
+  co_return co_await walk.run(ns);
+}
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "fs/bodies/body_writer.h"
+#include "fs/bodies/stored_object.h"
+
+namespace kiseki::fs::detail {
+
+/// Objects by their keys: the calls of `FileSystem` of the same names.
+class Objects {
+ public:
+  /// Both outlive it.
+  Objects(Tree& tree, PieceStore& store) : tree_(tree), store_(store) {}
+
+  Task<Result<Attributes>> put(NamespaceId ns, std::string key, Source& source, Condition condition);
+  Task<Result<Attributes>> stat(NamespaceId ns, std::string key);
+  Task<Result<std::unique_ptr<Object>>> open(NamespaceId ns, std::string key,
+                                             Accounting accounting = Accounting::reader);
+  Task<Result<>> remove(NamespaceId ns, std::string key, Condition condition);
+  Task<Result<Attributes>> copy(FileSystem::CopyRequest request);
+
+ private:
+  Task<Result<Attributes>> link(NamespaceId ns, std::string key, WrittenBody body, Properties properties,
+                                Condition condition);
+  Task<Result<Attributes>> copy_bytes(FileSystem::CopyRequest request);
+
+  Tree& tree_;
+  PieceStore& store_;
+};
+
+/// 1 to 1,024 bytes, or `invalid_argument`.
+Result<> check_key(std::string_view key);
+/// `precondition_failed`, or `not_found` for an ETag on an absent object.
+Result<> check(const Condition& condition, const std::optional<ObjectValue>& present);
+/// The object of a place, if there is one.
+Result<std::optional<ObjectValue>> object_of(const EntrySlot& slot);
+Attributes attributes_of(const shard::Record& record, ObjectValue value);
+
+/// The transaction that puts an object in its place, with its inline row. Whoever sends it frees the old
+/// body.
+shard::Transaction put_object(Tree& tree, const EntrySlot& slot, const WrittenBody& body, ObjectValue value);
+/// After this error of a commit or of what came before it, nothing names the new body. After others it may.
+bool surely_not_linked(Errc code) noexcept;
+
+}  // namespace kiseki::fs::detail

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+
+#include "fs/names/least_recent.h"
+#include "fs/tree/directory_rows.h"
+#include "fs/tree/leaf_tally.h"
+#include "fs/tree/tree.h"
+
+// What the parts of a `Tree` share: services, caches, the work in the background.
+
+namespace kiseki::fs::detail {
+
+/// What is remembered of one directory.
+struct DirectoryState {
+  static constexpr std::size_t routes_max = 65536;
+  /// How many creates a leaf takes before its counters are looked at.
+  struct Allowance {
+    std::uint64_t creates = 0;
+    Bytes bytes = 0;
+  };
+
+  explicit DirectoryState(crypto::Key256 key) : name_key(std::move(key)) {}
+
+  /// The leaf that the hints say covers `sort`.
+  LeafId route(std::string_view sort) const;
+  /// The leaf of `low` and those that the hints say follow it, as far as they begin before `until`.
+  std::vector<LeafId> routes_between(std::string_view low, const std::optional<std::string>& until,
+                                     std::size_t leaves_max) const;
+  void learn(std::string low, LeafId leaf);
+  /// The separators that led to a leaf that is not there.
+  std::vector<std::string> forget(LeafId leaf);
+
+  crypto::Key256 name_key;
+  std::map<std::string, LeafId, std::less<>> routes;  // low fence, leaf; the first leaf is not among them
+  std::unordered_map<LeafId, Allowance> allowances;
+  LeafTally tally;
+  bool mending = false;  ///< One at a time brings the index up to date.
+};
+
+struct TreeCore {
+  using NameKey = std::tuple<NamespaceId, InodeId, std::string>;
+  using DirectoryKey = std::pair<NamespaceId, InodeId>;
+
+  TreeCore(Services given, TreeLimits given_limits);
+
+  shard::Transaction begin(const NamespacePtr& ns) const;
+  shard::Client& client() const { return *services.client; }
+  Rng& rng() const { return *services.rng; }
+  /// A random leaf id that is not the first.
+  LeafId new_leaf() const;
+  /// Rows of one key each, by linearizable reads.
+  Task<Result<shard::ReadReply>> read(std::vector<shard::Key> rows);
+
+  Services services;
+  TreeLimits limits;
+  NamespaceCache namespaces;
+  IdLeases id_leases;
+  LeastRecent<DirectoryKey, std::shared_ptr<DirectoryState>> directories;
+  LeastRecent<NameKey, InodeId> names;
+  Scope background;
+};
+
+}  // namespace kiseki::fs::detail

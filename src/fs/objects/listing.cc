@@ -134,9 +134,9 @@ class KeyWalk {
 };
 
 /// Turns what the walk finds into a page.
-class KeyWalk {
+class PageBuilder {
  public:
-  KeyWalk(Tree& tree, ListRequest request) : tree_(tree), request_(std::move(request)) {}
+  PageBuilder(Tree& tree, ListRequest request) : tree_(tree), request_(std::move(request)) {}
 
   Task<Result<ListReply>> run(NamespaceId ns) {
     if (request_.limit == 0) co_return ListReply();
@@ -217,7 +217,7 @@ class KeyWalk {
   }
 
   Task<Result<bool>> holds_more(const KeyWalk::Found& prefix) {
-    KeyWalk below(tree_, ListRequest{prefix.key, false, request_.after, 1});
+    PageBuilder below(tree_, ListRequest{prefix.key, false, request_.after, 1});
     auto reply = co_await below.run(prefix.ns->id);
     if (!reply) co_return fail(reply.error());
     co_return !reply->items.empty();
@@ -251,8 +251,8 @@ class KeyWalk {
 }  // namespace
 
 Task<Result<ListReply>> list_objects(Tree& tree, NamespaceId ns, ListRequest request) {
-  KeyWalk walk(tree, std::move(request));
-  co_return co_await walk.run(ns);
+  PageBuilder builder(tree, std::move(request));
+  co_return co_await builder.run(ns);
 }
 
 }  // namespace kiseki::fs::detail

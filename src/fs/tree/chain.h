@@ -26,8 +26,8 @@ class ChainMaker {
   ChainMaker(TreeCore& core, Splitter& splitter, Tree& tree)
       : core_(core), splitter_(splitter), tree_(tree) {}
 
-  /// `link`: the absent entry of the first name; `below`: the further names, none below one wanted
-  /// when requested.
+  /// `link`: the absent entry of the first name; `below`: the further names, none below one
+  /// that is requested.
   Task<Result<Chain>> plan(EntrySlot link, std::vector<std::string> below, Creation creation);
   static void add(shard::Transaction& transaction, const Chain& chain);
   /// Commits `transaction`, which makes the chain, then links it. Refused as `aborted` when another has

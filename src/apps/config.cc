@@ -24,6 +24,13 @@ Result<> set_number(T& into, std::string_view text, T low, T high) {
 
 constexpr std::pair<std::string_view, Bytes> size_units[] = {{"GiB", 1_GiB}, {"MiB", 1_MiB}, {"KiB", 1_KiB}};
 
+std::string show_size(Bytes bytes) {
+  for (const auto& [name, unit] : size_units) {
+    if (bytes != 0 && bytes % unit == 0) return fmt::format("{}{}", bytes / unit, name);
+  }
+  return std::to_string(bytes);
+}
+
 Result<> set_size(Bytes& into, std::string_view text, Bytes low) {
   std::string_view digits = text;
   Bytes unit = 1;
@@ -38,23 +45,18 @@ Result<> set_size(Bytes& into, std::string_view text, Bytes low) {
       (count != 0 && count * unit < low)) {
     return fail(
         Errc::invalid_argument,
-        fmt::format("'{}' is not a size of at least {} MiB, such as 512MiB or 8GiB", text, low / 1_MiB));
+        fmt::format("'{}' is not a size of at least {}, such as 512MiB or 8GiB", text, show_size(low)));
   }
   into = count * unit;
   return {};
-}
-
-std::string show_size(Bytes bytes) {
-  for (const auto& [name, unit] : size_units) {
-    if (bytes != 0 && bytes % unit == 0) return fmt::format("{}{}", bytes / unit, name);
-  }
-  return std::to_string(bytes);
 }
 
 template <class E>
 using Names = std::initializer_list<std::pair<std::string_view, E>>;
 constexpr Names<disk::Mode> disk_modes = {
     {"auto", disk::Mode::automatic}, {"uring", disk::Mode::uring}, {"threads", disk::Mode::threads}};
+constexpr Names<AccessLogTo> access_logs = {
+    {"off", AccessLogTo::off}, {"file", AccessLogTo::file}, {"stderr", AccessLogTo::standard_error}};
 constexpr Names<log::Level> log_levels = {{"debug", log::Level::debug},
                                           {"info", log::Level::info},
                                           {"warning", log::Level::warning},
@@ -148,6 +150,25 @@ std::vector<Option> make_options() {
       {"s3.domain", "--domain", "NAME", "Buckets are also reached as BUCKET.NAME; DNS must say so.", restart,
        [](Config& c, const std::string& t) { return set_domain(c.domain, t); },
        [](const Config& c) { return c.domain; }},
+      {"s3.connections_max", "--s3-connections-max", "N",
+       "Open connections; one more is answered with SlowDown, beyond twice as many not at all.", restart,
+       [](Config& c, const std::string& t) { return set_number(c.s3_connections_max, t, 1U, 1'000'000U); },
+       [](const Config& c) { return std::to_string(c.s3_connections_max); }},
+      {"s3.rate_min", "--s3-rate-min", "SIZE",
+       "Bytes a second that a body must move at, either way, over 30 seconds of waiting for the client; a "
+       "slower "
+       "one ends with RequestTimeout. 0: any that moves within 60 seconds.",
+       restart, [](Config& c, const std::string& t) { return set_size(c.s3_rate_min, t, 1); },
+       [](const Config& c) { return show_size(c.s3_rate_min); }},
+      {"s3.access_log", "--access-log", "off|file|stderr",
+       "A line of JSON a request: time, request id, access key, operation, bucket, status, bytes in and out, "
+       "times to the first and last byte. SIGHUP opens the file anew.",
+       restart, [](Config& c, const std::string& t) { return set_named(c.access_log, t, access_logs); },
+       [](const Config& c) { return show_named(c.access_log, access_logs); }},
+      {"s3.access_log_file", "--access-log-file", "FILE",
+       "Its file; it names buckets in the clear. Default: `access.log` in the data directory.", restart,
+       [](Config& c, const std::string& t) { return set_path(c.access_log_file, t); },
+       [](const Config& c) { return c.access_log_file.string(); }},
       {"admin.listen", "--admin", "ADDRESS:PORT", "Where /healthz, /readyz and /metrics are served.", restart,
        [](Config& c, const std::string& t) { return set_endpoint(c.admin, t); },
        [](const Config& c) { return c.admin; }},

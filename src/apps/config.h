@@ -14,6 +14,8 @@
 
 namespace kiseki::apps {
 
+enum class AccessLogTo : std::uint8_t { off, file, standard_error };
+
 /// Everything a node is told, valid as a whole (docs/configuration.md).
 struct Config {
   std::filesystem::path data = "kiseki-data";
@@ -22,6 +24,10 @@ struct Config {
   std::string s3 = "127.0.0.1:9000";
   std::string region = "us-east-1";
   std::string domain;  ///< Empty: buckets are reached by path alone.
+  std::uint32_t s3_connections_max = 4096;
+  Bytes s3_rate_min = 1_KiB;  ///< A second, of a body; 0: any.
+  AccessLogTo access_log = AccessLogTo::off;
+  std::filesystem::path access_log_file;  ///< Empty: `access.log` in the data directory.
   std::string admin = "127.0.0.1:9001";
   std::uint32_t cores = 0;  ///< 0: one for each of the machine, up to 16.
   disk::Mode disk_io = disk::Mode::automatic;

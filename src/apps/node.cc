@@ -4,6 +4,7 @@
 
 #include "admin_api/admin_server.h"
 #include "admin_api/probe_server.h"
+#include "apps/access_log_file.h"
 #include "apps/key_ring.h"
 #include "apps/listen.h"
 #include "apps/run_on.h"
@@ -95,6 +96,7 @@ struct Node::State {
   std::string admin_endpoint;
   std::unique_ptr<admin_api::ProbeServer> probes;
   std::unique_ptr<admin_api::AdminServer> admin;
+  std::unique_ptr<AccessLogFile> access_log;
   std::unique_ptr<S3Face> s3;
 
  private:
@@ -106,6 +108,7 @@ struct Node::State {
   Task<Result<>> establish_tenant(std::optional<RootCredential> given);
   Task<Result<>> open_file_system(Station& station);
   Result<> open_stations(std::optional<RootCredential> given);
+  Result<> open_access_log();
   Result<> open_faces();
   fs::Services services(Station& station);
   Task<admin_api::NodeReport> report();
@@ -212,6 +215,17 @@ Result<> Node::State::open_stations(std::optional<RootCredential> given) {
   return {};
 }
 
+Result<> Node::State::open_access_log() {
+  if (config.access_log == AccessLogTo::off) return {};
+  std::filesystem::path file = config.access_log_file;
+  if (file.empty()) file = storage.path("access.log");
+  if (config.access_log == AccessLogTo::standard_error) file.clear();
+  auto opened = AccessLogFile::open(std::move(file));
+  if (!opened) return fail(std::move(opened).error().in("s3.access_log_file"));
+  access_log = std::move(*opened);
+  return {};
+}
+
 Result<> Node::State::open_faces() {
   Station& station = *stations.front();
   commands.emplace(admin_api::Commands::Services{station.file_system.get(), station.identities.get(), tenant,
@@ -220,11 +234,17 @@ Result<> Node::State::open_faces() {
                                              *commands);
   if (!opened) return fail(std::move(opened).error());
   admin = std::move(*opened);
+  KISEKI_TRY(open_access_log());
   std::vector<S3Face::Place> places;
   for (auto& each : stations)
     places.push_back({&each->core, each->file_system.get(), each->identities.get()});
-  s3 = std::make_unique<S3Face>(std::move(places), config.s3,
-                                s3::ServiceOptions{.region = config.region, .domain = config.domain});
+  s3::HttpOptions http;
+  http.address = config.s3;
+  http.connections_max = config.s3_connections_max;
+  http.limits.rate_min = config.s3_rate_min;
+  s3 = std::make_unique<S3Face>(std::move(places), std::move(http),
+                                s3::ServiceOptions{.region = config.region, .domain = config.domain},
+                                access_log.get());
   return run_on(first(), s3->start());
 }
 
@@ -308,6 +328,9 @@ Node::~Node() = default;
 
 std::string Node::s3_endpoint() const { return state_->s3->endpoint(); }
 std::string Node::admin_endpoint() const { return state_->admin_endpoint; }
+void Node::reopen_logs() {
+  if (state_->access_log) state_->access_log->reopen();
+}
 const RootAccess& Node::root() const { return state_->root; }
 const std::filesystem::path& Node::data() const { return state_->storage.directory().path(); }
 

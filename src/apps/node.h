@@ -24,6 +24,8 @@ class Node {
   std::string s3_endpoint() const;
   std::string admin_endpoint() const;
   const RootAccess& root() const;
+  /// The access log goes on in a file newly opened under its path. Any thread.
+  void reopen_logs();
   const std::filesystem::path& data() const;
 
  private:

@@ -2,7 +2,6 @@
 
 #include "base/rng.h"
 #include "s3/credentials.h"
-#include "s3/http_server.h"
 #include "s3/service.h"
 
 namespace kiseki::apps {
@@ -11,13 +10,14 @@ namespace {
 
 /// S3 on one core.
 struct CoreFace {
-  CoreFace(const S3Face::Place& place, const s3::ServiceOptions& options)
+  CoreFace(const S3Face::Place& place, const s3::ServiceOptions& options, s3::AccessLog* log)
       : credentials(*place.identities),
         service({.files = place.file_system,
                  .credentials = &credentials,
                  .clock = &place.core->clock(),
                  .rng = &rng,
-                 .executor = place.core->executor()},
+                 .executor = place.core->executor(),
+                 .access_log = log},
                 options) {}
 
   SystemRng rng;
@@ -32,15 +32,14 @@ struct S3Face::State {
   std::unique_ptr<s3::HttpServer> server;
 };
 
-S3Face::S3Face(std::vector<Place> places, std::string listen, s3::ServiceOptions options)
+S3Face::S3Face(std::vector<Place> places, s3::HttpOptions http, s3::ServiceOptions options,
+               s3::AccessLog* log)
     : state_(new State) {
   std::vector<s3::HttpServer::Place> handlers;
   for (const Place& place : places) {
-    state_->faces.push_back(std::make_unique<CoreFace>(place, options));
+    state_->faces.push_back(std::make_unique<CoreFace>(place, options, log));
     handlers.push_back({place.core, &state_->faces.back()->service});
   }
-  s3::HttpOptions http;
-  http.address = std::move(listen);
   state_->server = std::make_unique<s3::HttpServer>(std::move(handlers), std::move(http));
 }
 

@@ -7,6 +7,8 @@
 #include "base/core.h"
 #include "fs/file_system.h"
 #include "fs/identities.h"
+#include "s3/access_log.h"
+#include "s3/http_server.h"
 #include "s3/operation.h"
 
 namespace kiseki::apps {
@@ -21,7 +23,8 @@ class S3Face {
     fs::Identities* identities;
   };
 
-  S3Face(std::vector<Place> places, std::string listen, s3::ServiceOptions options);
+  /// `log` outlives the face; none: requests are not logged.
+  S3Face(std::vector<Place> places, s3::HttpOptions http, s3::ServiceOptions options, s3::AccessLog* log);
   ~S3Face();
 
   /// On the first core, as `stop` is.

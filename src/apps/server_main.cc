@@ -60,6 +60,15 @@ Result<> write_port_file(const std::filesystem::path& file, const Node& node) {
   return {};
 }
 
+/// A hangup is how rotators of logs say that the file was moved away.
+void watch_hangups(asio::signal_set& hangups, Node& node) {
+  hangups.async_wait([&hangups, &node](const boost::system::error_code& error, int) {
+    if (error) return;
+    node.reopen_logs();
+    watch_hangups(hangups, node);
+  });
+}
+
 void greet(const Config& config, const Node& node) {
   const RootAccess& root = node.root();
   const bool from_file = !root.file.empty();
@@ -108,7 +117,10 @@ int serve(const Serve& arguments) {
 
   asio::signal_set signals(loop, SIGINT, SIGTERM);
   signals.async_wait([&loop](const boost::system::error_code&, int) { loop.stop(); });
+  asio::signal_set hangups(loop, SIGHUP);
+  watch_hangups(hangups, **node);
   loop.run();
+  hangups.cancel();
   signals.clear();  // a second signal ends the process at once
   log::info("node", "stopping");
   node->reset();

@@ -9,6 +9,7 @@ namespace {
 // One row per code, in the order of the enumeration.
 constexpr CodeInfo table[] = {
     {"AccessDenied", 403, "Access Denied."},
+    {"AccessForbidden", 403, "Access forbidden."},
     {"AuthorizationHeaderMalformed", 400, "The authorization header that you provided is not valid."},
     {"AuthorizationQueryParametersError", 400, "The authorization query parameters are not valid."},
     {"BadDigest", 400,
@@ -173,7 +174,7 @@ S3Error translate(const Error& error, Subject subject) {
   const CodeInfo& info = describe(code);
   // Above 500 the words are the operator's; the caller learns the cause by its class.
   if (info.status < 500 || code == S3Code::not_implemented) return {code, {}, {}};
-  return {code, fmt::format("{} Cause: {}.", info.message, name_of(error.code())), {}};
+  return {code, fmt::format("{} Cause: {}.", info.message, name_of(error.code())), {}, error.to_string()};
 }
 
 }  // namespace kiseki::s3

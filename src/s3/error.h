@@ -15,6 +15,7 @@ namespace kiseki::s3 {
 /// (docs/conformance/s3.md).
 enum class S3Code : std::uint8_t {
   access_denied,
+  access_forbidden,
   authorization_header_malformed,
   authorization_query_parameters_error,
   bad_digest,
@@ -83,6 +84,7 @@ struct S3Error {
   S3Code code;
   std::string message = {};  ///< Empty: the code's own words.
   std::vector<std::pair<std::string, std::string>> details = {};
+  std::string cause = {};  ///< Of a failure: the whole chain of words, for the log alone.
 
   std::string_view words() const noexcept {
     return message.empty() ? describe(code).message : std::string_view(message);

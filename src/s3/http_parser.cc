@@ -53,11 +53,19 @@ class HeadParser final : public http::basic_parser<true> {
   HeadFault fault_ = HeadFault::malformed;
 };
 
+/// A line that begins with white space would go on the field before it (RFC 9112 section 5.2): readers have
+/// disagreed on what such a field says.
+bool has_folded_field(View bytes) {
+  const std::string_view text = as_text(bytes);
+  return text.find("\r\n ") != text.npos || text.find("\r\n\t") != text.npos;
+}
+
 }  // namespace
 
 HeadFault parse_head(View bytes, HttpHead& head) {
   head.clear(bytes.size());
   if (bytes.size() > http_head_max) return HeadFault::too_large;
+  if (has_folded_field(bytes)) return HeadFault::malformed;
   HeadParser parser(head);
   parser.body_limit(boost::none);
   error_code error;

@@ -18,7 +18,7 @@ enum class HeadFault : std::uint8_t {
 };
 
 /// Parses `bytes`, one whole head including its empty line, into `head` (RFC 9112). A head that frames its
-/// body in two ways, or names two hosts, is malformed.
+/// body in two ways, names two hosts or folds a field over lines is malformed.
 HeadFault parse_head(View bytes, HttpHead& head);
 
 }  // namespace kiseki::s3

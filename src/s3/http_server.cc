@@ -22,6 +22,9 @@ metrics::Gauge connections_open("kiseki_s3_connections", "Open S3 connections.")
 metrics::Counter connections_refused("kiseki_s3_connections_refused_total",
                                      "S3 connections beyond the limit.");
 
+metrics::Counter connections_failed("kiseki_s3_connections_out_of_memory_total",
+                                    "S3 connections ended because memory could not be had.");
+
 Result<tcp::endpoint> parse_endpoint(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   std::uint16_t port = 0;
@@ -54,7 +57,8 @@ void HttpCore::renew_time() {
   time_.date = http_date(unix_seconds(clock_.wall()));
 }
 
-void HttpCore::adopt(Socket socket, Admission admission, std::move_only_function<void()> ended) {
+void HttpCore::adopt(Socket socket, Admission admission, std::move_only_function<void()> ended,
+                     std::string peer) {
   if (stopping_) {
     ended();
     return;
@@ -64,16 +68,21 @@ void HttpCore::adopt(Socket socket, Admission admission, std::move_only_function
     renew_time();
     ticker_.spawn(tick());
   }
-  auto connection = std::unique_ptr<Connection>(
-      new Connection{HttpStream(std::move(socket), time_, options_.limits), admission, std::move(ended)});
+  auto connection = std::unique_ptr<Connection>(new Connection{
+      HttpStream(std::move(socket), std::move(peer), time_, options_.limits), admission, std::move(ended)});
   connections_.push_back(connection.get());
   scope_.spawn(run(std::move(connection)));
 }
 
 Task<> HttpCore::run(std::unique_ptr<Connection> connection) {
   connections_open.add(1);
-  co_await serve(*connection);
-  co_await connection->stream.close();
+  try {
+    co_await serve(*connection);
+    co_await connection->stream.close();
+  } catch (const std::bad_alloc&) {
+    connections_failed.add();
+    connection->stream.abort();
+  }
   std::erase(connections_, connection.get());
   connections_open.add(-1);
   connection->ended();
@@ -181,6 +190,7 @@ class HttpServer::Acceptor {
   void hand_over(Accepted socket, HttpCore& core, const Executor& target) {
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
+    const std::string peer = socket.remote_endpoint(ignored).address().to_string();
     auto admission = HttpCore::Admission::served;
     if (count_.fetch_add(1) >= options_.connections_max) {
       connections_refused.add();
@@ -191,8 +201,8 @@ class HttpServer::Acceptor {
         return;
       }
     }
-    asio::post(target, [this, &core, admission, moved = Socket(std::move(socket))]() mutable {
-      core.adopt(std::move(moved), admission, [this] { count_.fetch_sub(1); });
+    asio::post(target, [this, &core, admission, peer, moved = Socket(std::move(socket))]() mutable {
+      core.adopt(std::move(moved), admission, [this] { count_.fetch_sub(1); }, std::move(peer));
     });
   }
 

@@ -63,8 +63,9 @@ class HttpCore {
 
   /// How a new connection is met.
   enum class Admission : std::uint8_t { served, refused };
-  /// `ended` is called when the connection has ended.
-  void adopt(Socket socket, Admission admission, std::move_only_function<void()> ended);
+  /// `ended` is called when the connection has ended. `peer`: the address it comes from.
+  void adopt(Socket socket, Admission admission, std::move_only_function<void()> ended,
+             std::string peer = {});
   Task<> stop();
 
  private:

@@ -19,8 +19,13 @@ bool may_start_method(std::byte value) noexcept {
 
 }  // namespace
 
-HttpStream::HttpStream(Socket socket, const HttpTime& time, const HttpLimits& limits)
-    : socket_(std::move(socket)), time_(time), limits_(limits), memory_(lookahead_size) {
+HttpStream::HttpStream(Socket socket, std::string peer, const HttpTime& time, const HttpLimits& limits)
+    : socket_(std::move(socket)),
+      peer_(std::move(peer)),
+      time_(time),
+      limits_(limits),
+      looked_(time.now),
+      memory_(lookahead_size) {
   wait_at_most(limits_.idle);
 }
 
@@ -36,6 +41,8 @@ Task<NextRequest> HttpStream::next_request() {
   body_left_ = 0;
   continue_due_ = false;
   searched_ = 0;
+  moved_ = 0;
+  waited_ = {};
   wait_at_most(phase_ == Phase::idle ? limits_.idle : limits_.head);
   const NextRequest next = co_await read_head();
   if (next == NextRequest::ready) begin_body();
@@ -153,9 +160,10 @@ Task<Result<std::size_t>> HttpStream::receive(MutableView into) {
   waiting_ = true;
   const auto [error, count] = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), token);
   waiting_ = false;
+  moved_ += count;
   if (!error) co_return count;
   broken_ = true;
-  if (timed_out_) co_return fail(Errc::timed_out, "the client is silent");
+  if (timed_out_) co_return fail(Errc::timed_out, "the client is silent or too slow");
   if (error == asio::error::eof && phase_ == Phase::exchange) {
     co_return fail(Errc::invalid_argument, "the body ends early");
   }
@@ -170,6 +178,7 @@ Task<Result<>> HttpStream::send(View first, View second) {
     waiting_ = true;
     const auto [error, count] = co_await socket_.async_write_some(buffers, token);
     waiting_ = false;
+    moved_ += count;
     if (error) {
       broken_ = true;
       co_return fail(Errc::cancelled, "the connection is closed");
@@ -187,7 +196,10 @@ Task<Result<>> HttpStream::respond(HttpResponse response, View first) {
   if (continue_due_ && !head_.chunked() && body_left_ == 0) KISEKI_CO_TRY(co_await ask_to_continue());
   responded_ = true;
   // A client that still waits for "100 Continue" will not send the body, or may: only an end is unambiguous.
-  if (response.closes() || !head_.keep_alive() || stop_ || continue_due_ || timed_out_) closes_ = true;
+  if (response.closes() || !head_.keep_alive() || stop_ || continue_due_ || timed_out_ ||
+      leaves_too_much_unread()) {
+    closes_ = true;
+  }
   std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\nServer: Kiseki\r\n", response.status(),
                                  reason_phrase(response.status()), time_.date);
   head += response.fields();
@@ -204,6 +216,12 @@ Task<Result<>> HttpStream::respond(HttpResponse response, View first) {
   co_return co_await send(as_view(head), first);
 }
 
+/// More of the body than is worth reading to keep the connection, or nobody knows how much.
+bool HttpStream::leaves_too_much_unread() const noexcept {
+  if (head_.chunked()) return framing_.state() != ChunkFraming::State::finished;
+  return body_left_ > limits_.drain_max;
+}
+
 Task<Result<>> HttpStream::write(View piece) {
   KISEKI_ASSERT(responded_);
   if (suppress_body_ || piece.empty()) co_return Result<>{};
@@ -216,17 +234,12 @@ Task<Result<>> HttpStream::write(View piece) {
 Task<bool> HttpStream::finish() {
   // A response that ends early can only be told by the end of the connection.
   if (broken_ || closes_ || timed_out_ || !responded_ || response_left_ > 0) co_return false;
-  if (!head_.chunked() && body_left_ == 0) co_return true;
-  if (body_left_ > limits_.drain_max) co_return false;
-  Buffer rest(64_KiB);
-  Bytes drained = 0;
-  while (drained <= limits_.drain_max) {
+  if (body_left_ == 0) co_return true;
+  for (Buffer rest(64_KiB); body_left_ > 0;) {
     const auto count = co_await read_some(rest.span());
     if (!count) co_return false;
-    if (*count == 0) co_return true;
-    drained += *count;
   }
-  co_return false;
+  co_return true;
 }
 
 Task<> HttpStream::close() {
@@ -249,8 +262,19 @@ Task<> HttpStream::close() {
   broken_ = true;
 }
 
+/// A peer that sends or takes a little now and then would else hold a request, and its memory, for ever.
+bool HttpStream::is_too_slow() {
+  const Duration passed = time_.now - std::exchange(looked_, time_.now);
+  if (!waiting_ || phase_ != Phase::exchange || limits_.rate_min == 0) return false;
+  waited_ += passed;
+  if (waited_ < limits_.rate_window) return false;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::exchange(waited_, {}));
+  return std::exchange(moved_, 0) < limits_.rate_min * static_cast<Bytes>(seconds.count());
+}
+
 void HttpStream::expire() {
-  if (!waiting_ || time_.now < deadline_ || !socket_.is_open()) return;
+  const bool too_slow = is_too_slow();
+  if (!waiting_ || (time_.now < deadline_ && !too_slow) || !socket_.is_open()) return;
   timed_out_ = true;
   boost::system::error_code ignored;
   socket_.cancel(ignored);

@@ -16,11 +16,13 @@ namespace kiseki::s3 {
 using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
 
 struct HttpLimits {
-  Duration idle = std::chrono::seconds(120);     ///< Between requests.
-  Duration head = std::chrono::seconds(30);      ///< For a whole head.
-  Duration progress = std::chrono::seconds(60);  ///< For the next byte of a body, either way.
-  Duration linger = std::chrono::seconds(5);     ///< For what a client still sends after the last response.
-  Bytes drain_max = 1_MiB;                       ///< Unread body that is worth reading to keep a connection.
+  Duration idle = std::chrono::seconds(120);        ///< Between requests.
+  Duration head = std::chrono::seconds(30);         ///< For a whole head.
+  Duration progress = std::chrono::seconds(60);     ///< For the next byte of a body, either way.
+  Bytes rate_min = 1_KiB;                           ///< A second, of a body, either way; 0: any.
+  Duration rate_window = std::chrono::seconds(30);  ///< Of waiting for the peer, over which the rate counts.
+  Duration linger = std::chrono::seconds(5);  ///< For what a client still sends after the last response.
+  Bytes drain_max = 1_MiB;                    ///< Unread body that is worth reading to keep a connection.
 };
 
 /// Time as the connections of one core see it: renewed about once a second, so that no request reads a clock.
@@ -43,8 +45,8 @@ enum class NextRequest : std::uint8_t {
 /// the same core.
 class HttpStream {
  public:
-  /// `time` and `limits` outlive it.
-  HttpStream(Socket socket, const HttpTime& time, const HttpLimits& limits);
+  /// `time` and `limits` outlive it. `peer`: its address.
+  HttpStream(Socket socket, std::string peer, const HttpTime& time, const HttpLimits& limits);
   HttpStream(const HttpStream&) = delete;
   HttpStream& operator=(const HttpStream&) = delete;
 
@@ -67,9 +69,10 @@ class HttpStream {
   Task<> close();
 
   bool responded() const noexcept { return responded_; }
+  const std::string& peer() const noexcept { return peer_; }
   Bytes bytes_sent() const noexcept { return sent_; }
 
-  /// Ends what has waited too long.
+  /// Ends what has waited too long or moves too slowly. Called about once a second.
   void expire();
   /// Ends now if no request is under way, else after it.
   void stop_when_idle();
@@ -88,10 +91,13 @@ class HttpStream {
   Task<NextRequest> read_head();
   std::size_t find_head_end();
   void begin_body();
+  bool is_too_slow();
+  bool leaves_too_much_unread() const noexcept;
   void wait_at_most(Duration limit) { deadline_ = time_.now + limit; }
   View lookahead() const noexcept { return memory_.view().subspan(begin_, end_ - begin_); }
 
   Socket socket_;
+  std::string peer_;
   const HttpTime& time_;
   const HttpLimits& limits_;
   BootTime deadline_;
@@ -100,6 +106,11 @@ class HttpStream {
   bool broken_ = false;
   bool timed_out_ = false;
   bool waiting_ = false;  // for the peer; a slow use case is no reason to end a connection
+
+  // The pace of a body: bytes moved while the peer was waited for.
+  Bytes moved_ = 0;
+  Duration waited_ = {};
+  BootTime looked_;
 
   Buffer memory_;  // received and not yet taken: [begin_, end_)
   std::size_t begin_ = 0;

@@ -61,6 +61,12 @@ Task<> read_into(Socket& socket, std::string& out, bool& ended) {
   ended = true;
 }
 
+Task<std::size_t> take_some(Socket& socket) {
+  std::string piece(100, '\0');
+  const auto [error, count] = co_await socket.async_read_some(asio::buffer(piece), token);
+  co_return count;
+}
+
 struct Connections : ::testing::Test {
   sim::SimulatedLoop loop;
   sim::SimulatedClock clock{loop};
@@ -71,6 +77,7 @@ struct Connections : ::testing::Test {
   std::string received;
   bool ended = false;
   int released = 0;
+  bool reading = true;
 
   void open(HttpCore::Admission admission = HttpCore::Admission::served) {
     int ends[2] = {-1, -1};
@@ -78,7 +85,7 @@ struct Connections : ::testing::Test {
     const asio::generic::stream_protocol protocol(AF_UNIX, 0);
     client.emplace(loop.executor(), protocol, ends[1]);
     core.adopt(Socket(loop.executor(), protocol, ends[0]), admission, [this] { ++released; });
-    loop.spawn(read_into(*client, received, ended));
+    if (reading) loop.spawn(read_into(*client, received, ended));
   }
   void send(const std::string& text) { loop.get(write_text(*client, text)); }
   /// Runs until nothing is left to do at this moment.
@@ -174,11 +181,20 @@ TEST_F(Connections, drain_a_small_unread_body_and_end_at_a_large_one) {
   settle();
   EXPECT_EQ(echo.requests, 2);
   EXPECT_FALSE(ended);
+  EXPECT_EQ(count_of(received, "Connection: close"), "0");
   send("PUT /skip HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n");
   settle();
   EXPECT_EQ(count_of(received, "HTTP/1.1 200"), "3");
+  EXPECT_EQ(count_of(received, "Connection: close"), "1");
   loop.run_for(std::chrono::seconds(10));
   EXPECT_TRUE(ended);
+}
+
+TEST_F(Connections, announce_the_end_before_an_unread_body_of_unknown_length) {
+  open();
+  send("PUT /skip HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  settle();
+  EXPECT_EQ(count_of(received, "Connection: close"), "1");
 }
 
 TEST_F(Connections, heads_carry_no_body) {
@@ -238,6 +254,53 @@ TEST_F(Connections, tell_a_silent_sender_before_they_end) {
   EXPECT_EQ(count_of(received, "HTTP/1.1 400"), "1");
   loop.run_for(std::chrono::seconds(10));
   EXPECT_TRUE(ended);
+}
+
+TEST_F(Connections, end_a_body_that_comes_more_slowly_than_the_least_rate) {
+  open();
+  send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
+  for (int second = 0; second < 29; ++second) {
+    send("a");
+    loop.run_for(std::chrono::seconds(1));
+  }
+  EXPECT_FALSE(echo.error);
+  for (int second = 0; second < 4; ++second) {
+    send("a");
+    loop.run_for(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(echo.error, Errc::timed_out);
+  EXPECT_EQ(count_of(received, "Connection: close"), "1");
+}
+
+TEST_F(Connections, carry_a_body_that_comes_at_the_least_rate) {
+  open();
+  send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 204800\r\n\r\n");
+  for (int second = 0; second < 100; ++second) {
+    send(std::string(2048, 'a'));
+    loop.run_for(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(count_of(received, "HTTP/1.1 200"), "1");
+}
+
+TEST_F(Connections, may_pause_in_a_body_that_is_fast_on_the_whole) {
+  open();
+  send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + std::string(99'999, 'a'));
+  loop.run_for(std::chrono::seconds(50));
+  send("a");
+  settle();
+  EXPECT_EQ(count_of(received, "HTTP/1.1 200"), "1");
+}
+
+TEST_F(Connections, end_a_response_that_is_taken_more_slowly_than_the_least_rate) {
+  reading = false;
+  open();
+  send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 8000000\r\n\r\n" + std::string(8'000'000, 'x'));
+  for (int second = 0; second < 40 && released == 0; ++second) {
+    loop.get(take_some(*client));
+    loop.run_for(std::chrono::seconds(1));
+  }
+  EXPECT_EQ(released, 1);
+  ended = true;
 }
 
 TEST_F(Connections, end_when_a_response_is_cut_off_or_missing) {

@@ -16,7 +16,7 @@ struct ServiceOptions {
   std::string domain;
 };
 
-/// One authenticated request, as its operation sees it.
+/// One request that may be done, as its operation sees it.
 struct Call {
   fs::FileSystem& files;
   const ServiceOptions& options;
@@ -25,7 +25,9 @@ struct Call {
   const Query& query;
   std::string bucket;  ///< Valid, where the operation has one.
   std::string key;     ///< Valid, where the operation has one.
-  Identity identity;
+  Identity identity;   ///< Of nobody where the operation needs no leave.
+  std::string_view request_id;
+  std::string_view source;  ///< Address of the peer, without its port; empty: not known.
   Body& body;
 
   TenantId tenant() const noexcept { return identity.key.tenant; }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "s3/access_log.h"
 #include "s3/checksum.h"
 #include "s3/chunk_framing.h"
 #include "s3/conditions.h"
@@ -65,6 +66,31 @@ TEST(Head, faults_are_told_apart) {
   std::string many = "GET / HTTP/1.1\r\n";
   while (many.size() < http_head_max) many += "a: " + std::string(1000, 'b') + "\r\n";
   EXPECT_EQ(fault_of(many + "\r\n"), HeadFault::too_large);
+}
+
+TEST(Head, folded_fields_are_refused) {
+  EXPECT_EQ(fault_of("GET / HTTP/1.1\r\nHost: h\r\na: b\r\n c\r\n\r\n"), HeadFault::malformed);
+  EXPECT_EQ(fault_of("GET / HTTP/1.1\r\nHost: h\r\na: b\r\n\tc: d\r\n\r\n"), HeadFault::malformed);
+  EXPECT_EQ(fault_of("GET / HTTP/1.1\r\n Host: h\r\n\r\n"), HeadFault::malformed);
+  EXPECT_EQ(fault_of("GET / HTTP/1.1\r\nHost: h\r\na: b \t c\r\n\r\n"), HeadFault::none);
+}
+
+TEST(AccessLine, is_an_object_of_json) {
+  AccessRecord record{.time = WallTime(std::chrono::milliseconds(1'369'353'600'123)),
+                      .request_id = "0A",
+                      .key_id = "quote\"back\\line\n",
+                      .operation = "PutObject",
+                      .bucket = "photos",
+                      .status = 200,
+                      .received = 4096,
+                      .sent = 7,
+                      .first_byte = std::chrono::microseconds(1500),
+                      .last_byte = std::chrono::microseconds(1501)};
+  EXPECT_EQ(access_line(record),
+            R"({"time":"2013-05-24T00:00:00.123Z","request":"0A","key":"quote\"back\\line\u000a",)"
+            R"("operation":"PutObject","bucket":"photos","status":200,"bytes_in":4096,"bytes_out":7,)"
+            R"("first_byte_us":1500,"last_byte_us":1501})"
+            "\n");
 }
 
 TEST(Response, no_value_can_end_a_line) {

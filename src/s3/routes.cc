@@ -14,6 +14,8 @@ struct Route {
   Level level;
   std::string_view selector;    ///< The query parameter whose presence chooses this row; empty: none.
   std::string_view parameters;  ///< What else may stand in the query, between blanks.
+  std::string_view name;        ///< As the API has it.
+  std::string_view permission;  ///< As policies have it; empty: none is needed.
   Operation operation;
   Copy copy = Copy::no;  ///< With x-amz-copy-source.
   ChecksumOf checksum_of = ChecksumOf::body;
@@ -25,6 +27,16 @@ Task<S3Result<Reply>> absent_configuration(Call& call) {
   const auto bucket = co_await find_bucket(call);
   if (!bucket) co_return refuse(bucket.error());
   co_return refuse(code);
+}
+
+/// A browser asks before it sends a request of another origin. No bucket has rules that would allow one.
+Task<S3Result<Reply>> preflight(Call&) {
+  co_return refuse(S3Code::access_forbidden, "CORSResponse: CORS is not enabled for this bucket.");
+}
+
+/// A browser's form says itself who vouches for it, so that the route needs no leave.
+Task<S3Result<Reply>> post_object(Call&) {
+  co_return refuse(S3Code::not_implemented, "Uploads by browser forms (POST) are not implemented.");
 }
 
 constexpr std::string_view list_v1 = " prefix delimiter marker max-keys encoding-type ";
@@ -39,43 +51,61 @@ constexpr std::string_view overrides =
 
 // A row with a selector stands before the row of the same method without one.
 constexpr Route routes[] = {
-    {"GET", Level::service, "", " prefix max-buckets continuation-token bucket-region ", list_buckets},
+    {"GET", Level::service, "", " prefix max-buckets continuation-token bucket-region ", "ListBuckets",
+     "s3:ListAllMyBuckets", list_buckets},
 
-    {"GET", Level::bucket, "location", "", get_bucket_location},
-    {"GET", Level::bucket, "versioning", "", get_bucket_versioning},
-    {"GET", Level::bucket, "versions", list_versions, list_object_versions},
-    {"GET", Level::bucket, "uploads", list_uploads, list_multipart_uploads},
-    {"GET", Level::bucket, "list-type", list_v2, list_objects_v2},
-    {"GET", Level::bucket, "policy", "", absent_configuration<S3Code::no_such_bucket_policy>},
-    {"GET", Level::bucket, "cors", "", absent_configuration<S3Code::no_such_cors_configuration>},
-    {"GET", Level::bucket, "lifecycle", "", absent_configuration<S3Code::no_such_lifecycle_configuration>},
-    {"GET", Level::bucket, "tagging", "", absent_configuration<S3Code::no_such_tag_set>},
-    {"GET", Level::bucket, "object-lock", "",
-     absent_configuration<S3Code::no_such_object_lock_configuration>},
-    {"GET", Level::bucket, "website", "", absent_configuration<S3Code::no_such_website_configuration>},
-    {"GET", Level::bucket, "replication", "",
+    {"GET", Level::bucket, "location", "", "GetBucketLocation", "s3:GetBucketLocation", get_bucket_location},
+    {"GET", Level::bucket, "versioning", "", "GetBucketVersioning", "s3:GetBucketVersioning",
+     get_bucket_versioning},
+    {"GET", Level::bucket, "versions", list_versions, "ListObjectVersions", "s3:ListBucketVersions",
+     list_object_versions},
+    {"GET", Level::bucket, "uploads", list_uploads, "ListMultipartUploads", "s3:ListBucketMultipartUploads",
+     list_multipart_uploads},
+    {"GET", Level::bucket, "list-type", list_v2, "ListObjectsV2", "s3:ListBucket", list_objects_v2},
+    {"GET", Level::bucket, "policy", "", "GetBucketPolicy", "s3:GetBucketPolicy",
+     absent_configuration<S3Code::no_such_bucket_policy>},
+    {"GET", Level::bucket, "cors", "", "GetBucketCors", "s3:GetBucketCORS",
+     absent_configuration<S3Code::no_such_cors_configuration>},
+    {"GET", Level::bucket, "lifecycle", "", "GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration",
+     absent_configuration<S3Code::no_such_lifecycle_configuration>},
+    {"GET", Level::bucket, "tagging", "", "GetBucketTagging", "s3:GetBucketTagging",
+     absent_configuration<S3Code::no_such_tag_set>},
+    {"GET", Level::bucket, "object-lock", "", "GetObjectLockConfiguration",
+     "s3:GetBucketObjectLockConfiguration", absent_configuration<S3Code::no_such_object_lock_configuration>},
+    {"GET", Level::bucket, "website", "", "GetBucketWebsite", "s3:GetBucketWebsite",
+     absent_configuration<S3Code::no_such_website_configuration>},
+    {"GET", Level::bucket, "replication", "", "GetBucketReplication", "s3:GetReplicationConfiguration",
      absent_configuration<S3Code::no_such_replication_configuration>},
-    {"GET", Level::bucket, "encryption", "", absent_configuration<S3Code::no_such_server_side_encryption>},
-    {"GET", Level::bucket, "publicAccessBlock", "",
+    {"GET", Level::bucket, "encryption", "", "GetBucketEncryption", "s3:GetEncryptionConfiguration",
+     absent_configuration<S3Code::no_such_server_side_encryption>},
+    {"GET", Level::bucket, "publicAccessBlock", "", "GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock",
      absent_configuration<S3Code::no_such_public_access_block>},
-    {"GET", Level::bucket, "", list_v1, list_objects},
-    {"HEAD", Level::bucket, "", "", head_bucket},
-    {"PUT", Level::bucket, "", "", create_bucket},
-    {"DELETE", Level::bucket, "", "", delete_bucket},
-    {"POST", Level::bucket, "delete", "", delete_objects},
+    {"GET", Level::bucket, "", list_v1, "ListObjects", "s3:ListBucket", list_objects},
+    {"HEAD", Level::bucket, "", "", "HeadBucket", "s3:ListBucket", head_bucket},
+    {"PUT", Level::bucket, "", "", "CreateBucket", "s3:CreateBucket", create_bucket},
+    {"DELETE", Level::bucket, "", "", "DeleteBucket", "s3:DeleteBucket", delete_bucket},
+    {"OPTIONS", Level::bucket, "", "", "OptionsObject", "", preflight},
+    {"POST", Level::bucket, "delete", "", "DeleteObjects", "s3:DeleteObject", delete_objects},
+    {"POST", Level::bucket, "", "", "PostObject", "", post_object},
 
-    {"GET", Level::object, "uploadId", " max-parts part-number-marker ", list_parts},
-    {"GET", Level::object, "tagging", " versionId ", get_object_tagging},
-    {"GET", Level::object, "", overrides, get_object},
-    {"HEAD", Level::object, "", overrides, head_object},
-    {"PUT", Level::object, "uploadId", " partNumber ", upload_part},
-    {"PUT", Level::object, "uploadId", " partNumber ", upload_part_copy, Copy::yes},
-    {"PUT", Level::object, "", "", put_object},
-    {"PUT", Level::object, "", "", copy_object, Copy::yes},
-    {"DELETE", Level::object, "uploadId", "", abort_multipart_upload},
-    {"DELETE", Level::object, "", " versionId ", delete_object},
-    {"POST", Level::object, "uploads", "", create_multipart_upload},
-    {"POST", Level::object, "uploadId", "", complete_multipart_upload, Copy::no, ChecksumOf::object},
+    {"GET", Level::object, "uploadId", " max-parts part-number-marker ", "ListParts",
+     "s3:ListMultipartUploadParts", list_parts},
+    {"GET", Level::object, "tagging", " versionId ", "GetObjectTagging", "s3:GetObjectTagging",
+     get_object_tagging},
+    {"GET", Level::object, "", overrides, "GetObject", "s3:GetObject", get_object},
+    {"HEAD", Level::object, "", overrides, "HeadObject", "s3:GetObject", head_object},
+    {"PUT", Level::object, "uploadId", " partNumber ", "UploadPart", "s3:PutObject", upload_part},
+    {"PUT", Level::object, "uploadId", " partNumber ", "UploadPartCopy", "s3:PutObject", upload_part_copy,
+     Copy::yes},
+    {"PUT", Level::object, "", "", "PutObject", "s3:PutObject", put_object},
+    {"PUT", Level::object, "", "", "CopyObject", "s3:PutObject", copy_object, Copy::yes},
+    {"OPTIONS", Level::object, "", "", "OptionsObject", "", preflight},
+    {"DELETE", Level::object, "uploadId", "", "AbortMultipartUpload", "s3:AbortMultipartUpload",
+     abort_multipart_upload},
+    {"DELETE", Level::object, "", " versionId ", "DeleteObject", "s3:DeleteObject", delete_object},
+    {"POST", Level::object, "uploads", "", "CreateMultipartUpload", "s3:PutObject", create_multipart_upload},
+    {"POST", Level::object, "uploadId", "", "CompleteMultipartUpload", "s3:PutObject",
+     complete_multipart_upload, Copy::no, ChecksumOf::object},
 };
 
 Level level_of(const Address& address) noexcept {
@@ -192,7 +222,7 @@ S3Result<Selection> find_operation(const HttpHead& head, const Address& address,
     method_known = true;
     if (route.copy != copy || (!route.selector.empty() && !query.has(route.selector))) continue;
     KISEKI_S3_TRY(check_parameters(route, query));
-    return Selection{route.operation, route.checksum_of};
+    return Selection{route.operation, route.checksum_of, {route.name, route.permission}};
   }
   return refuse(method_known ? S3Code::not_implemented : S3Code::method_not_allowed);
 }

@@ -20,10 +20,17 @@ S3Result<Address> resolve_address(std::string_view path, std::string_view host, 
 /// The rules for names of new buckets (S3 User Guide, "General purpose bucket naming rules").
 bool is_bucket_name(std::string_view name) noexcept;
 
-/// An operation, and how its body is to be checked.
+/// What a request does, and what it needs leave for.
+struct Action {
+  std::string_view operation;   ///< As the API names it: "HeadObject".
+  std::string_view permission;  ///< As policies name it: "s3:GetObject"; empty: nothing.
+};
+
+/// An operation, how its body is to be checked, and what is asked of who sent it.
 struct Selection {
   Operation operation;
   ChecksumOf checksum_of;
+  Action action;
 };
 
 /// The operation a request asks for, by method, path and the one query parameter or field that selects it.

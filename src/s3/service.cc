@@ -13,15 +13,18 @@ metrics::Counter refused_total("kiseki_s3_refused_total",
                                "S3 requests answered with a status of 4xx or 501.");
 metrics::Counter failed_total("kiseki_s3_failed_total",
                               "S3 requests answered with another status of 5xx, or cut off.");
+metrics::Counter out_of_memory("kiseki_s3_out_of_memory_total",
+                               "S3 requests ended because memory could not be had.");
 metrics::Counter received_bytes("kiseki_s3_received_bytes_total", "Bytes of content in S3 requests.");
 metrics::Counter sent_bytes("kiseki_s3_sent_bytes_total", "Bytes of bodies in S3 responses.");
 metrics::Histogram request_seconds("kiseki_s3_request_seconds",
                                    "From the head of an S3 request to its last byte.");
 
-/// An access key acts for its tenant in everything; without one nothing is allowed.
-S3Result<> authorise(const std::optional<Identity>& identity) {
-  if (!identity) return refuse(S3Code::access_denied, "Anonymous requests are not allowed.");
-  return {};
+/// Whether `who` may do this to the bucket or object; the one place that decides. An access key acts for its
+/// tenant in everything; without one nothing is allowed that needs leave.
+S3Result<> authorise(const std::optional<Identity>& who, const Action& action, const Address&) {
+  if (who || action.permission.empty()) return {};
+  return refuse(S3Code::access_denied, "Anonymous requests are not allowed.");
 }
 
 void add_ids(HttpResponse& head, std::string_view request_id, std::string_view host_id) {
@@ -69,86 +72,141 @@ std::string Service::next_request_id() {
   return fmt::format("{:016X}", request_base_ + ++requests_ * 0x9e3779b97f4a7c15U);
 }
 
-Task<> Service::serve(HttpStream& stream) {
-  const BootTime start = ports_.clock->now();
-  std::string request_id = next_request_id();
+Service::Exchange Service::begin(HttpStream& stream) {
   requests_total.add();
-  auto reply = co_await answer(stream);
-  if (reply) {
-    co_await render(stream, std::move(*reply), std::move(request_id));
-  } else {
-    co_await render_error(stream, std::move(reply).error(), std::move(request_id));
-  }
-  sent_bytes.add(stream.bytes_sent());
-  request_seconds.observe(ports_.clock->now() - start);
+  Exchange exchange{stream, ports_.clock->now(), {}};
+  exchange.record.request_id = next_request_id();
+  if (ports_.access_log != nullptr) exchange.record.time = ports_.clock->wall();
+  return exchange;
 }
 
-Task<S3Result<Reply>> Service::answer(HttpStream& stream) {
-  const HttpHead& head = stream.head();
+void Service::end(Exchange& exchange) {
+  AccessRecord& record = exchange.record;
+  record.sent = exchange.stream.bytes_sent();
+  record.last_byte = ports_.clock->now() - exchange.start;
+  received_bytes.add(record.received);
+  sent_bytes.add(record.sent);
+  request_seconds.observe(record.last_byte);
+  if (ports_.access_log != nullptr) ports_.access_log->append(access_line(record));
+}
+
+Task<> Service::serve(HttpStream& stream) {
+  Exchange exchange = begin(stream);
+  auto reply = co_await try_answer(exchange);
+  if (reply) {
+    co_await render(exchange, std::move(*reply));
+  } else {
+    co_await render_error(exchange, std::move(reply).error());
+  }
+  end(exchange);
+}
+
+/// Memory that cannot be had ends the request that asked for it, not the process.
+Task<S3Result<Reply>> Service::try_answer(Exchange& exchange) {
+  try {
+    co_return co_await answer(exchange);
+  } catch (const std::bad_alloc&) {
+    out_of_memory.add();
+    co_return refuse({.code = S3Code::slow_down, .cause = "no memory"});
+  }
+}
+
+Task<S3Result<Reply>> Service::answer(Exchange& exchange) {
+  const HttpHead& head = exchange.stream.head();
   const auto target = parse_target(head.target());
   if (!target) co_return refuse(S3Code::invalid_uri);
   auto identity = co_await authenticator_.authenticate(head, target->path, target->query);
   if (!identity) co_return refuse(std::move(identity).error());
-  KISEKI_S3_CO_TRY(authorise(*identity));
+  if (*identity) exchange.record.key_id = (*identity)->key.id;
   const auto address = resolve_address(target->path, head.get("host"), options_.domain);
   if (!address) co_return refuse(address.error());
+  exchange.record.bucket = address->bucket;
   const auto selected = find_operation(head, *address, target->query);
   if (!selected) co_return refuse(selected.error());
-  co_return co_await perform(stream, *selected, *address, target->query, std::move(**identity));
+  exchange.record.operation = selected->action.operation;
+  KISEKI_S3_CO_TRY(authorise(*identity, selected->action, *address));
+  co_return co_await perform(exchange, *selected, *address, target->query,
+                             std::move(*identity).value_or(Identity{}));
 }
 
-Task<S3Result<Reply>> Service::perform(HttpStream& stream, Selection selected, const Address& address,
+Task<S3Result<Reply>> Service::perform(Exchange& exchange, const Selection& selected, const Address& address,
                                        const Query& query, Identity identity) {
+  HttpStream& stream = exchange.stream;
   KISEKI_S3_CO_TRY(check_fields(stream.head(), owner_id(identity.key.tenant)));
   auto rules = body_rules(stream.head(), identity, selected.checksum_of);
   if (!rules) co_return refuse(std::move(rules).error());
   Body body(stream, std::move(*rules));
-  Call call{*ports_.files,  options_,    ports_.executor,     stream.head(), query,
-            address.bucket, address.key, std::move(identity), body};
+  Call call{.files = *ports_.files,
+            .options = options_,
+            .executor = ports_.executor,
+            .head = stream.head(),
+            .query = query,
+            .bucket = address.bucket,
+            .key = address.key,
+            .identity = std::move(identity),
+            .request_id = exchange.record.request_id,
+            .source = stream.peer(),
+            .body = body};
   auto reply = co_await selected.operation(call);
-  received_bytes.add(body.bytes_received());
+  exchange.record.received = body.bytes_received();
   co_return reply;
 }
 
-Task<> Service::render(HttpStream& stream, Reply reply, std::string request_id) {
-  add_ids(reply.head, request_id, host_id_);
-  if (!reply.object || reply.range.length == 0) {
-    if (!reply.document.empty()) reply.head.set_length(reply.document.size());
-    co_await stream.respond(std::move(reply.head), as_view(reply.document));
+Task<Result<>> Service::respond(Exchange& exchange, HttpResponse head, View first) {
+  exchange.record.status = head.status();
+  exchange.record.first_byte = ports_.clock->now() - exchange.start;
+  co_return co_await exchange.stream.respond(std::move(head), first);
+}
+
+Task<> Service::render(Exchange& exchange, Reply reply) {
+  add_ids(reply.head, exchange.record.request_id, host_id_);
+  if (reply.object && reply.range.length > 0) {
+    co_await render_object(exchange, std::move(reply));
     co_return;
   }
+  if (!reply.document.empty()) reply.head.set_length(reply.document.size());
+  co_await respond(exchange, std::move(reply.head), as_view(reply.document));
+}
+
+Task<> Service::render_object(Exchange& exchange, Reply reply) {
   const Bytes end = reply.range.offset + reply.range.length;
   Bytes offset = reply.range.offset;
   // The first piece is read before the head goes, so that its failure still has a status of its own.
   auto piece = co_await reply.object->read(offset, end - offset);
   if (!piece) {
-    co_await render_error(stream, translate(piece.error(), Subject::object), std::move(request_id));
+    co_await render_error(exchange, translate(piece.error(), Subject::object));
     co_return;
   }
-  auto sent = co_await stream.respond(std::move(reply.head.set_length(reply.range.length)), piece->view());
+  auto sent = co_await respond(exchange, std::move(reply.head.set_length(reply.range.length)), piece->view());
   for (offset += piece->size(); sent && offset < end; offset += piece->size()) {
     piece = co_await reply.object->read(offset, end - offset);
     if (!piece) {
       failed_total.add();
-      log::warning("s3", "GET cut off after {} bytes: {} request={}", offset - reply.range.offset,
-                   name_of(piece.error().code()), request_id);
+      log::warning("s3", "{} cut off after {} bytes: {} request={}", exchange.record.operation,
+                   offset - reply.range.offset, piece.error().to_string(), exchange.record.request_id);
       co_return;
     }
-    sent = co_await stream.write(piece->view());
+    sent = co_await exchange.stream.write(piece->view());
   }
 }
 
-Task<> Service::render_error(HttpStream& stream, S3Error error, std::string request_id) {
+void Service::report(const Exchange& exchange, const S3Error& error) const {
+  const AccessRecord& record = exchange.record;
+  const CodeInfo& info = describe(error.code);
+  log::warning("s3", "{} answered {} {}: {} request={}",
+               record.operation.empty() ? exchange.stream.head().method() : record.operation, info.status,
+               info.name, error.cause.empty() ? error.words() : error.cause, record.request_id);
+}
+
+Task<> Service::render_error(Exchange& exchange, S3Error error) {
   const CodeInfo& info = describe(error.code);
   const bool failed = info.status >= 500 && error.code != S3Code::not_implemented;
   (failed ? failed_total : refused_total).add();
-  if (failed) {
-    log::warning("s3", "{} answered {} {}: {} request={}", stream.head().method(), info.status, info.name,
-                 error.words(), request_id);
-  }
-  const std::string_view target = stream.head().target();
+  if (failed) report(exchange, error);
+  const std::string_view target = exchange.stream.head().target();
   const auto resource = percent_decode(target.substr(0, target.find('?')));
-  std::string document =
+  const std::string& request_id = exchange.record.request_id;
+  const std::string document =
       error_document(error, resource && is_utf8(*resource) ? *resource : "", request_id, host_id_);
   HttpResponse head(info.status);
   add_ids(head, request_id, host_id_);
@@ -157,18 +215,19 @@ Task<> Service::render_error(HttpStream& stream, S3Error error, std::string requ
   if (error.code == S3Code::no_such_bucket || error.code == S3Code::authorization_header_malformed) {
     head.add("x-amz-bucket-region", options_.region);
   }
-  co_await stream.respond(std::move(head), as_view(document));
+  co_await respond(exchange, std::move(head), as_view(document));
 }
 
 Task<> Service::refuse_head(HttpStream& stream) {
-  requests_total.add();
-  co_await render_error(stream, S3Error{code_of(stream.fault())}, next_request_id());
+  Exchange exchange = begin(stream);
+  co_await render_error(exchange, S3Error{code_of(stream.fault())});
+  end(exchange);
 }
 
 Task<> Service::refuse_connection(HttpStream& stream) {
-  requests_total.add();
-  co_await render_error(stream, S3Error{S3Code::slow_down, "Too many connections. Please retry."},
-                        next_request_id());
+  Exchange exchange = begin(stream);
+  co_await render_error(exchange, S3Error{S3Code::slow_down, "Too many connections. Please retry."});
+  end(exchange);
 }
 
 }  // namespace kiseki::s3

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "s3/access_log.h"
 #include "s3/http_server.h"
 #include "s3/routes.h"
 
@@ -18,6 +19,7 @@ class Service final : public HttpHandler {
     Clock* clock = nullptr;
     Rng* rng = nullptr;
     Executor executor;
+    AccessLog* access_log = nullptr;  ///< None: off.
   };
 
   /// All of `ports` outlive it.
@@ -28,11 +30,24 @@ class Service final : public HttpHandler {
   Task<> refuse_connection(HttpStream& stream) override;
 
  private:
-  Task<S3Result<Reply>> answer(HttpStream& stream);
-  Task<S3Result<Reply>> perform(HttpStream& stream, Selection selected, const Address& address,
+  /// One request under way.
+  struct Exchange {
+    HttpStream& stream;
+    BootTime start;
+    AccessRecord record;
+  };
+
+  Exchange begin(HttpStream& stream);
+  void end(Exchange& exchange);
+  Task<S3Result<Reply>> answer(Exchange& exchange);
+  Task<S3Result<Reply>> try_answer(Exchange& exchange);
+  Task<S3Result<Reply>> perform(Exchange& exchange, const Selection& selected, const Address& address,
                                 const Query& query, Identity identity);
-  Task<> render(HttpStream& stream, Reply reply, std::string request_id);
-  Task<> render_error(HttpStream& stream, S3Error error, std::string request_id);
+  Task<Result<>> respond(Exchange& exchange, HttpResponse head, View first);
+  Task<> render(Exchange& exchange, Reply reply);
+  Task<> render_object(Exchange& exchange, Reply reply);
+  Task<> render_error(Exchange& exchange, S3Error error);
+  void report(const Exchange& exchange, const S3Error& error) const;
   std::string next_request_id();
 
   Ports ports_;

@@ -300,6 +300,64 @@ TEST_F(Face, failures_of_the_store_have_their_codes) {
   EXPECT_EQ(code("GET", "/bucket/key"), "500 InternalError");
 }
 
+TEST_F(Face, a_failure_is_logged_with_its_operation_id_and_whole_chain) {
+  face.files().fail_next(Errc::io_error);
+  ::testing::internal::CaptureStderr();
+  const Response failed = send("PUT", "/bucket/key", {}, "x");
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(failed.status, 500U);
+  EXPECT_NE(log.find("PutObject answered 500 InternalError: io_error: as planned"), log.npos) << log;
+  EXPECT_NE(log.find("request=" + failed.field("x-amz-request-id")), log.npos) << log;
+  EXPECT_EQ(failed.body.find("as planned"), std::string::npos);
+}
+
+TEST_F(Face, a_request_that_finds_no_memory_is_told_to_slow_down) {
+  face.files().exhaust_next();
+  EXPECT_EQ(code("PUT", "/bucket/key", {}, "x"), "503 SlowDown");
+  EXPECT_EQ(code("PUT", "/bucket/key", {}, "x"), "200 ");
+}
+
+TEST_F(Face, every_request_has_a_line_in_the_access_log) {
+  face.access_lines().clear();
+  const Response put = send("PUT", "/bucket/secret-name", {}, "hello");
+  const Response got = send("GET", "/bucket/secret-name");
+  send("GET", "/bucket/none");
+  face.exchange("GET /bucket/key HTTP/1.1\r\nHost: h\r\n\r\n");
+  face.exchange("nonsense\r\n\r\n");
+  const auto& lines = face.access_lines();
+  ASSERT_EQ(lines.size(), 5U);
+  EXPECT_EQ(lines[0], fmt::format(R"({{"time":"2013-05-24T00:00:00.000Z","request":"{}",)"
+                                  R"("key":"AKIAIOSFODNN7EXAMPLE","operation":"PutObject","bucket":"bucket",)"
+                                  R"("status":200,"bytes_in":5,"bytes_out":0,"first_byte_us":0,)"
+                                  R"("last_byte_us":0}})"
+                                  "\n",
+                                  put.field("x-amz-request-id")));
+  EXPECT_NE(lines[1].find(R"("operation":"GetObject","bucket":"bucket","status":200,"bytes_in":0,)"
+                          R"("bytes_out":5)"),
+            std::string::npos)
+      << lines[1];
+  EXPECT_NE(lines[2].find(R"("status":404)"), std::string::npos) << lines[2];
+  EXPECT_NE(lines[3].find(R"("key":"","operation":"GetObject","bucket":"bucket","status":403)"),
+            std::string::npos)
+      << lines[3];
+  EXPECT_NE(lines[4].find(R"("key":"","operation":"","bucket":"","status":400)"), std::string::npos)
+      << lines[4];
+  for (const std::string& line : lines) EXPECT_EQ(line.find("secret-name"), std::string::npos);
+}
+
+TEST_F(Face, preflights_and_forms_have_an_answer_of_their_own) {
+  const auto first_code = [this](const std::string& text) {
+    const auto responses = Harness::parse(face.exchange(text));
+    return responses.empty() ? std::string() : responses[0].element("Code");
+  };
+  EXPECT_EQ(first_code("OPTIONS /bucket/key HTTP/1.1\r\nHost: h\r\nOrigin: http://o\r\n"
+                       "Access-Control-Request-Method: PUT\r\n\r\n"),
+            "AccessForbidden");
+  EXPECT_EQ(first_code("POST /bucket HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n"
+                       "Content-Type: multipart/form-data; boundary=b\r\n\r\n"),
+            "NotImplemented");
+}
+
 TEST_F(Face, a_damaged_object_is_an_error_or_a_cut_never_wrong_bytes) {
   send("PUT", "/bucket/key", {}, std::string(200'000, 'x'));
   face.files().fail_reads_at(0);

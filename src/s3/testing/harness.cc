@@ -61,7 +61,13 @@ std::string Response::element(const std::string& name) const {
 }
 
 Harness::Harness(ServiceOptions options)
-    : service_(Service::Ports{&files_, &credentials_, &clock_, &rng_, loop_.executor()}, std::move(options)),
+    : service_({.files = &files_,
+                .credentials = &credentials_,
+                .clock = &clock_,
+                .rng = &rng_,
+                .executor = loop_.executor(),
+                .access_log = &access_log_},
+               std::move(options)),
       core_(loop_.executor(), clock_, service_, http_) {
   clock_.set_wall_offset(std::chrono::seconds(example_time - unix_seconds(clock_.wall())));
 }

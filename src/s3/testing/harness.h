@@ -21,6 +21,13 @@ class FixedCredentials final : public Credentials {
   Task<Result<fs::Credential>> find(std::string access_key) override;
 };
 
+/// Keeps every line.
+class MemoryAccessLog final : public AccessLog {
+ public:
+  void append(std::string line) override { lines.push_back(std::move(line)); }
+  std::vector<std::string> lines;
+};
+
 struct Request {
   std::string method = "GET";
   std::string target = "/";
@@ -57,6 +64,7 @@ class Harness {
   MemoryFiles& files() noexcept { return files_; }
   sim::SimulatedLoop& loop() noexcept { return loop_; }
   sim::SimulatedClock& clock() noexcept { return clock_; }
+  std::vector<std::string>& access_lines() noexcept { return access_log_.lines; }
   HttpCore& core() noexcept { return core_; }
   /// Both ends of a connection.
   std::pair<Socket, Socket> connect();
@@ -67,6 +75,7 @@ class Harness {
   SeededRng rng_{1};
   MemoryFiles files_;
   FixedCredentials credentials_;
+  MemoryAccessLog access_log_;
   HttpOptions http_;
   Service service_;
   HttpCore core_;

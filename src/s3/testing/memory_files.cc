@@ -33,6 +33,7 @@ class MemoryFiles::OpenObject final : public fs::Object {
 };
 
 Result<MemoryFiles::Bucket*> MemoryFiles::bucket(const fs::Namespace& ns) {
+  if (std::exchange(exhausted_, false)) throw std::bad_alloc();
   if (planned_) return fail(*std::exchange(planned_, std::nullopt), "as planned");
   const auto found = buckets_.find({ns.tenant, ns.name});
   if (found == buckets_.end()) return fail(Errc::not_found);

@@ -11,6 +11,8 @@ class MemoryFiles final : public fs::FileSystem {
  public:
   /// The next call fails with this.
   void fail_next(Errc code) { planned_ = code; }
+  /// The next call finds no memory.
+  void exhaust_next() { exhausted_ = true; }
   /// Reads of objects fail from this offset on.
   void fail_reads_at(Bytes offset) { bad_offset_ = offset; }
 
@@ -75,6 +77,7 @@ class MemoryFiles final : public fs::FileSystem {
   std::map<std::pair<TenantId, std::string>, Bucket> buckets_;
   std::uint64_t next_id_ = 1;
   std::optional<Errc> planned_;
+  bool exhausted_ = false;
   std::optional<Bytes> bad_offset_;
 };
 

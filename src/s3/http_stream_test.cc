@@ -264,7 +264,7 @@ TEST_F(Connections, end_a_body_that_comes_more_slowly_than_the_least_rate) {
     loop.run_for(std::chrono::seconds(1));
   }
   EXPECT_FALSE(echo.error);
-  for (int second = 0; second < 4; ++second) {
+  for (int second = 0; second < 4 && !ended; ++second) {
     send("a");
     loop.run_for(std::chrono::seconds(1));
   }

@@ -124,7 +124,7 @@ Result<> set_domain(std::string& into, const std::string& text) {
 
 constexpr const char* restart = "a restart";
 
-std::vector<Option> make_options() {
+std::vector<Option> options_of_data() {
   return {
       {"data", "--data", "DIR", "Data directory; made at the first start.",
        "another directory is another node",
@@ -141,6 +141,11 @@ std::vector<Option> make_options() {
        "Written when the node serves: a line `s3 ADDRESS:PORT` and a line `admin ADDRESS:PORT`.", restart,
        [](Config& c, const std::string& t) { return set_path(c.port_file, t); },
        [](const Config& c) { return c.port_file.string(); }},
+  };
+}
+
+std::vector<Option> options_of_s3() {
+  return {
       {"s3.listen", "--s3", "ADDRESS:PORT", "Where S3 is served; port 0 takes a free one.", restart,
        [](Config& c, const std::string& t) { return set_endpoint(c.s3, t); },
        [](const Config& c) { return c.s3; }},
@@ -169,6 +174,11 @@ std::vector<Option> make_options() {
        "Its file; it names buckets in the clear. Default: `access.log` in the data directory.", restart,
        [](Config& c, const std::string& t) { return set_path(c.access_log_file, t); },
        [](const Config& c) { return c.access_log_file.string(); }},
+  };
+}
+
+std::vector<Option> options_of_the_node() {
+  return {
       {"admin.listen", "--admin", "ADDRESS:PORT", "Where /healthz, /readyz and /metrics are served.", restart,
        [](Config& c, const std::string& t) { return set_endpoint(c.admin, t); },
        [](const Config& c) { return c.admin; }},
@@ -199,6 +209,13 @@ std::vector<Option> make_options() {
        [](Config& c, const std::string& t) { return set_named(c.log_level, t, log_levels); },
        [](const Config& c) { return show_named(c.log_level, log_levels); }},
   };
+}
+
+std::vector<Option> make_options() {
+  std::vector<Option> all = options_of_data();
+  for (const auto& more : {options_of_s3(), options_of_the_node()})
+    all.insert(all.end(), more.begin(), more.end());
+  return all;
 }
 
 Result<> apply(Config& config, const Option& option, const std::string& text, const std::string& where) {

@@ -12,7 +12,9 @@ namespace {
 struct CoreFace {
   CoreFace(const S3Face::Place& place, const s3::ServiceOptions& options, s3::AccessLog* log)
       : credentials(*place.identities),
-        service({.files = place.file_system,
+        service({.namespaces = &place.file_system->namespaces(),
+                 .objects = &place.file_system->objects(),
+                 .uploads = &place.file_system->uploads(),
                  .credentials = &credentials,
                  .clock = &place.core->clock(),
                  .rng = &rng,

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "fs/file_system.h"
+#include "fs/objects.h"
 #include "s3/authenticator.h"
 #include "s3/checksum.h"
 #include "s3/http_stream.h"

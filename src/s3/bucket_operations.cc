@@ -49,7 +49,7 @@ Reply document_reply(std::string document) {
 }
 
 Task<S3Result<fs::Namespace>> find_bucket(Call& call) {
-  auto ns = co_await call.files.find_namespace(call.tenant(), call.bucket);
+  auto ns = co_await call.namespaces.find(call.tenant(), call.bucket);
   if (!ns) co_return refuse(translate(ns.error(), Subject::bucket));
   co_return std::move(*ns);
 }
@@ -74,7 +74,7 @@ S3Result<std::uint32_t> number_parameter(const Query& query, std::string_view na
 Task<S3Result<Reply>> list_buckets(Call& call) {
   const auto limit = number_parameter(call.query, "max-buckets", 1, buckets_max, buckets_max);
   if (!limit) co_return refuse(limit.error());
-  auto all = co_await call.files.list_namespaces(call.tenant());
+  auto all = co_await call.namespaces.list(call.tenant());
   if (!all) co_return refuse(translate(all.error(), Subject::service));
   const auto selected = select_buckets(std::move(*all), call.query, call.options.region);
   XmlWriter xml("ListAllMyBucketsResult");
@@ -99,7 +99,7 @@ Task<S3Result<Reply>> create_bucket(Call& call) {
   const auto constraint = parse_create_bucket(std::move(*document));
   if (!constraint) co_return refuse(constraint.error());
   KISEKI_S3_CO_TRY(check_location(*constraint, call.options.region));
-  const auto made = co_await call.files.create_namespace(call.tenant(), call.bucket);
+  const auto made = co_await call.namespaces.create(call.tenant(), call.bucket);
   // As Amazon has it: making an own bucket again is a success in the first region and a conflict elsewhere.
   const bool again = !made && made.error().code() == Errc::exists && call.options.region == first_region;
   if (!made && !again) co_return refuse(translate(made.error(), Subject::bucket));
@@ -117,7 +117,7 @@ Task<S3Result<Reply>> head_bucket(Call& call) {
 }
 
 Task<S3Result<Reply>> delete_bucket(Call& call) {
-  const auto removed = co_await call.files.remove_namespace(call.tenant(), call.bucket);
+  const auto removed = co_await call.namespaces.remove(call.tenant(), call.bucket);
   if (!removed) co_return refuse(translate(removed.error(), Subject::bucket));
   co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
 }

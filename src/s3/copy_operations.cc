@@ -66,19 +66,19 @@ S3Result<> check_source(const Conditions& conditions, const fs::Attributes& sour
 }
 
 Task<S3Result<fs::Namespace>> find_source(Call& call, const Address& source) {
-  auto ns = co_await call.files.find_namespace(call.tenant(), source.bucket);
+  auto ns = co_await call.namespaces.find(call.tenant(), source.bucket);
   if (!ns) co_return refuse(translate(ns.error(), Subject::bucket));
   co_return std::move(*ns);
 }
 
 /// One try: what the source is now decides about its conditions and, when the metadata is replaced, what
 /// stays.
-Task<S3Result<Result<fs::Attributes>>> try_copy(Call& call, fs::FileSystem::CopyRequest request,
+Task<S3Result<Result<fs::Attributes>>> try_copy(Call& call, fs::CopyRequest request,
                                                 const Conditions& conditions, Directive directive) {
-  const auto source = co_await call.files.stat(request.from, request.from_key);
+  const auto source = co_await call.objects.stat(request.from, request.from_key);
   if (!source) co_return refuse(translate(source.error(), Subject::object));
   KISEKI_S3_CO_TRY(check_source(conditions, *source));
-  if (source->size > fs::FileSystem::part_size_max) {
+  if (source->size > fs::Uploads::part_size_max) {
     co_return refuse(S3Code::invalid_request,
                      "The specified copy source is larger than the maximum allowable size for a copy source: "
                      "5368709120.");
@@ -92,7 +92,7 @@ Task<S3Result<Result<fs::Attributes>>> try_copy(Call& call, fs::FileSystem::Copy
   }
   if (directive == Directive::replace || conditions.of_source())
     request.source_etag = source->properties.etag;
-  co_return co_await call.files.copy(std::move(request));
+  co_return co_await call.objects.copy(std::move(request));
 }
 
 /// The bytes of a range of an object, as the source of a part.
@@ -131,7 +131,7 @@ class RangeSource final : public fs::Source {
 
 S3Result<ByteRange> part_range(const HttpHead& head, Bytes size) {
   if (const auto field = head.find("x-amz-copy-source-range")) return parse_copy_range(*field, size);
-  if (size > fs::FileSystem::part_size_max) return refuse(S3Code::entity_too_large);
+  if (size > fs::Uploads::part_size_max) return refuse(S3Code::entity_too_large);
   return ByteRange{0, size};
 }
 
@@ -165,7 +165,7 @@ Task<S3Result<Reply>> copy_object(Call& call) {
   if (!from) co_return refuse(std::move(from).error());
   auto to = co_await find_bucket(call);
   if (!to) co_return refuse(std::move(to).error());
-  const fs::FileSystem::CopyRequest request{*from, source->key, *to, call.key, {}, {}, conditions->target};
+  const fs::CopyRequest request{from->id, source->key, to->id, call.key, {}, {}, conditions->target};
   for (int attempt = 1;; ++attempt) {
     const auto tried = co_await try_copy(call, request, *conditions, *directive);
     if (!tried) co_return refuse(tried.error());
@@ -190,7 +190,7 @@ Task<S3Result<Reply>> upload_part_copy(Call& call) {
   if (!from) co_return refuse(from.error());
   const auto to = co_await find_bucket(call);
   if (!to) co_return refuse(to.error());
-  const auto object = co_await call.files.open_object(*from, source->key);
+  const auto object = co_await call.objects.open(from->id, source->key);
   if (!object) co_return refuse(translate(object.error(), Subject::object));
   const fs::Attributes& attributes = (*object)->attributes();
   KISEKI_S3_CO_TRY(check_source(*conditions, attributes));
@@ -198,7 +198,7 @@ Task<S3Result<Reply>> upload_part_copy(Call& call) {
   if (!range) co_return refuse(range.error());
   RangeSource bytes(**object, *range);
   const std::string upload(call.query.get("uploadId"));
-  const auto part = co_await call.files.put_part(*to, call.key, upload, *number, bytes);
+  const auto part = co_await call.uploads.put_part(to->id, call.key, upload, *number, bytes);
   if (!part) co_return refuse(translate(part.error(), Subject::upload));
   co_return copy_reply("CopyPartResult", *part);
 }

@@ -54,7 +54,7 @@ void add_request(XmlWriter& xml, const Call& call, const ListingRequest& request
 Task<S3Result<fs::ListReply>> list_bucket(Call& call, ListingRequest request) {
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
-  auto page = co_await list_page(call.files, *ns, std::move(request));
+  auto page = co_await list_page(call.objects, ns->id, std::move(request));
   if (!page) co_return refuse(translate(page.error(), Subject::service));
   co_return std::move(*page);
 }

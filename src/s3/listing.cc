@@ -41,7 +41,7 @@ std::string fold(fs::ListReply page, const ListingRequest& request, std::size_t 
   return after;
 }
 
-Task<Result<fs::ListReply>> list_folded(fs::FileSystem& files, fs::Namespace ns, ListingRequest request) {
+Task<Result<fs::ListReply>> list_folded(fs::Objects& objects, NamespaceId ns, ListingRequest request) {
   fs::ListReply folded;
   // One item more than asked tells whether there is more.
   const std::size_t wanted = request.limit + std::size_t{1};
@@ -50,7 +50,7 @@ Task<Result<fs::ListReply>> list_folded(fs::FileSystem& files, fs::Namespace ns,
     request.after = beyond(request.after);
   }
   while (folded.items.size() < wanted) {
-    auto page = co_await files.list(ns, fs::ListRequest{request.prefix, false, request.after, page_max});
+    auto page = co_await objects.list(ns, fs::ListRequest{request.prefix, false, request.after, page_max});
     if (!page) co_return fail(std::move(page).error());
     const bool more = page->truncated;
     std::string last = page->items.empty() ? std::string() : page->items.back().name;
@@ -86,13 +86,13 @@ S3Result<ListingRequest> listing_request(const Query& query, std::string_view li
   return request;
 }
 
-Task<Result<fs::ListReply>> list_page(fs::FileSystem& files, fs::Namespace ns, ListingRequest request) {
+Task<Result<fs::ListReply>> list_page(fs::Objects& objects, NamespaceId ns, ListingRequest request) {
   if (request.limit == 0) co_return fs::ListReply{};
   if (!request.delimiter.empty() && request.delimiter != "/") {
-    co_return co_await list_folded(files, std::move(ns), std::move(request));
+    co_return co_await list_folded(objects, ns, std::move(request));
   }
-  co_return co_await files.list(std::move(ns), fs::ListRequest{request.prefix, !request.delimiter.empty(),
-                                                               request.after, request.limit});
+  co_return co_await objects.list(
+      ns, fs::ListRequest{request.prefix, !request.delimiter.empty(), request.after, request.limit});
 }
 
 std::string make_token(std::string_view name) {

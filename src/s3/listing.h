@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "fs/file_system.h"
+#include "fs/objects.h"
 #include "s3/error.h"
 #include "s3/uri.h"
 
@@ -28,7 +28,7 @@ S3Result<ListingRequest> listing_request(const Query& query, std::string_view li
 
 /// One page. A delimiter of '/' is the file system's own; any other is folded here, with at most one reading
 /// per item.
-Task<Result<fs::ListReply>> list_page(fs::FileSystem& files, fs::Namespace ns, ListingRequest request);
+Task<Result<fs::ListReply>> list_page(fs::Objects& objects, NamespaceId ns, ListingRequest request);
 
 /// An opaque text that stands for a name in a continuation, and back; nothing when it is none of ours.
 std::string make_token(std::string_view name);

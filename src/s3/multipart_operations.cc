@@ -75,14 +75,14 @@ Task<S3Result<std::vector<PartChecksum>>> find_parts(Call& call, const fs::Names
   std::vector<PartChecksum> kept;
   std::uint32_t after = 0;
   while (kept.size() < request.parts.size()) {
-    const auto page = co_await call.files.list_parts(ns, call.key, upload_id(call), after, page_max);
+    const auto page = co_await call.uploads.parts(ns.id, call.key, upload_id(call), after, page_max);
     if (!page) co_return refuse(translate(page.error(), Subject::upload));
-    for (const fs::PartInfo& part : *page) {
+    for (const fs::PartInfo& part : page->parts) {
       if (kept.size() == request.parts.size() || part.number > request.parts[kept.size()].number) break;
       if (part.number == request.parts[kept.size()].number) kept.push_back(kept_checksum(part));
     }
-    if (page->size() < page_max) break;
-    after = page->back().number;
+    if (!page->more) break;
+    after = page->parts.back().number;
   }
   if (kept.size() < request.parts.size()) co_return refuse(S3Code::invalid_part);
   co_return kept;
@@ -146,7 +146,7 @@ Task<S3Result<Reply>> create_multipart_upload(Call& call) {
   KISEKI_S3_CO_TRY(add_checksum_algorithm(call.head, head));
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
-  const auto upload = co_await call.files.create_upload(*ns, call.key, std::move(*properties));
+  const auto upload = co_await call.uploads.create(ns->id, call.key, std::move(*properties));
   if (!upload) co_return refuse(translate(upload.error(), Subject::object));
   XmlWriter xml("InitiateMultipartUploadResult");
   xml.element("Bucket", call.bucket).element("Key", call.key).element("UploadId", *upload);
@@ -161,11 +161,11 @@ Task<S3Result<Reply>> upload_part(Call& call) {
   if (!number) co_return refuse(number.error());
   const auto& length = call.body.rules().length;
   if (!length) co_return refuse(S3Code::missing_content_length);
-  if (*length > fs::FileSystem::part_size_max) co_return refuse(S3Code::entity_too_large);
+  if (*length > fs::Uploads::part_size_max) co_return refuse(S3Code::entity_too_large);
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
   call.body.set_properties({}, Body::Md5::always);
-  const auto part = co_await call.files.put_part(*ns, call.key, upload_id(call), *number, call.body);
+  const auto part = co_await call.uploads.put_part(ns->id, call.key, upload_id(call), *number, call.body);
   if (call.body.failure()) co_return refuse(*call.body.failure());
   if (!part) co_return refuse(translate(part.error(), Subject::upload));
   Reply reply;
@@ -183,7 +183,7 @@ Task<S3Result<Reply>> complete_multipart_upload(Call& call) {
   if (!etag) co_return refuse(std::move(etag).error());
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
-  fs::FileSystem::CompleteUpload whole{*ns, call.key, upload_id(call), parts_of(*request), std::move(*etag)};
+  fs::CompleteUpload whole{ns->id, call.key, upload_id(call), parts_of(*request), std::move(*etag)};
   whole.condition = std::move(*condition);
   if (has_claims(call.head, *request)) {
     const auto kept = co_await find_parts(call, *ns, *request);
@@ -192,7 +192,7 @@ Task<S3Result<Reply>> complete_multipart_upload(Call& call) {
     if (!checksums) co_return refuse(std::move(checksums).error());
     whole.checksums = std::move(*checksums);
   }
-  const auto done = co_await call.files.complete_upload(std::move(whole));
+  const auto done = co_await call.uploads.complete(std::move(whole));
   if (!done) co_return refuse(translate_complete(done.error()));
   XmlWriter xml("CompleteMultipartUploadResult");
   xml.element("Location", fmt::format("http://{}/{}/{}", call.head.get("host"), call.bucket,
@@ -206,7 +206,7 @@ Task<S3Result<Reply>> complete_multipart_upload(Call& call) {
 Task<S3Result<Reply>> abort_multipart_upload(Call& call) {
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
-  const auto aborted = co_await call.files.abort_upload(*ns, call.key, upload_id(call));
+  const auto aborted = co_await call.uploads.abort(ns->id, call.key, upload_id(call));
   if (!aborted) co_return refuse(translate(aborted.error(), Subject::upload));
   co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
 }
@@ -218,17 +218,15 @@ Task<S3Result<Reply>> list_parts(Call& call) {
   if (!after) co_return refuse(after.error());
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
-  auto parts = co_await call.files.list_parts(*ns, call.key, upload_id(call), *after, *limit + 1);
+  auto parts = co_await call.uploads.parts(ns->id, call.key, upload_id(call), *after, *limit);
   if (!parts) co_return refuse(translate(parts.error(), Subject::upload));
-  const bool truncated = parts->size() > *limit;
-  if (truncated) parts->resize(*limit);
   XmlWriter xml("ListPartsResult");
   xml.element("Bucket", call.bucket).element("Key", call.key).element("UploadId", upload_id(call));
   add_people(xml, call.tenant());
   xml.element("PartNumberMarker", *after);
-  xml.element("NextPartNumberMarker", parts->empty() ? *after : parts->back().number);
-  xml.element("MaxParts", *limit).flag("IsTruncated", truncated);
-  for (const fs::PartInfo& part : *parts) add_part(xml, part);
+  xml.element("NextPartNumberMarker", parts->parts.empty() ? *after : parts->parts.back().number);
+  xml.element("MaxParts", *limit).flag("IsTruncated", parts->more);
+  for (const fs::PartInfo& part : parts->parts) add_part(xml, part);
   co_return document_reply(xml.finish());
 }
 
@@ -240,20 +238,18 @@ Task<S3Result<Reply>> list_multipart_uploads(Call& call) {
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
   auto uploads =
-      co_await call.files.list_uploads(*ns, request->prefix, key_marker, upload_marker, request->limit + 1);
+      co_await call.uploads.list(ns->id, request->prefix, key_marker, upload_marker, request->limit);
   if (!uploads) co_return refuse(translate(uploads.error(), Subject::service));
-  const bool truncated = uploads->size() > request->limit;
-  if (truncated) uploads->resize(request->limit);
   XmlWriter xml("ListMultipartUploadsResult");
   xml.element("Bucket", call.bucket).element("KeyMarker", request->encoded(key_marker));
   xml.element("UploadIdMarker", upload_marker).element("Prefix", request->encoded(request->prefix));
-  if (truncated && !uploads->empty()) {
-    xml.element("NextKeyMarker", request->encoded(uploads->back().key));
-    xml.element("NextUploadIdMarker", uploads->back().upload);
+  if (uploads->more && !uploads->uploads.empty()) {
+    xml.element("NextKeyMarker", request->encoded(uploads->uploads.back().key));
+    xml.element("NextUploadIdMarker", uploads->uploads.back().upload);
   }
-  xml.element("MaxUploads", request->limit).flag("IsTruncated", truncated);
+  xml.element("MaxUploads", request->limit).flag("IsTruncated", uploads->more);
   if (request->encoding == ListingRequest::Encoding::url) xml.element("EncodingType", "url");
-  for (const fs::UploadInfo& one : *uploads) {
+  for (const fs::UploadInfo& one : uploads->uploads) {
     xml.open("Upload").element("Key", request->encoded(one.key)).element("UploadId", one.upload);
     add_people(xml, call.tenant());
     xml.element("Initiated", iso_time(one.created_ms)).close();

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "fs/file_system.h"
+#include "fs/objects.h"
 #include "s3/error.h"
 #include "s3/http_message.h"
 #include "s3/uri.h"

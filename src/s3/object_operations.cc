@@ -80,8 +80,8 @@ S3Result<Reply> object_reply(Call& call, fs::Attributes attributes) {
 
 /// One batch of deletions: the workers share it.
 struct Deletion {
-  fs::FileSystem& files;
-  fs::Namespace ns;
+  fs::Objects& objects;
+  NamespaceId ns;
   DeleteRequest request;
   std::vector<std::optional<S3Error>> errors;  // one per item
   std::size_t next = 0;
@@ -93,7 +93,7 @@ Task<std::optional<S3Error>> delete_item(Deletion& batch, std::size_t index) {
   if (!item.version.empty() && item.version != "null") co_return S3Error{S3Code::no_such_version};
   fs::Condition condition;
   if (!item.etag.empty()) condition.etag = unquoted(item.etag);
-  const auto removed = co_await batch.files.remove(batch.ns, item.key, condition);
+  const auto removed = co_await batch.objects.remove(batch.ns, item.key, condition);
   if (removed) co_return std::nullopt;
   co_return translate(removed.error(), Subject::object);
 }
@@ -128,11 +128,11 @@ Task<S3Result<Reply>> put_object(Call& call) {
   if (!condition) co_return refuse(std::move(condition).error());
   const auto& length = call.body.rules().length;
   if (!length) co_return refuse(S3Code::missing_content_length);
-  if (*length > fs::FileSystem::part_size_max) co_return refuse(S3Code::entity_too_large);
+  if (*length > fs::Uploads::part_size_max) co_return refuse(S3Code::entity_too_large);
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
   call.body.set_properties(std::move(*properties), Body::Md5::always);
-  const auto put = co_await call.files.put(*ns, call.key, call.body, std::move(*condition));
+  const auto put = co_await call.objects.put(ns->id, call.key, call.body, std::move(*condition));
   if (call.body.failure()) co_return refuse(*call.body.failure());
   if (!put) co_return refuse(translate(put.error(), Subject::object));
   Reply reply;
@@ -144,7 +144,7 @@ Task<S3Result<Reply>> put_object(Call& call) {
 Task<S3Result<Reply>> get_object(Call& call) {
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
-  auto object = co_await call.files.open_object(*ns, call.key);
+  auto object = co_await call.objects.open(ns->id, call.key);
   if (!object) co_return refuse(translate(object.error(), Subject::object));
   auto reply = object_reply(call, (*object)->attributes());
   if (reply && reply->head.has_body()) reply->object = std::move(*object);
@@ -154,7 +154,7 @@ Task<S3Result<Reply>> get_object(Call& call) {
 Task<S3Result<Reply>> head_object(Call& call) {
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
-  auto attributes = co_await call.files.stat(*ns, call.key);
+  auto attributes = co_await call.objects.stat(ns->id, call.key);
   if (!attributes) co_return refuse(translate(attributes.error(), Subject::object));
   co_return object_reply(call, std::move(*attributes));
 }
@@ -164,7 +164,7 @@ Task<S3Result<Reply>> delete_object(Call& call) {
   if (!condition) co_return refuse(std::move(condition).error());
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
-  const auto removed = co_await call.files.remove(*ns, call.key, std::move(*condition));
+  const auto removed = co_await call.objects.remove(ns->id, call.key, std::move(*condition));
   if (!removed) co_return refuse(translate(removed.error(), Subject::object));
   co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
 }
@@ -174,10 +174,10 @@ Task<S3Result<Reply>> delete_objects(Call& call) {
   if (!document) co_return refuse(std::move(document).error());
   auto request = parse_delete(std::move(*document));
   if (!request) co_return refuse(std::move(request).error());
-  auto ns = co_await find_bucket(call);
+  const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
   const std::size_t count = request->items.size();
-  Deletion batch{call.files, std::move(*ns), std::move(*request), {}, 0};
+  Deletion batch{call.objects, ns->id, std::move(*request), {}, 0};
   batch.errors.resize(count);
   Scope workers(call.executor);
   for (std::size_t i = 0; i < std::min(delete_workers, count); ++i) workers.spawn(delete_worker(batch));
@@ -189,7 +189,7 @@ Task<S3Result<Reply>> delete_objects(Call& call) {
 Task<S3Result<Reply>> get_object_tagging(Call& call) {
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
-  const auto attributes = co_await call.files.stat(*ns, call.key);
+  const auto attributes = co_await call.objects.stat(ns->id, call.key);
   if (!attributes) co_return refuse(translate(attributes.error(), Subject::object));
   co_return document_reply(XmlWriter("Tagging").open("TagSet").finish());
 }

@@ -3,7 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "fs/file_system.h"
+#include "fs/namespaces.h"
+#include "fs/uploads.h"
 #include "s3/body.h"
 #include "s3/conditions.h"
 #include "s3/http_message.h"
@@ -18,7 +19,9 @@ struct ServiceOptions {
 
 /// One request that may be done, as its operation sees it.
 struct Call {
-  fs::FileSystem& files;
+  fs::Namespaces& namespaces;
+  fs::Objects& objects;
+  fs::Uploads& uploads;
   const ServiceOptions& options;
   Executor executor;
   const HttpHead& head;

@@ -136,7 +136,9 @@ Task<S3Result<Reply>> Service::perform(Exchange& exchange, const Selection& sele
   auto rules = body_rules(stream.head(), identity, selected.checksum_of);
   if (!rules) co_return refuse(std::move(rules).error());
   Body body(stream, std::move(*rules));
-  Call call{.files = *ports_.files,
+  Call call{.namespaces = *ports_.namespaces,
+            .objects = *ports_.objects,
+            .uploads = *ports_.uploads,
             .options = options_,
             .executor = ports_.executor,
             .head = stream.head(),

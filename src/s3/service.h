@@ -14,7 +14,9 @@ namespace kiseki::s3 {
 class Service final : public HttpHandler {
  public:
   struct Ports {
-    fs::FileSystem* files = nullptr;
+    fs::Namespaces* namespaces = nullptr;
+    fs::Objects* objects = nullptr;
+    fs::Uploads* uploads = nullptr;
     Credentials* credentials = nullptr;
     Clock* clock = nullptr;
     Rng* rng = nullptr;

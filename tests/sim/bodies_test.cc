@@ -19,7 +19,7 @@ constexpr SimulatedNode::Options late_commits{.commit_delay_max = std::chrono::s
 
 /// Above what lies inline; the first is a long one, put in parts.
 std::string content(std::uint64_t number) {
-  const Bytes size = number == 0 ? fs::FileSystem::part_size_min + 30'000 : 17'000 + number * 9000;
+  const Bytes size = number == 0 ? fs::Uploads::part_size_min + 30'000 : 17'000 + number * 9000;
   return text_of(fmt::format("{}:", number), number, size);
 }
 fs::Properties properties(std::uint64_t number) {
@@ -47,7 +47,7 @@ class Run {
   std::string begin() {
     if (auto started = node_.start(); !started) return "start: " + started.error().to_string();
     for (auto* ns : {&ns_, &kept_}) {
-      auto made = get(node_.files().create_namespace(node_.tenant(), ns == &kept_ ? "kept" : "goes"));
+      auto made = get(node_.files().namespaces().create(node_.tenant(), ns == &kept_ ? "kept" : "goes"));
       if (!made) return "create: " + made.error().to_string();
       *ns = *made;
     }
@@ -92,17 +92,17 @@ class Run {
       } else if (choice < 33) {
         (void)co_await put_in_parts(to);
       } else if (choice < 60) {
-        (void)co_await node_.files().copy({.from = ns_,
-                                           .from_key = from,
-                                           .to = ns_,
-                                           .to_key = to,
-                                           .replace = {},
-                                           .source_etag = {},
-                                           .condition = {}});
+        (void)co_await node_.files().objects().copy({.from = ns_.id,
+                                                     .from_key = from,
+                                                     .to = ns_.id,
+                                                     .to_key = to,
+                                                     .replace = {},
+                                                     .source_etag = {},
+                                                     .condition = {}});
       } else if (choice < 70) {
-        (void)co_await node_.files().rename(ns_, from, to);
+        (void)co_await node_.files().directories().rename(ns_.id, from, to);
       } else if (choice < 90) {
-        (void)co_await node_.files().remove(ns_, to, {});
+        (void)co_await node_.files().objects().remove(ns_.id, to, {});
       } else {
         const auto words = co_await read(ns_, to, Meanwhile::changes);
         if (!words.empty()) violation_ = words;
@@ -112,26 +112,26 @@ class Run {
 
   Task<Result<>> put_one(fs::Namespace ns, std::string key, std::uint64_t number) {
     TextSource source(content(number), properties(number));
-    const auto done = co_await node_.files().put(ns, std::move(key), source, {});
+    const auto done = co_await node_.files().objects().put(ns.id, std::move(key), source, {});
     if (!done) co_return fail(done.error());
     co_return Result<>{};
   }
 
   Task<Result<>> put_in_parts(std::string key) {
-    const auto upload = co_await node_.files().create_upload(ns_, key, properties(0));
+    const auto upload = co_await node_.files().uploads().create(ns_.id, key, properties(0));
     if (!upload) co_return fail(upload.error());
     const std::string text = content(0);
     std::vector<fs::CompletePart> parts;
-    for (const Bytes at : {Bytes{0}, Bytes{fs::FileSystem::part_size_min}}) {
-      TextSource source(text.substr(at, fs::FileSystem::part_size_min), properties(parts.size()));
+    for (const Bytes at : {Bytes{0}, Bytes{fs::Uploads::part_size_min}}) {
+      TextSource source(text.substr(at, fs::Uploads::part_size_min), properties(parts.size()));
       const auto number = static_cast<std::uint32_t>(parts.size() + 1);
-      const auto part = co_await node_.files().put_part(ns_, key, *upload, number, source);
+      const auto part = co_await node_.files().uploads().put_part(ns_.id, key, *upload, number, source);
       if (!part) co_return fail(part.error());
       if (rng_.below(4) == 0) co_return Result<>{};
       parts.push_back({number, part->properties.etag});
     }
-    const auto done = co_await node_.files().complete_upload(
-        {.ns = ns_, .key = key, .upload = *upload, .parts = parts, .etag = "0"});
+    const auto done = co_await node_.files().uploads().complete(
+        {.ns = ns_.id, .key = key, .upload = *upload, .parts = parts, .etag = "0"});
     if (!done) co_return fail(done.error());
     co_return Result<>{};
   }
@@ -142,7 +142,7 @@ class Run {
 
   /// What is read is whole; an object that others may delete may end before its end.
   Task<std::string> read(fs::Namespace ns, std::string key, Meanwhile meanwhile) {
-    const auto object = co_await node_.files().open_object(ns, key);
+    const auto object = co_await node_.files().objects().open(ns.id, key);
     if (!object && (is_gone(object.error()) || meanwhile == Meanwhile::changes)) co_return std::string();
     if (!object) co_return fmt::format("{}: {}", key, object.error().to_string());
     const auto text = co_await read_all(**object);
@@ -153,7 +153,7 @@ class Run {
   }
 
   Task<Result<std::vector<std::string>>> keys(fs::Namespace ns) {
-    const auto page = co_await node_.files().list(ns, {});
+    const auto page = co_await node_.files().objects().list(ns.id, {});
     if (!page) co_return fail(page.error());
     std::vector<std::string> found;
     for (const auto& item : page->items) found.push_back(item.name);
@@ -173,8 +173,8 @@ class Run {
   Task<Result<>> remove_bucket() {
     const auto found = co_await keys(ns_);
     if (!found) co_return fail(found.error());
-    for (const auto& key : *found) KISEKI_CO_TRY(co_await node_.files().remove(ns_, key, {}));
-    co_return co_await node_.files().remove_namespace(node_.tenant(), "goes");
+    for (const auto& key : *found) KISEKI_CO_TRY(co_await node_.files().objects().remove(ns_.id, key, {}));
+    co_return co_await node_.files().namespaces().remove(node_.tenant(), "goes");
   }
 
   /// After the bucket and two quiet rounds nothing is left but the other's one object.

@@ -43,9 +43,9 @@ class Run {
 
   std::string begin_life() {
     if (auto started = gateways_.start(); !started) return "start: " + started.error().to_string();
-    auto ns = loop_.get(gateways_.files(0).create_namespace(gateways_.tenant(), "bucket"));
+    auto ns = loop_.get(gateways_.files(0).namespaces().create(gateways_.tenant(), "bucket"));
     if (!ns && ns.error().code() == Errc::exists) {
-      ns = loop_.get(gateways_.files(1).find_namespace(gateways_.tenant(), "bucket"));
+      ns = loop_.get(gateways_.files(1).namespaces().find(gateways_.tenant(), "bucket"));
     }
     if (!ns) return "bucket: " + ns.error().to_string();
     ns_ = *ns;
@@ -82,7 +82,7 @@ class Run {
   std::string end() {
     loop_.run_for(std::chrono::seconds(25));
     fs::ListRequest whole;
-    (void)loop_.get(gateways_.files(0).list(ns_, whole));
+    (void)loop_.get(gateways_.files(0).objects().list(ns_.id, whole));
     loop_.run_for(std::chrono::seconds(5));
     for (std::size_t i = 0; i < users_.size(); ++i) {
       if (auto words = loop_.get(users_[i]->check(files_of(i), ns_)); !words.empty()) return words;

@@ -52,7 +52,7 @@ Task<Result<>> NamespaceUser::put(fs::FileSystem& files, fs::Namespace ns, std::
   TextSource source(std::string(rng_.below(size_max), 'x'),
                     {.etag = etag, .headers = {}, .metadata = {}, .checksums = {}});
   model_.put(key, etag);
-  const auto done = co_await files.put(ns, std::move(key), source, {});
+  const auto done = co_await files.objects().put(ns.id, std::move(key), source, {});
   if (!done) co_return fail(done.error());
   co_return Result<>();
 }
@@ -64,7 +64,7 @@ Task<Result<>> NamespaceUser::rename(fs::FileSystem& files, fs::Namespace ns, st
   if (slash != to.npos && !model_.has_directory(to.substr(0, slash))) to.erase(0, slash + 1);
   did_ = fmt::format("rename {} {}", from, to);
   expected_ = model_.rename(from, to);
-  co_return co_await files.rename(ns, std::move(from), std::move(to));
+  co_return co_await files.directories().rename(ns.id, std::move(from), std::move(to));
 }
 
 Task<NamespaceUser::Outcome> NamespaceUser::act(fs::FileSystem& files, fs::Namespace ns, bool shrinks) {
@@ -81,17 +81,17 @@ Task<NamespaceUser::Outcome> NamespaceUser::act(fs::FileSystem& files, fs::Names
     if (next != model_.objects().end()) name = next->first;
     did_ = "remove " + name;
     model_.remove(name);
-    answer = co_await files.remove(ns, std::move(name), {});
+    answer = co_await files.objects().remove(ns.id, std::move(name), {});
   } else if (choice < 15) {
     std::string path = draw_directory();
     did_ = "mkdir " + path;
     expected_ = model_.make_directory(path);
-    answer = co_await files.make_directory(ns, std::move(path));
+    answer = co_await files.directories().make(ns.id, std::move(path));
   } else if (choice < 16) {
     std::string path = draw_directory();
     did_ = "rmdir " + path;
     expected_ = model_.remove_directory(path);
-    answer = co_await files.remove_directory(ns, std::move(path));
+    answer = co_await files.directories().remove(ns.id, std::move(path));
   } else if (choice < 18) {
     answer = co_await rename(files, ns, draw_directory(), draw_directory());
   } else if (model_.objects().empty()) {
@@ -116,7 +116,7 @@ Task<Result<fs::PlainTree>> NamespaceUser::observe(fs::FileSystem& files, fs::Na
   fs::ListRequest request;
   request.limit = 20;
   while (true) {
-    const auto page = co_await files.list(ns, request);
+    const auto page = co_await files.objects().list(ns.id, request);
     if (!page) co_return fail(page.error());
     for (const auto& item : page->items) {
       if (item.name <= request.after) co_return fail(Errc::corrupted, "the list is out of order");
@@ -128,7 +128,7 @@ Task<Result<fs::PlainTree>> NamespaceUser::observe(fs::FileSystem& files, fs::Na
   std::set<std::string> candidates = model_.directories(), directories;
   candidates.insert(before_.directories().begin(), before_.directories().end());
   for (const auto& path : candidates) {
-    const auto found = co_await files.stat_directory(ns, path);
+    const auto found = co_await files.directories().stat(ns.id, path);
     if (found && found->is_explicit) directories.insert(path);
     const bool absent =
         !found && (found.error().code() == Errc::not_found || found.error().code() == Errc::not_directory);

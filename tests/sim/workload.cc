@@ -20,9 +20,9 @@ std::string content_bytes(std::uint64_t number, Bytes size) {
 }
 
 Task<Result<>> Workload::prepare() {
-  auto ns = co_await node_.files().create_namespace(node_.tenant(), std::string(bucket_name));
+  auto ns = co_await node_.files().namespaces().create(node_.tenant(), std::string(bucket_name));
   if (!ns && ns.error().code() == Errc::exists) {
-    ns = co_await node_.files().find_namespace(node_.tenant(), std::string(bucket_name));
+    ns = co_await node_.files().namespaces().find(node_.tenant(), std::string(bucket_name));
   }
   if (!ns) co_return fail(std::move(ns).error());
   ns_ = *ns;
@@ -56,7 +56,7 @@ Task<Result<>> Workload::put(std::string key) {
   const std::uint64_t content = next_content_++;
   const Bytes size = sizes_[content] = random_size();
   TextSource source(content_bytes(content, size), properties());
-  auto done = co_await node_.files().put(ns_, key, source, {});
+  auto done = co_await node_.files().objects().put(ns_.id, key, source, {});
   settle(key, content, done.has_value());
   if (!done) co_return fail(std::move(done).error());
   co_return Result<>();
@@ -64,22 +64,22 @@ Task<Result<>> Workload::put(std::string key) {
 
 Task<Result<>> Workload::put_in_parts(std::string key) {
   const std::uint64_t content = next_content_++;
-  const Bytes size = sizes_[content] = fs::FileSystem::part_size_min + random_size();
+  const Bytes size = sizes_[content] = fs::Uploads::part_size_min + random_size();
   const std::string text = content_bytes(content, size);
-  auto upload = co_await node_.files().create_upload(ns_, key, {});
+  auto upload = co_await node_.files().uploads().create(ns_.id, key, {});
   if (!upload) co_return fail(std::move(upload).error());
   std::vector<fs::CompletePart> parts;
-  for (const auto& [at, length] : {std::pair<Bytes, Bytes>(0, fs::FileSystem::part_size_min),
-                                   std::pair<Bytes, Bytes>(fs::FileSystem::part_size_min, text.size())}) {
+  for (const auto& [at, length] : {std::pair<Bytes, Bytes>(0, fs::Uploads::part_size_min),
+                                   std::pair<Bytes, Bytes>(fs::Uploads::part_size_min, text.size())}) {
     if (at == text.size()) break;
     TextSource source(text.substr(at, length), properties());
     const auto number = static_cast<std::uint32_t>(parts.size() + 1);
-    auto part = co_await node_.files().put_part(ns_, key, *upload, number, source);
+    auto part = co_await node_.files().uploads().put_part(ns_.id, key, *upload, number, source);
     if (!part) co_return fail(std::move(part).error());
     parts.push_back({number, part->properties.etag});
   }
-  auto done = co_await node_.files().complete_upload(
-      {.ns = ns_, .key = key, .upload = *upload, .parts = parts, .etag = "etag-2"});
+  auto done = co_await node_.files().uploads().complete(
+      {.ns = ns_.id, .key = key, .upload = *upload, .parts = parts, .etag = "etag-2"});
   settle(key, content, done.has_value());
   if (!done) co_return fail(std::move(done).error());
   co_return Result<>();
@@ -89,20 +89,20 @@ Task<Result<>> Workload::copy(std::string from, std::string to) {
   const Memory& source = memory_[from];
   if (!source.acknowledged || !source.unanswered.empty() || from == to) co_return Result<>();
   const Content content = source.acknowledged;
-  auto done = co_await node_.files().copy({.from = ns_,
-                                           .from_key = from,
-                                           .to = ns_,
-                                           .to_key = to,
-                                           .replace = {},
-                                           .source_etag = {},
-                                           .condition = {}});
+  auto done = co_await node_.files().objects().copy({.from = ns_.id,
+                                                     .from_key = from,
+                                                     .to = ns_.id,
+                                                     .to_key = to,
+                                                     .replace = {},
+                                                     .source_etag = {},
+                                                     .condition = {}});
   settle(to, content, done.has_value());
   if (!done) co_return fail(std::move(done).error());
   co_return Result<>();
 }
 
 Task<Result<>> Workload::remove(std::string key) {
-  auto done = co_await node_.files().remove(ns_, key, {});
+  auto done = co_await node_.files().objects().remove(ns_.id, key, {});
   settle(key, std::nullopt, done.has_value());
   co_return done;
 }
@@ -134,7 +134,7 @@ Task<> Workload::write(Scope& scope, std::size_t writer) {
 }
 
 Task<std::string> Workload::check_key(std::string key, Memory& memory) {
-  auto object = co_await node_.files().open_object(ns_, key);
+  auto object = co_await node_.files().objects().open(ns_.id, key);
   Content found;
   if (object) {
     auto text = co_await read_all(**object);
@@ -160,8 +160,8 @@ Task<Result<std::set<std::string>>> Workload::list_all() {
   std::set<std::string> names;
   std::string after;
   while (true) {
-    auto page =
-        co_await node_.files().list(ns_, {.prefix = {}, .by_directory = false, .after = after, .limit = 7});
+    auto page = co_await node_.files().objects().list(
+        ns_.id, {.prefix = {}, .by_directory = false, .after = after, .limit = 7});
     if (!page) co_return fail(std::move(page).error());
     for (const auto& item : page->items) {
       if (item.name <= after) co_return fail(Errc::corrupted, "the listing is out of order");

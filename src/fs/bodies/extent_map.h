@@ -2,6 +2,7 @@
 
 #include "fs/bodies/garbage.h"
 #include "fs/bodies/object_value.h"
+#include "fs/objects.h"
 #include "fs/tree/tree.h"
 
 namespace kiseki::fs::detail {
@@ -28,7 +29,7 @@ struct BodyOwner {
   RowOwner rows;                                     ///< The part that will name them, if it is one.
   std::size_t record_pieces_max = entry_pieces_max;  ///< More go to pages.
   Bytes small_max = inline_max;                      ///< Bodies up to this size are no chunks.
-  Bytes size_max = FileSystem::object_size_max;      ///< Longer ones are `too_large`.
+  Bytes size_max = Objects::size_max;                ///< Longer ones are `too_large`.
 };
 
 /// Collects the pieces of a body in order; a long map goes to pages as it grows (docs/formats/map-page.md).

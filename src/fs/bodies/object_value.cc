@@ -7,9 +7,9 @@ namespace kiseki::fs::detail {
 
 namespace {
 
-constexpr std::uint8_t value_format = 1;
+constexpr std::uint8_t value_format = 2;
 
-using Pairs = std::vector<std::pair<std::string, std::string>>;
+using Pairs = Properties::Pairs;
 
 void encode_text(std::string_view text, Encoder& out) {
   out.integer(static_cast<std::uint16_t>(text.size())).raw(as_view(text));
@@ -43,6 +43,22 @@ std::size_t size_of(const Pairs& pairs) {
   return size;
 }
 
+void encode_parts(const std::vector<PartRun>& parts, Encoder& out) {
+  out.integer(static_cast<std::uint16_t>(parts.size()));
+  for (const PartRun& run : parts) out.integer(run.count).integer(run.size);
+}
+
+std::vector<PartRun> decode_parts(Decoder& in) {
+  const std::size_t count = in.integer<std::uint16_t>();
+  std::vector<PartRun> parts;
+  parts.reserve(std::min(count, in.remaining() / 12));
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
+    const auto parts_in_run = in.integer<std::uint32_t>();
+    parts.push_back({parts_in_run, in.integer<Bytes>()});
+  }
+  return parts;
+}
+
 }  // namespace
 
 void encode(const Properties& properties, Encoder& out) {
@@ -50,6 +66,9 @@ void encode(const Properties& properties, Encoder& out) {
   encode_pairs(properties.headers, out);
   encode_pairs(properties.metadata, out);
   encode_pairs(properties.checksums, out);
+  out.enumerator(properties.checksum_type);
+  encode_pairs(properties.tags, out);
+  encode_pairs(properties.grants, out);
 }
 
 Properties decode_properties(Decoder& in) {
@@ -58,12 +77,18 @@ Properties decode_properties(Decoder& in) {
   properties.headers = decode_pairs(in);
   properties.metadata = decode_pairs(in);
   properties.checksums = decode_pairs(in);
+  const auto type = in.integer<std::uint8_t>();
+  if (type != 1 && type != 2) in.reject();
+  properties.checksum_type = static_cast<ChecksumType>(type);
+  properties.tags = decode_pairs(in);
+  properties.grants = decode_pairs(in);
   return properties;
 }
 
 Result<> check(const Properties& properties) {
   const std::size_t size = 2 + properties.etag.size() + size_of(properties.headers) +
-                           size_of(properties.metadata) + size_of(properties.checksums);
+                           size_of(properties.metadata) + size_of(properties.checksums) + 1 +
+                           size_of(properties.tags) + size_of(properties.grants);
   if (size > properties_max) return fail(Errc::too_large, "headers and metadata of an object exceed 8 KiB");
   return {};
 }
@@ -100,6 +125,7 @@ std::string encode(const ObjectValue& value) {
   out.integer(value_format).integer(value.modified_ms).id(value.upload);
   encode(value.properties, out);
   encode_epochs(value.key_epochs, out);
+  encode_parts(value.parts, out);
   out.raw(as_view(value.bytes));
   return bytes;
 }
@@ -112,6 +138,7 @@ Result<ObjectValue> decode_object(View bytes, std::size_t references) {
   value.upload = in.id<InodeId>();
   value.properties = decode_properties(in);
   value.key_epochs = decode_epochs(in, references);
+  value.parts = decode_parts(in);
   value.bytes = as_text(in.rest());
   KISEKI_TRY(in.finish("an entry's value"));
   return value;

@@ -5,7 +5,7 @@
 
 #include "base/codec.h"
 #include "fs/bodies/piece.h"
-#include "fs/file_system.h"
+#include "fs/properties.h"
 #include "shard/record.h"
 
 namespace kiseki::fs::detail {
@@ -17,6 +17,7 @@ inline constexpr Bytes inline_max = 16_KiB;
 inline constexpr std::size_t entry_pieces_max = 8;
 inline constexpr std::size_t page_pieces_max = 256;
 inline constexpr std::size_t properties_max = 8_KiB;
+inline constexpr std::size_t part_runs_max = 1024;
 
 /// What the sealed value of an object's entry, of a part and of an upload says after the name
 /// (docs/formats/entry.md).
@@ -25,6 +26,7 @@ struct ObjectValue {
   Properties properties;
   InodeId upload;                    ///< The multipart upload that made it; 0: none.
   std::vector<KeyEpoch> key_epochs;  ///< One for each reference of the record.
+  std::vector<PartRun> parts;        ///< As in `Attributes`.
   std::string bytes;                 ///< Of an embedded body.
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "fs/bodies/extent_map.h"
-#include "fs/file_system.h"
+#include "fs/objects.h"
 
 namespace kiseki::fs::detail {
 

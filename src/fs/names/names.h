@@ -29,7 +29,4 @@ std::string item_of(const shard::Token& token);
 /// The shortest string above `lower` and not above `upper`; `lower` < `upper`.
 std::string separator(std::string_view lower, std::string_view upper);
 
-/// What the name of a namespace may be (the rules of S3): `invalid_argument` otherwise.
-Result<> check_namespace_name(std::string_view name);
-
 }  // namespace kiseki::fs::detail

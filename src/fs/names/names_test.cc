@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "fs/namespaces.h"
+
 namespace kiseki::fs::detail {
 namespace {
 

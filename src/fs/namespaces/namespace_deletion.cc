@@ -3,7 +3,7 @@
 #include "base/codec.h"
 #include "base/logging.h"
 #include "fs/sweeping/sweep_rows.h"
-#include "fs/uploads/uploads.h"
+#include "fs/uploads/tree_uploads.h"
 
 namespace kiseki::fs::detail {
 
@@ -120,7 +120,7 @@ Task<Result<>> NamespaceDeletion::empty(Tree& deleting, NamespacePtr ns) {
   if (!pruned) co_return fail(pruned.error());
   if (!*pruned) co_return fail(Errc::not_empty, "the namespace is not empty");
   PieceStore store(deleting.services());
-  auto aborted = co_await Uploads(deleting, store).abort_all(ns->id);
+  auto aborted = co_await TreeUploads(deleting, store).abort_all(ns->id);
   co_await store.stop();
   if (!aborted) co_return aborted;
   const auto uploads = co_await deleting.open(ns, uploads_tree);

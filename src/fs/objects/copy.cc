@@ -5,7 +5,7 @@
 
 #include "base/planted.h"
 #include "fs/bodies/garbage.h"
-#include "fs/objects/objects.h"
+#include "fs/objects/tree_objects.h"
 
 namespace kiseki::fs::detail {
 
@@ -18,16 +18,8 @@ struct CopySource {
   ObjectValue value;
 };
 
-/// Properties of the copy: the source's ETag stays, whatever else is replaced.
-Properties properties_of(const FileSystem::CopyRequest& request, const Properties& source) {
-  if (!request.replace) return source;
-  Properties properties = *request.replace;
-  properties.etag = source.etag;
-  return properties;
-}
-
-Task<Result<CopySource>> find_source(Tree& tree, const FileSystem::CopyRequest& request) {
-  auto slot = co_await tree.find(request.from.id, request.from_key, Purpose::read);
+Task<Result<CopySource>> find_source(Tree& tree, const CopyRequest& request) {
+  auto slot = co_await tree.find(request.from, request.from_key, Purpose::read);
   if (!slot) co_return fail(slot.error());
   auto present = object_of(*slot);
   if (!present) co_return fail(present.error());
@@ -57,9 +49,9 @@ Task<Result<WrittenBody>> copy_map(Tree& tree, MapWriter& writer, CopySource sou
 }
 
 /// Commits the copy if source and target are still what they were. `stale`: they are not.
-Task<Result<Attributes>> link_copy(Tree& tree, const FileSystem::CopyRequest& request,
-                                   const CopySource& source, const WrittenBody& body, Attempts& attempts) {
-  auto slot = co_await tree.find(request.to.id, request.to_key, Purpose::write_linked);
+Task<Result<Attributes>> link_copy(Tree& tree, const CopyRequest& request, const CopySource& source,
+                                   const WrittenBody& body, Attempts& attempts) {
+  auto slot = co_await tree.find(request.to, request.to_key, Purpose::write_linked);
   if (!slot) co_return fail(slot.error());
   auto present = object_of(*slot);
   if (!present) co_return fail(present.error());
@@ -69,7 +61,7 @@ Task<Result<Attributes>> link_copy(Tree& tree, const FileSystem::CopyRequest& re
     co_return fail(Errc::stale, "the source was replaced");
   }
   ObjectValue value;
-  value.properties = properties_of(request, source.value.properties);
+  value.properties = request.replace.value_or(source.value.properties);
   value.modified_ms = tree.services().client->time_ms();
   shard::Transaction transaction = put_object(tree, *slot, body, value);
   if (!onto_itself && !KISEKI_PLANTED("6.6 a copy does not assert its source")) {
@@ -89,9 +81,8 @@ Task<Result<Attributes>> link_copy(Tree& tree, const FileSystem::CopyRequest& re
   co_return fail(Errc::stale, "source or target changed");
 }
 
-Task<Result<Attributes>> copy_references(Tree& tree, PieceStore& store,
-                                         const FileSystem::CopyRequest& request, CopySource source,
-                                         Attempts& attempts) {
+Task<Result<Attributes>> copy_references(Tree& tree, PieceStore& store, const CopyRequest& request,
+                                         CopySource source, Attempts& attempts) {
   MapWriter writer(tree, store, BodyOwner{source.slot.directory.ns, RowOwner()});
   auto body = co_await copy_map(tree, writer, source);
   if (!body) {
@@ -111,14 +102,14 @@ bool has_references(const shard::Record& record) {
 
 }  // namespace
 
-Task<Result<Attributes>> Objects::copy(FileSystem::CopyRequest request) {
+Task<Result<Attributes>> TreeObjects::copy(CopyRequest request) {
   KISEKI_CO_TRY(check_key(request.from_key));
   KISEKI_CO_TRY(check_key(request.to_key));
   if (request.replace) KISEKI_CO_TRY(check(*request.replace));
   for (Attempts attempts;;) {
     auto source = co_await find_source(tree_, request);
     if (!source) co_return fail(std::move(source).error().in("copy"));
-    if (request.from.id != request.to.id || !has_references(*source->slot.record)) {
+    if (request.from != request.to || !has_references(*source->slot.record)) {
       co_return co_await copy_bytes(std::move(request));
     }
     auto copied = co_await copy_references(tree_, store_, request, *std::move(source), attempts);
@@ -127,16 +118,16 @@ Task<Result<Attributes>> Objects::copy(FileSystem::CopyRequest request) {
   }
 }
 
-Task<Result<Attributes>> Objects::copy_bytes(FileSystem::CopyRequest request) {
-  auto object = co_await open(request.from.id, request.from_key, Accounting::caller);
+Task<Result<Attributes>> TreeObjects::copy_bytes(CopyRequest request) {
+  auto object = co_await open_with(request.from, request.from_key, Accounting::caller);
   if (!object) co_return fail(std::move(object).error().in("copy"));
   Condition same;
   same.etag = request.source_etag;
   ObjectValue present;
   present.properties = (*object)->attributes().properties;
   KISEKI_CO_TRY(check(same, present));
-  const auto source = make_source(**object, properties_of(request, present.properties));
-  co_return co_await put(request.to.id, std::move(request.to_key), *source, std::move(request.condition));
+  const auto source = make_source(**object, request.replace.value_or(present.properties));
+  co_return co_await put(request.to, std::move(request.to_key), *source, std::move(request.condition));
 }
 
 }  // namespace kiseki::fs::detail

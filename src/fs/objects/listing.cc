@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <deque>
 
-#include "fs/objects/objects.h"
+#include "fs/objects/tree_objects.h"
 
 namespace kiseki::fs::detail {
 

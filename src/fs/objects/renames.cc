@@ -4,7 +4,7 @@
 
 #include "base/planted.h"
 #include "fs/bodies/garbage.h"
-#include "fs/objects/directories.h"
+#include "fs/objects/tree_directories.h"
 #include "fs/tree/measure.h"
 
 namespace kiseki::fs::detail {

@@ -9,7 +9,7 @@ namespace kiseki::fs::detail {
 
 class Tree;
 
-/// `FileSystem::rename`: one transaction, over several shards where the two names lie so. An object's entry
+/// `Directories::rename`: one transaction, over several shards where the two names lie so. An object's entry
 /// is sealed again under its new name; its body stays where it is (PROTOCOLS 3.1). Of a directory the header
 /// is written anew, and nothing below it.
 Task<Result<>> rename(Tree& tree, NamespaceId ns, std::string from, std::string to);

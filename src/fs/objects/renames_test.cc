@@ -1,7 +1,7 @@
 #include "fs/objects/renames.h"
 
 #include "base/planted.h"
-#include "fs/objects/directories.h"
+#include "fs/objects/tree_directories.h"
 #include "fs/testing/tree_world.h"
 
 namespace kiseki::fs::detail {
@@ -18,10 +18,10 @@ class RenamesTest : public testing::Test {
     return result ? "ok" : std::string(name_of(result.error().code()));
   }
   std::string make(Gateway& on, std::string path) {
-    return words(on.get(Directories(on.tree).make(ns, std::move(path))));
+    return words(on.get(TreeDirectories(on.tree).make(ns, std::move(path))));
   }
   std::string remove(Gateway& on, std::string path) {
-    return words(on.get(Directories(on.tree).remove(ns, std::move(path))));
+    return words(on.get(TreeDirectories(on.tree).remove(ns, std::move(path))));
   }
   std::string rename(Gateway& on, std::string from, std::string to) {
     return words(on.get(detail::rename(on.tree, ns, std::move(from), std::move(to))));
@@ -130,13 +130,13 @@ TEST(Renames, onto_the_same_name_changes_nothing) {
         ASSERT_TRUE(one.get(detail::put(one.tree, ns, "a" + std::to_string(i), "value")));
       }
       ASSERT_TRUE(one.get(detail::put(one.tree, ns, "file", "value")));
-      ASSERT_TRUE(one.get(Directories(one.tree).make(ns, "directory")));
+      ASSERT_TRUE(one.get(TreeDirectories(one.tree).make(ns, "directory")));
       calls.before(call, [&] { return put_between(other, ns); });
       const auto renamed = one.get(rename(one.tree, ns, name, name));
       EXPECT_TRUE(renamed) << name << ", call " << call << ": " << renamed.error().to_string();
       happened = calls.happened();
       EXPECT_EQ(one.get(detail::get(one.tree, ns, "file")), "value");
-      EXPECT_TRUE(one.get(Directories(one.tree).stat(ns, "directory")));
+      EXPECT_TRUE(one.get(TreeDirectories(one.tree).stat(ns, "directory")));
     }
   }
 }
@@ -146,7 +146,7 @@ TEST_F(RenamesTest, attributes_are_the_sum_over_the_leaves) {
   for (int i = 0; i < 40; ++i) put(one, "d/" + std::to_string(i), 1, 10);
   EXPECT_EQ(make(one, "d/sub"), "ok");
   world.loop.run_for(std::chrono::seconds(1));
-  const auto found = other.get(Directories(other.tree).stat(ns, "d"));
+  const auto found = other.get(TreeDirectories(other.tree).stat(ns, "d"));
   ASSERT_TRUE(found);
   EXPECT_EQ(found->entries, 41U);
   EXPECT_EQ(found->subdirectories, 1U);

@@ -6,14 +6,14 @@
 
 #include "fs/identities.h"
 #include "fs/namespaces/namespace_deletion.h"
-#include "fs/namespaces/namespaces.h"
+#include "fs/namespaces/tree_namespaces.h"
 #include "fs/objects/listing.h"
-#include "fs/objects/objects.h"
+#include "fs/objects/tree_objects.h"
 #include "fs/sweeping/sweeper.h"
 #include "fs/testing/forwarding_client.h"
 #include "fs/testing/memory_client.h"
 #include "fs/testing/memory_device.h"
-#include "fs/uploads/uploads.h"
+#include "fs/uploads/tree_uploads.h"
 #include "sim/simulated_clock.h"
 
 // For tests: everything below a file system in memory and on virtual time, and the parts of file systems on
@@ -102,10 +102,10 @@ struct Gateway {
   std::unique_ptr<shard::Client> client;
   detail::Tree tree;
   detail::PieceStore store;
-  detail::Objects objects;
-  detail::Uploads uploads;
+  detail::TreeObjects objects;
+  detail::TreeUploads uploads;
   detail::NamespaceDeletion deletion;
-  detail::Namespaces namespaces;
+  detail::TreeNamespaces namespaces;
   detail::Sweeper sweeper;
 };
 

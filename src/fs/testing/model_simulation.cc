@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "fs/objects/directories.h"
 #include "fs/objects/renames.h"
+#include "fs/objects/tree_directories.h"
 #include "fs/testing/memory_world.h"
 #include "fs/testing/plain_tree.h"
 #include "fs/testing/tree_check.h"
@@ -149,11 +149,11 @@ class Run {
     Model seen{PlainTree(std::move(objects), check.directories()), {}};
     Gateway fresh(world_, tiny_leaves);
     const auto uploads = fresh.get(fresh.uploads.list(ns_, {}, {}, {}, 1000));
-    for (const auto& upload : uploads ? *uploads : std::vector<UploadInfo>()) {
+    for (const auto& upload : uploads ? uploads->uploads : std::vector<UploadInfo>()) {
       auto& plain = seen.uploads[upload.upload];
       plain.key = upload.key;
       const auto parts = fresh.get(fresh.uploads.parts(ns_, upload.key, upload.upload, 0, 1000));
-      for (const auto& part : parts ? *parts : std::vector<PartInfo>()) {
+      for (const auto& part : parts ? parts->parts : std::vector<PartInfo>()) {
         plain.parts[part.number] = part.attributes.properties.etag;
       }
     }
@@ -266,14 +266,14 @@ class Run {
   std::string make_directory() {
     const std::string path = draw_path();
     did_ = "mkdir " + path;
-    const auto done = on().get(detail::Directories(on().tree).make(ns_, path));
+    const auto done = on().get(detail::TreeDirectories(on().tree).make(ns_, path));
     return compare(done, model_.tree.make_directory(path));
   }
 
   std::string remove_directory() {
     const std::string path = draw_source();
     did_ = "rmdir " + path;
-    const auto done = on().get(detail::Directories(on().tree).remove(ns_, path));
+    const auto done = on().get(detail::TreeDirectories(on().tree).remove(ns_, path));
     return compare(done, model_.tree.remove_directory(path));
   }
 
@@ -299,7 +299,7 @@ class Run {
   std::string compare_attributes(std::string path) {
     did_ = "stat " + path;
     const bool is_exact = others_rest();
-    const auto found = on().get(detail::Directories(on().tree).stat(ns_, path));
+    const auto found = on().get(detail::TreeDirectories(on().tree).stat(ns_, path));
     if (path.ends_with('/')) path.pop_back();
     if (!model_.tree.has_directory(path)) return found ? "found what is not there" : "";
     if (!found) return words_of(fail(found.error()));
@@ -405,7 +405,7 @@ class Run {
     const auto [number, etag] = *pick(upload.parts);
     const bool wrong = rng_->below(4) == 0;
     did_ = fmt::format("complete {} of {}", id, upload.key);
-    FileSystem::CompleteUpload request{Namespace{ns_, {}, {}}, upload.key, id};
+    CompleteUpload request{ns_, upload.key, id};
     request.parts = {{number, wrong ? "wrong" : etag}};
     request.etag = etag;
     const auto done = on().get(on().uploads.complete(std::move(request)));
@@ -419,8 +419,8 @@ class Run {
     did_ = "list uploads";
     const auto found = on().get(on().uploads.list(ns_, {}, {}, {}, 1000));
     if (!found) return words_of(fail(found.error()));
-    if (found->size() != model_.uploads.size()) return "another number of uploads";
-    for (const auto& upload : *found) {
+    if (found->uploads.size() != model_.uploads.size()) return "another number of uploads";
+    for (const auto& upload : found->uploads) {
       const auto known = model_.uploads.find(upload.upload);
       if (known == model_.uploads.end() || known->second.key != upload.key) return "an unknown upload";
     }

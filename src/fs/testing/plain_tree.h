@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "fs/file_system.h"
+#include "fs/objects.h"
 
 namespace kiseki::fs {
 

@@ -1,7 +1,7 @@
 #include "fs/testing/racer.h"
 
-#include "fs/objects/directories.h"
 #include "fs/objects/renames.h"
+#include "fs/objects/tree_directories.h"
 
 namespace kiseki::fs {
 
@@ -38,9 +38,9 @@ Task<> race(Racer& racer) {
   } else if (what == "remove") {
     result = co_await racer.on->objects.remove(racer.ns, racer.call.path, {});
   } else if (what == "mkdir") {
-    result = co_await detail::Directories(racer.on->tree).make(racer.ns, racer.call.path);
+    result = co_await detail::TreeDirectories(racer.on->tree).make(racer.ns, racer.call.path);
   } else if (what == "rmdir") {
-    result = co_await detail::Directories(racer.on->tree).remove(racer.ns, racer.call.path);
+    result = co_await detail::TreeDirectories(racer.on->tree).remove(racer.ns, racer.call.path);
   } else {
     result = co_await detail::rename(racer.on->tree, racer.ns, racer.call.path, racer.call.to);
   }

@@ -44,7 +44,7 @@ Task<> race(Racer& racer) {
   auto& uploads = racer.on->uploads;
   Result<> result;
   if (racer.what == "complete") {
-    FileSystem::CompleteUpload request{Namespace{racer.ns, {}, {}}, racer.key, racer.upload};
+    CompleteUpload request{racer.ns, racer.key, racer.upload};
     request.parts = {{1, etag_of(racer.seed)}};
     request.etag = "whole-" + std::to_string(racer.seed);
     result = plain(co_await uploads.complete(std::move(request)));

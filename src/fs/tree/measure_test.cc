@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/planted.h"
-#include "fs/objects/directories.h"
 #include "fs/objects/renames.h"
+#include "fs/objects/tree_directories.h"
 #include "fs/testing/memory_world.h"
 
 namespace kiseki::fs {
@@ -47,7 +47,7 @@ class Measure : public testing::Test {
       world_.loop.run_for(std::chrono::milliseconds(1));
     }
   }
-  DirectoryAttributes stat(Gateway& on) { return *on.get(detail::Directories(on.tree).stat(ns_, "d")); }
+  DirectoryAttributes stat(Gateway& on) { return *on.get(detail::TreeDirectories(on.tree).stat(ns_, "d")); }
   std::uint64_t entries() { return stat(*gateway_).entries; }
   std::uint64_t now_ms() { return client_->time_ms(); }
 
@@ -71,7 +71,7 @@ TEST_F(Measure, own_changes_are_in_the_sum_at_once) {
   EXPECT_EQ(entries(), 40U);
   gateway_->get(put(*gateway_, ns_, "d/deep/er"));
   EXPECT_EQ(stat(*gateway_).subdirectories, 1U);
-  ASSERT_TRUE(gateway_->get(detail::Directories(gateway_->tree).make(ns_, "d/made")));
+  ASSERT_TRUE(gateway_->get(detail::TreeDirectories(gateway_->tree).make(ns_, "d/made")));
   EXPECT_EQ(stat(*gateway_).subdirectories, 2U);
   EXPECT_EQ(stat(*gateway_).logical, 4000U);
 }

@@ -1,10 +1,11 @@
+#include "fs/uploads/completion.h"
+
 #include "base/planted.h"
 #include "fs/bodies/body_rows.h"
 #include "fs/bodies/garbage.h"
 #include "fs/names/sealer.h"
 #include "fs/tree/rows.h"
 #include "fs/uploads/upload_garbage.h"
-#include "fs/uploads/uploads.h"
 
 namespace kiseki::fs::detail {
 
@@ -42,7 +43,7 @@ Task<Result<Attributes>> Completion::run() {
 /// Checked before it is frozen: a completion that names other parts than there are holds up nobody. `stale`:
 /// a part was put meanwhile, or another completion is under way.
 Task<Result<Attributes>> Completion::attempt() {
-  auto read = co_await read_upload(tree_, request_.ns.id, request_.key, request_.upload, {});
+  auto read = co_await read_upload(tree_, request_.ns, request_.key, request_.upload, {});
   if (!read && read.error().code() == Errc::not_found) co_return co_await repeated();
   if (!read) co_return fail(read.error());
   upload_ = std::move(read->upload);
@@ -68,7 +69,10 @@ Task<Result<Attributes>> Completion::build(MapWriter& writer) {
   value.properties = *std::move(properties);
   value.properties.etag = request_.etag;
   value.properties.checksums = request_.checksums;
+  value.properties.checksum_type = request_.checksum_type;
+  runs_.clear();
   KISEKI_CO_TRY(co_await walk_parts(&writer));
+  if (runs_.size() <= part_runs_max) value.parts = runs_;
   auto body = co_await writer.finish();
   if (!body) co_return fail(body.error());
   co_return co_await link(*std::move(body), std::move(value));
@@ -81,10 +85,10 @@ shard::Key Completion::pending_key() const {
 
 /// No part can change from here on. The pending row has the parts swept if we do not live to do it.
 Task<Result<>> Completion::freeze() {
-  const shard::Key state = upload_key(request_.ns.id, upload_.id);
+  const shard::Key state = upload_key(request_.ns, upload_.id);
   const shard::Key pending = pending_key();
   for (Attempts attempts;;) {
-    auto read = co_await read_upload(tree_, request_.ns.id, request_.key, request_.upload, {pending});
+    auto read = co_await read_upload(tree_, request_.ns, request_.key, request_.upload, {pending});
     if (!read && read.error().code() == Errc::not_found) co_return fail(Errc::stale, "the upload ended");
     if (!read) co_return fail(read.error());
     upload_ = std::move(read->upload);
@@ -166,13 +170,15 @@ Result<std::vector<Piece>> Completion::check_part(const shard::Row& row, std::si
   if (!value) return fail(value.error());
   if (value->properties.etag != wanted.etag) return fail(missing_part(wanted.number));
   const bool last = index + 1 == request_.parts.size();
-  if (!last && row.record.logical < FileSystem::part_size_min) {
+  if (!last && row.record.logical < Uploads::part_size_min) {
     return fail(Errc::out_of_range, fmt::format("part {} has less than 5 MiB", wanted.number));
   }
   return pieces_of(row.record.references, value->key_epochs);
 }
 
 Task<Result<>> Completion::add_part(MapWriter& writer, const shard::Record& part, std::vector<Piece> pieces) {
+  if (runs_.empty() || runs_.back().size != part.logical) runs_.push_back({0, part.logical});
+  ++runs_.back().count;
   for (const Piece& piece : pieces) KISEKI_CO_TRY(co_await writer.add(piece, GcEpoch{}));
   if (part.body != shard::Body::pages) co_return Result<>();
   for (Bytes at = 0; at < part.logical;) {
@@ -188,7 +194,7 @@ Task<Result<>> Completion::add_part(MapWriter& writer, const shard::Record& part
 Task<Result<Attributes>> Completion::link(WrittenBody body, ObjectValue value) {
   const shard::Key state = upload_key(upload_.ns->id, upload_.id);
   for (Attempts attempts;;) {
-    auto slot = co_await tree_.find(request_.ns.id, request_.key, Purpose::write_linked);
+    auto slot = co_await tree_.find(request_.ns, request_.key, Purpose::write_linked);
     if (!slot) co_return fail(slot.error());
     auto present = object_of(*slot);
     if (!present) co_return fail(present.error());
@@ -205,7 +211,7 @@ Task<Result<Attributes>> Completion::link(WrittenBody body, ObjectValue value) {
     auto outcome = co_await tree_.commit(*slot, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) {
-      co_return Attributes{body.size, value.modified_ms, std::move(value.properties)};
+      co_return Attributes{body.size, value.modified_ms, std::move(value.properties), std::move(value.parts)};
     }
     if (outcome->assertion >= ours) {
       co_return fail(Errc::stale, "the upload changed");
@@ -226,7 +232,7 @@ Task<> Completion::clean_up() {
 /// The upload is not there: the answer of the call that completed it, while its object stands.
 Task<Result<Attributes>> Completion::repeated() {
   const auto id = upload_id_of(request_.upload);
-  auto slot = co_await tree_.find(request_.ns.id, request_.key, Purpose::read);
+  auto slot = co_await tree_.find(request_.ns, request_.key, Purpose::read);
   if (!slot) co_return fail(slot.error());
   auto present = object_of(*slot);
   if (!present) co_return fail(present.error());

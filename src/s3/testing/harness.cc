@@ -61,7 +61,9 @@ std::string Response::element(const std::string& name) const {
 }
 
 Harness::Harness(ServiceOptions options)
-    : service_({.files = &files_,
+    : service_({.namespaces = &files_,
+                .objects = &files_,
+                .uploads = &files_,
                 .credentials = &credentials_,
                 .clock = &clock_,
                 .rng = &rng_,

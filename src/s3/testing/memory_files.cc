@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
+
 namespace kiseki::s3::testing {
 
 namespace {
@@ -32,15 +34,16 @@ class MemoryFiles::OpenObject final : public fs::Object {
   std::optional<Bytes> bad_offset_;
 };
 
-Result<MemoryFiles::Bucket*> MemoryFiles::bucket(const fs::Namespace& ns) {
+Result<MemoryFiles::Bucket*> MemoryFiles::bucket(NamespaceId ns) {
   if (std::exchange(exhausted_, false)) throw std::bad_alloc();
   if (planned_) return fail(*std::exchange(planned_, std::nullopt), "as planned");
-  const auto found = buckets_.find({ns.tenant, ns.name});
-  if (found == buckets_.end()) return fail(Errc::not_found);
-  return &found->second;
+  for (auto& [name, bucket] : buckets_) {
+    if (bucket.ns.id == ns) return &bucket;
+  }
+  return fail(Errc::not_found);
 }
 
-Result<MemoryFiles::Upload*> MemoryFiles::upload(const fs::Namespace& ns, const std::string& key,
+Result<MemoryFiles::Upload*> MemoryFiles::upload(NamespaceId ns, const std::string& key,
                                                  const std::string& id) {
   const auto owner = bucket(ns);
   if (!owner) return fail(owner.error());
@@ -71,23 +74,23 @@ Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
   KISEKI_ASSERT(!digest || *digest == crypto::sha256(as_view(stored.bytes)));
   auto properties = source.finish();
   if (!properties) co_return fail(std::move(properties).error());
-  stored.attributes = {stored.bytes.size(), now_ms, std::move(*properties)};
+  stored.attributes = {stored.bytes.size(), now_ms, std::move(*properties), {}};
   co_return stored;
 }
 
-Task<Result<fs::Namespace>> MemoryFiles::create_namespace(TenantId tenant, std::string name) {
+Task<Result<fs::Namespace>> MemoryFiles::create(TenantId tenant, std::string name) {
   const fs::Namespace ns{NamespaceId(next_id_++), tenant, name, now_ms};
   if (!buckets_.try_emplace({tenant, name}, Bucket{ns, {}, {}}).second) co_return fail(Errc::exists);
   co_return ns;
 }
 
-Task<Result<fs::Namespace>> MemoryFiles::find_namespace(TenantId tenant, std::string name) {
+Task<Result<fs::Namespace>> MemoryFiles::find(TenantId tenant, std::string name) {
   const auto found = buckets_.find({tenant, name});
   if (found == buckets_.end()) co_return fail(Errc::not_found);
   co_return found->second.ns;
 }
 
-Task<Result<std::vector<fs::Namespace>>> MemoryFiles::list_namespaces(TenantId tenant) {
+Task<Result<std::vector<fs::Namespace>>> MemoryFiles::list(TenantId tenant) {
   std::vector<fs::Namespace> namespaces;
   for (const auto& [name, bucket] : buckets_) {
     if (name.first == tenant) namespaces.push_back(bucket.ns);
@@ -95,7 +98,7 @@ Task<Result<std::vector<fs::Namespace>>> MemoryFiles::list_namespaces(TenantId t
   co_return namespaces;
 }
 
-Task<Result<>> MemoryFiles::remove_namespace(TenantId tenant, std::string name) {
+Task<Result<>> MemoryFiles::remove(TenantId tenant, std::string name) {
   const auto found = buckets_.find({tenant, name});
   if (found == buckets_.end()) co_return fail(Errc::not_found);
   if (!found->second.objects.empty()) co_return fail(Errc::not_empty);
@@ -103,7 +106,7 @@ Task<Result<>> MemoryFiles::remove_namespace(TenantId tenant, std::string name) 
   co_return Result<>{};
 }
 
-Task<Result<fs::Attributes>> MemoryFiles::put(fs::Namespace ns, std::string key, fs::Source& source,
+Task<Result<fs::Attributes>> MemoryFiles::put(NamespaceId ns, std::string key, fs::Source& source,
                                               fs::Condition condition) {
   const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
@@ -114,7 +117,7 @@ Task<Result<fs::Attributes>> MemoryFiles::put(fs::Namespace ns, std::string key,
   co_return ((*owner)->objects[key] = std::move(*stored)).attributes;
 }
 
-Task<Result<fs::Attributes>> MemoryFiles::stat(fs::Namespace ns, std::string key) {
+Task<Result<fs::Attributes>> MemoryFiles::stat(NamespaceId ns, std::string key) {
   const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   const auto found = (*owner)->objects.find(key);
@@ -122,7 +125,7 @@ Task<Result<fs::Attributes>> MemoryFiles::stat(fs::Namespace ns, std::string key
   co_return found->second.attributes;
 }
 
-Task<Result<std::unique_ptr<fs::Object>>> MemoryFiles::open_object(fs::Namespace ns, std::string key) {
+Task<Result<std::unique_ptr<fs::Object>>> MemoryFiles::open(NamespaceId ns, std::string key) {
   const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   const auto found = (*owner)->objects.find(key);
@@ -130,7 +133,7 @@ Task<Result<std::unique_ptr<fs::Object>>> MemoryFiles::open_object(fs::Namespace
   co_return std::make_unique<OpenObject>(found->second, bad_offset_);
 }
 
-Task<Result<>> MemoryFiles::remove(fs::Namespace ns, std::string key, fs::Condition condition) {
+Task<Result<>> MemoryFiles::remove(NamespaceId ns, std::string key, fs::Condition condition) {
   const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   KISEKI_CO_TRY(check(**owner, key, condition));
@@ -138,7 +141,7 @@ Task<Result<>> MemoryFiles::remove(fs::Namespace ns, std::string key, fs::Condit
   co_return Result<>{};
 }
 
-Task<Result<fs::Attributes>> MemoryFiles::copy(CopyRequest request) {
+Task<Result<fs::Attributes>> MemoryFiles::copy(fs::CopyRequest request) {
   const auto from = bucket(request.from);
   if (!from) co_return fail(from.error());
   const auto to = bucket(request.to);
@@ -152,7 +155,7 @@ Task<Result<fs::Attributes>> MemoryFiles::copy(CopyRequest request) {
   co_return ((*to)->objects[request.to_key] = std::move(copied)).attributes;
 }
 
-Task<Result<fs::ListReply>> MemoryFiles::list(fs::Namespace ns, fs::ListRequest request) {
+Task<Result<fs::ListReply>> MemoryFiles::list(NamespaceId ns, fs::ListRequest request) {
   const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   fs::ListReply reply;
@@ -172,8 +175,7 @@ Task<Result<fs::ListReply>> MemoryFiles::list(fs::Namespace ns, fs::ListRequest 
   co_return reply;
 }
 
-Task<Result<std::string>> MemoryFiles::create_upload(fs::Namespace ns, std::string key,
-                                                     fs::Properties properties) {
+Task<Result<std::string>> MemoryFiles::create(NamespaceId ns, std::string key, fs::Properties properties) {
   const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
   const std::string id = fmt::format("upload-{}", next_id_++);
@@ -181,7 +183,7 @@ Task<Result<std::string>> MemoryFiles::create_upload(fs::Namespace ns, std::stri
   co_return id;
 }
 
-Task<Result<fs::Attributes>> MemoryFiles::put_part(fs::Namespace ns, std::string key, std::string upload_id,
+Task<Result<fs::Attributes>> MemoryFiles::put_part(NamespaceId ns, std::string key, std::string upload_id,
                                                    std::uint32_t number, fs::Source& source) {
   const auto found = upload(ns, key, upload_id);
   if (!found) co_return fail(found.error());
@@ -190,7 +192,7 @@ Task<Result<fs::Attributes>> MemoryFiles::put_part(fs::Namespace ns, std::string
   co_return ((*found)->parts[number] = std::move(*stored)).attributes;
 }
 
-Task<Result<fs::Attributes>> MemoryFiles::complete_upload(CompleteUpload request) {
+Task<Result<fs::Attributes>> MemoryFiles::complete(fs::CompleteUpload request) {
   const auto found = upload(request.ns, request.key, request.upload);
   if (!found) co_return fail(found.error());
   const auto owner = bucket(request.ns);
@@ -202,17 +204,18 @@ Task<Result<fs::Attributes>> MemoryFiles::complete_upload(CompleteUpload request
       co_return fail(Errc::invalid_argument);
     }
     const bool last = &part == &request.parts.back();
-    if (!last && stored->second.bytes.size() < part_size_min) co_return fail(Errc::too_large);
+    if (!last && stored->second.bytes.size() < part_size_min) co_return fail(Errc::out_of_range);
     whole.bytes += stored->second.bytes;
   }
-  whole.attributes = {whole.bytes.size(), now_ms, (*found)->info.properties};
+  whole.attributes = {whole.bytes.size(), now_ms, (*found)->info.properties, {}};
   whole.attributes.properties.etag = request.etag;
   whole.attributes.properties.checksums = std::move(request.checksums);
+  whole.attributes.properties.checksum_type = request.checksum_type;
   (*owner)->uploads.erase({request.key, request.upload});
   co_return ((*owner)->objects[request.key] = std::move(whole)).attributes;
 }
 
-Task<Result<>> MemoryFiles::abort_upload(fs::Namespace ns, std::string key, std::string upload_id) {
+Task<Result<>> MemoryFiles::abort(NamespaceId ns, std::string key, std::string upload_id) {
   const auto found = upload(ns, key, upload_id);
   if (!found) co_return fail(found.error());
   const auto owner = bucket(ns);
@@ -220,38 +223,40 @@ Task<Result<>> MemoryFiles::abort_upload(fs::Namespace ns, std::string key, std:
   co_return Result<>{};
 }
 
-Task<Result<std::vector<fs::PartInfo>>> MemoryFiles::list_parts(fs::Namespace ns, std::string key,
-                                                                std::string upload_id, std::uint32_t after,
-                                                                std::uint32_t limit) {
+Task<Result<fs::PartPage>> MemoryFiles::parts(NamespaceId ns, std::string key, std::string upload_id,
+                                              std::uint32_t after, std::uint32_t limit) {
   const auto found = upload(ns, key, upload_id);
   if (!found) co_return fail(found.error());
-  std::vector<fs::PartInfo> parts;
+  fs::PartPage page;
   for (const auto& [number, part] : (*found)->parts) {
-    if (number > after && parts.size() < limit) parts.push_back({number, part.attributes});
+    if (limit == 0 || number <= after) continue;
+    page.more = page.parts.size() == std::min(limit, page_max);
+    if (page.more) break;
+    page.parts.push_back({number, part.attributes});
   }
-  co_return parts;
+  co_return page;
 }
 
-Task<Result<fs::UploadInfo>> MemoryFiles::find_upload(fs::Namespace ns, std::string key,
-                                                      std::string upload_id) {
+Task<Result<fs::UploadInfo>> MemoryFiles::find(NamespaceId ns, std::string key, std::string upload_id) {
   const auto found = upload(ns, key, upload_id);
   if (!found) co_return fail(found.error());
   co_return (*found)->info;
 }
 
-Task<Result<std::vector<fs::UploadInfo>>> MemoryFiles::list_uploads(fs::Namespace ns, std::string prefix,
-                                                                    std::string after_key,
-                                                                    std::string after_upload,
-                                                                    std::uint32_t limit) {
+Task<Result<fs::UploadPage>> MemoryFiles::list(NamespaceId ns, std::string prefix, std::string after_key,
+                                               std::string after_upload, std::uint32_t limit) {
   const auto owner = bucket(ns);
   if (!owner) co_return fail(owner.error());
-  std::vector<fs::UploadInfo> uploads;
+  fs::UploadPage page;
   for (const auto& [name, one] : (*owner)->uploads) {
     const bool after =
         after_upload.empty() ? name.first > after_key : name > std::pair(after_key, after_upload);
-    if (after && name.first.starts_with(prefix) && uploads.size() < limit) uploads.push_back(one.info);
+    if (limit == 0 || !after || !name.first.starts_with(prefix)) continue;
+    page.more = page.uploads.size() == std::min(limit, page_max);
+    if (page.more) break;
+    page.uploads.push_back(one.info);
   }
-  co_return uploads;
+  co_return page;
 }
 
 }  // namespace kiseki::s3::testing

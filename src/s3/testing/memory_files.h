@@ -2,12 +2,13 @@
 
 #include <map>
 
-#include "fs/file_system.h"
+#include "fs/namespaces.h"
+#include "fs/uploads.h"
 
 namespace kiseki::s3::testing {
 
 /// A file system in memory with the contract of the real one: what the operations are tested against.
-class MemoryFiles final : public fs::FileSystem {
+class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::Uploads {
  public:
   /// The next call fails with this.
   void fail_next(Errc code) { planned_ = code; }
@@ -16,42 +17,29 @@ class MemoryFiles final : public fs::FileSystem {
   /// Reads of objects fail from this offset on.
   void fail_reads_at(Bytes offset) { bad_offset_ = offset; }
 
-  Task<Result<fs::Namespace>> create_namespace(TenantId tenant, std::string name) override;
-  Task<Result<fs::Namespace>> find_namespace(TenantId tenant, std::string name) override;
-  Task<Result<std::vector<fs::Namespace>>> list_namespaces(TenantId tenant) override;
-  Task<Result<>> remove_namespace(TenantId tenant, std::string name) override;
-  Task<Result<fs::Attributes>> put(fs::Namespace ns, std::string key, fs::Source& source,
+  Task<Result<fs::Namespace>> create(TenantId tenant, std::string name) override;
+  Task<Result<fs::Namespace>> find(TenantId tenant, std::string name) override;
+  Task<Result<std::vector<fs::Namespace>>> list(TenantId tenant) override;
+  Task<Result<>> remove(TenantId tenant, std::string name) override;
+
+  Task<Result<fs::Attributes>> put(NamespaceId ns, std::string key, fs::Source& source,
                                    fs::Condition condition) override;
-  Task<Result<fs::Attributes>> stat(fs::Namespace ns, std::string key) override;
-  Task<Result<std::unique_ptr<fs::Object>>> open_object(fs::Namespace ns, std::string key) override;
-  Task<Result<>> remove(fs::Namespace ns, std::string key, fs::Condition condition) override;
-  Task<Result<fs::Attributes>> copy(CopyRequest request) override;
-  Task<Result<fs::ListReply>> list(fs::Namespace ns, fs::ListRequest request) override;
-  // No S3 operation asks for these.
-  Task<Result<>> make_directory(fs::Namespace, std::string) override { co_return fail(Errc::not_supported); }
-  Task<Result<>> remove_directory(fs::Namespace, std::string) override {
-    co_return fail(Errc::not_supported);
-  }
-  Task<Result<fs::DirectoryAttributes>> stat_directory(fs::Namespace, std::string) override {
-    co_return fail(Errc::not_supported);
-  }
-  Task<Result<>> rename(fs::Namespace, std::string, std::string) override {
-    co_return fail(Errc::not_supported);
-  }
-  Task<Result<std::string>> create_upload(fs::Namespace ns, std::string key,
-                                          fs::Properties properties) override;
-  Task<Result<fs::Attributes>> put_part(fs::Namespace ns, std::string key, std::string upload,
+  Task<Result<fs::Attributes>> stat(NamespaceId ns, std::string key) override;
+  Task<Result<std::unique_ptr<fs::Object>>> open(NamespaceId ns, std::string key) override;
+  Task<Result<>> remove(NamespaceId ns, std::string key, fs::Condition condition) override;
+  Task<Result<fs::Attributes>> copy(fs::CopyRequest request) override;
+  Task<Result<fs::ListReply>> list(NamespaceId ns, fs::ListRequest request) override;
+
+  Task<Result<std::string>> create(NamespaceId ns, std::string key, fs::Properties properties) override;
+  Task<Result<fs::Attributes>> put_part(NamespaceId ns, std::string key, std::string upload,
                                         std::uint32_t number, fs::Source& source) override;
-  Task<Result<fs::Attributes>> complete_upload(CompleteUpload request) override;
-  Task<Result<>> abort_upload(fs::Namespace ns, std::string key, std::string upload) override;
-  Task<Result<std::vector<fs::PartInfo>>> list_parts(fs::Namespace ns, std::string key, std::string upload,
-                                                     std::uint32_t after, std::uint32_t limit) override;
-  Task<Result<fs::UploadInfo>> find_upload(fs::Namespace ns, std::string key, std::string upload) override;
-  Task<Result<std::vector<fs::UploadInfo>>> list_uploads(fs::Namespace ns, std::string prefix,
-                                                         std::string after_key, std::string after_upload,
-                                                         std::uint32_t limit) override;
-  Task<> sweep() override { co_return; }
-  Task<> stop() override { co_return; }
+  Task<Result<fs::Attributes>> complete(fs::CompleteUpload request) override;
+  Task<Result<>> abort(NamespaceId ns, std::string key, std::string upload) override;
+  Task<Result<fs::PartPage>> parts(NamespaceId ns, std::string key, std::string upload, std::uint32_t after,
+                                   std::uint32_t limit) override;
+  Task<Result<fs::UploadInfo>> find(NamespaceId ns, std::string key, std::string upload) override;
+  Task<Result<fs::UploadPage>> list(NamespaceId ns, std::string prefix, std::string after_key,
+                                    std::string after_upload, std::uint32_t limit) override;
 
  private:
   struct Stored {
@@ -69,8 +57,10 @@ class MemoryFiles final : public fs::FileSystem {
   };
   class OpenObject;
 
-  Result<Bucket*> bucket(const fs::Namespace& ns);
-  Result<Upload*> upload(const fs::Namespace& ns, const std::string& key, const std::string& id);
+  Result<Bucket*> bucket(NamespaceId ns);
+  Result<Upload*> upload(NamespaceId ns, const std::string& key, const std::string& id);
+  static constexpr std::uint32_t page_max = 1000;
+
   static Result<> check(const Bucket& bucket, const std::string& key, const fs::Condition& condition);
   static Task<Result<Stored>> read_all(fs::Source& source);
 

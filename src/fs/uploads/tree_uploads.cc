@@ -1,10 +1,11 @@
-#include "fs/uploads/uploads.h"
+#include "fs/uploads/tree_uploads.h"
 
 #include "base/planted.h"
 #include "fs/bodies/body_rows.h"
 #include "fs/bodies/garbage.h"
 #include "fs/names/sealer.h"
 #include "fs/tree/rows.h"
+#include "fs/uploads/completion.h"
 #include "fs/uploads/upload_garbage.h"
 
 namespace kiseki::fs::detail {
@@ -24,7 +25,7 @@ shard::Record upload_entry(Tree& tree, const EntrySlot& slot, const Upload& uplo
 }
 
 /// The uploads of a leaf that match, without those whose own row has gone: they are on their way out.
-Task<Result<>> take_uploads(Tree& tree, NamespacePtr ns, std::vector<Listed> entries, std::uint32_t limit,
+Task<Result<>> take_uploads(Tree& tree, NamespacePtr ns, std::vector<Listed> entries, std::size_t limit,
                             std::vector<UploadInfo>& uploads) {
   shard::ReadRequest request;
   for (const Listed& entry : entries) {
@@ -62,7 +63,7 @@ Task<Result<>> erase_ended(Tree& tree, NamespaceId ns) {
 
 }  // namespace
 
-Task<Result<std::string>> Uploads::create(NamespaceId ns, std::string key, Properties properties) {
+Task<Result<std::string>> TreeUploads::create(NamespaceId ns, std::string key, Properties properties) {
   KISEKI_CO_TRY(check_key(key));
   KISEKI_CO_TRY(check(properties));
   auto id = co_await tree_.new_id(ns);
@@ -95,12 +96,12 @@ Task<Result<std::string>> Uploads::create(NamespaceId ns, std::string key, Prope
   }
 }
 
-Task<Result<Attributes>> Uploads::put_part(NamespaceId ns, std::string key, std::string upload,
-                                           std::uint32_t number, Source& source) {
-  if (number < 1 || number > part_number_max) {
+Task<Result<Attributes>> TreeUploads::put_part(NamespaceId ns, std::string key, std::string upload,
+                                               std::uint32_t number, Source& source) {
+  if (number < 1 || number > Uploads::parts_max) {
     co_return fail(Errc::invalid_argument, "parts have numbers from 1 to 10,000");
   }
-  if (source.size().value_or(0) > FileSystem::part_size_max) {
+  if (source.size().value_or(0) > Uploads::part_size_max) {
     co_return fail(Errc::too_large, "a part has at most 5 GiB");
   }
   auto read = co_await read_upload(tree_, ns, key, upload, {});
@@ -108,7 +109,7 @@ Task<Result<Attributes>> Uploads::put_part(NamespaceId ns, std::string key, std:
   // Always chunks, so that a completion moves no bytes.
   BodyWriter writer(tree_, store_,
                     BodyOwner{read->upload.ns, RowOwner{{}, read->upload.id, number}, part_pieces_max_, 0,
-                              FileSystem::part_size_max});
+                              Uploads::part_size_max});
   auto body = co_await writer.write(source);
   auto properties = body ? source.finish() : fail(body.error());
   const Result<> accepted = properties ? check(*properties) : fail(properties.error());
@@ -131,7 +132,7 @@ Task<Result<Attributes>> Uploads::put_part(NamespaceId ns, std::string key, std:
 }
 
 /// One commit in the upload's own leaf. A frozen upload is thawed by it.
-Task<Result<>> Uploads::link_part(NamespaceId ns, std::string key, std::string upload, Part part) {
+Task<Result<>> TreeUploads::link_part(NamespaceId ns, std::string key, std::string upload, Part part) {
   for (Attempts attempts;;) {
     const auto id = upload_id_of(upload).value_or(InodeId());
     const shard::Key row = part_key(ns, id, part.number);
@@ -168,12 +169,12 @@ Task<Result<>> Uploads::link_part(NamespaceId ns, std::string key, std::string u
   }
 }
 
-Task<Result<Attributes>> Uploads::complete(FileSystem::CompleteUpload request) {
+Task<Result<Attributes>> TreeUploads::complete(CompleteUpload request) {
   Completion completion(tree_, store_, std::move(request));
   co_return co_await completion.run();
 }
 
-Task<Result<>> Uploads::abort(NamespaceId ns, std::string key, std::string upload) {
+Task<Result<>> TreeUploads::abort(NamespaceId ns, std::string key, std::string upload) {
   for (Attempts attempts;;) {
     auto read = co_await read_upload(tree_, ns, key, upload, {});
     if (!read) co_return fail(read.error());
@@ -194,12 +195,12 @@ Task<Result<>> Uploads::abort(NamespaceId ns, std::string key, std::string uploa
   }
 }
 
-Task<Result<std::vector<PartInfo>>> Uploads::parts(NamespaceId ns, std::string key, std::string upload,
-                                                   std::uint32_t after, std::uint32_t limit) {
+Task<Result<PartPage>> TreeUploads::parts(NamespaceId ns, std::string key, std::string upload,
+                                          std::uint32_t after, std::uint32_t limit) {
   auto read = co_await read_upload(tree_, ns, std::move(key), std::move(upload), {});
   if (!read) co_return fail(read.error());
-  std::vector<PartInfo> parts;
-  if (limit == 0 || after >= part_number_max) co_return std::move(parts);
+  PartPage page;
+  if (limit == 0 || after >= parts_max) co_return page;
   shard::Scan scan{own_leaf(ns, read->upload.id), shard::Kind::part, {}, std::min(limit, page_limit)};
   scan.from = part_key(ns, read->upload.id, after + 1).item;
   auto rows = co_await scan_rows(tree_, std::move(scan));
@@ -209,12 +210,13 @@ Task<Result<std::vector<PartInfo>>> Uploads::parts(NamespaceId ns, std::string k
     if (!value) co_return fail(std::move(value).error().in("part"));
     auto object = decode_object(as_view(*value), row.record.references.size());
     if (!object) co_return fail(object.error());
-    parts.push_back(PartInfo{part_number(row.key), attributes_of(row.record, *std::move(object))});
+    page.parts.push_back(PartInfo{part_number(row.key), attributes_of(row.record, *std::move(object))});
   }
-  co_return std::move(parts);
+  page.more = rows->more;
+  co_return page;
 }
 
-Task<Result<UploadInfo>> Uploads::find(NamespaceId ns, std::string key, std::string upload) {
+Task<Result<UploadInfo>> TreeUploads::find(NamespaceId ns, std::string key, std::string upload) {
   auto read = co_await read_upload(tree_, ns, key, upload, {});
   if (!read) co_return fail(read.error());
   auto directory = co_await tree_.open(read->upload.ns, uploads_tree);
@@ -227,15 +229,16 @@ Task<Result<UploadInfo>> Uploads::find(NamespaceId ns, std::string key, std::str
   co_return UploadInfo{std::move(key), std::move(upload), value->modified_ms, std::move(value->properties)};
 }
 
-Task<Result<std::vector<UploadInfo>>> Uploads::list(NamespaceId ns, std::string prefix, std::string after_key,
-                                                    std::string after_upload, std::uint32_t limit) {
+Task<Result<UploadPage>> TreeUploads::list(NamespaceId ns, std::string prefix, std::string after_key,
+                                           std::string after_upload, std::uint32_t limit) {
   auto directory = co_await tree_.open(ns, uploads_tree);
   if (!directory) co_return fail(directory.error());
   // Without an upload's name, all uploads of the marker's key are behind.
   std::string after = upload_entry_name(after_key, after_upload.empty() ? "\xff" : after_upload);
   std::string from = after_key.empty() ? prefix : std::max(prefix, after);
-  std::vector<UploadInfo> uploads;
-  for (bool more = limit > 0; more && uploads.size() < limit;) {
+  UploadPage page;
+  const std::size_t wanted = limit == 0 ? 0 : std::size_t{limit} + 1;  // one more tells whether there is more
+  for (bool more = true; more && page.uploads.size() < wanted;) {
     auto leaf = co_await tree_.read_leaf(*directory, from);
     if (!leaf) co_return fail(leaf.error());
     std::vector<Listed> matching;
@@ -247,17 +250,19 @@ Task<Result<std::vector<UploadInfo>>> Uploads::list(NamespaceId ns, std::string 
     more = leaf->high && leaf->high->starts_with(prefix);
     if (more) from = *leaf->high;
     if (matching.empty()) continue;
-    KISEKI_CO_TRY(co_await take_uploads(tree_, directory->ns, std::move(matching), limit, uploads));
+    KISEKI_CO_TRY(co_await take_uploads(tree_, directory->ns, std::move(matching), wanted, page.uploads));
   }
-  co_return std::move(uploads);
+  page.more = page.uploads.size() > limit;
+  if (page.more) page.uploads.pop_back();
+  co_return page;
 }
 
-Task<Result<>> Uploads::abort_all(NamespaceId ns) {
+Task<Result<>> TreeUploads::abort_all(NamespaceId ns) {
   for (;;) {
     auto uploads = co_await list(ns, {}, {}, {}, page_limit);
     if (!uploads) co_return fail(uploads.error());
-    if (uploads->empty()) co_return co_await erase_ended(tree_, ns);
-    for (UploadInfo& upload : *uploads) {
+    if (uploads->uploads.empty()) co_return co_await erase_ended(tree_, ns);
+    for (UploadInfo& upload : uploads->uploads) {
       auto aborted = co_await abort(ns, std::move(upload.key), std::move(upload.upload));
       if (!aborted && aborted.error().code() != Errc::not_found) co_return fail(aborted.error());
     }

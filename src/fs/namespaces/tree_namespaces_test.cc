@@ -1,5 +1,6 @@
-#include "fs/namespaces/namespaces.h"
+#include "fs/namespaces/tree_namespaces.h"
 
+#include "fs/file_system.h"
 #include "fs/testing/tree_world.h"
 
 namespace kiseki::fs::detail {

@@ -5,23 +5,24 @@
 
 namespace kiseki::fs::detail {
 
-/// Objects by their keys: the calls of `FileSystem` of the same names.
-class Objects {
+/// Objects as entries of directory trees and bodies in chunks.
+class TreeObjects final : public Objects {
  public:
   /// Both outlive it.
-  Objects(Tree& tree, PieceStore& store) : tree_(tree), store_(store) {}
+  TreeObjects(Tree& tree, PieceStore& store) : tree_(tree), store_(store) {}
 
-  Task<Result<Attributes>> put(NamespaceId ns, std::string key, Source& source, Condition condition);
-  Task<Result<Attributes>> stat(NamespaceId ns, std::string key);
-  Task<Result<std::unique_ptr<Object>>> open(NamespaceId ns, std::string key,
-                                             Accounting accounting = Accounting::reader);
-  Task<Result<>> remove(NamespaceId ns, std::string key, Condition condition);
-  Task<Result<Attributes>> copy(FileSystem::CopyRequest request);
+  Task<Result<Attributes>> put(NamespaceId ns, std::string key, Source& source, Condition condition) override;
+  Task<Result<Attributes>> stat(NamespaceId ns, std::string key) override;
+  Task<Result<std::unique_ptr<Object>>> open(NamespaceId ns, std::string key) override;
+  Task<Result<>> remove(NamespaceId ns, std::string key, Condition condition) override;
+  Task<Result<Attributes>> copy(CopyRequest request) override;
+  Task<Result<ListReply>> list(NamespaceId ns, ListRequest request) override;
 
  private:
+  Task<Result<std::unique_ptr<Object>>> open_with(NamespaceId ns, std::string key, Accounting accounting);
   Task<Result<Attributes>> link(NamespaceId ns, std::string key, WrittenBody body, Properties properties,
                                 Condition condition);
-  Task<Result<Attributes>> copy_bytes(FileSystem::CopyRequest request);
+  Task<Result<Attributes>> copy_bytes(CopyRequest request);
 
   Tree& tree_;
   PieceStore& store_;

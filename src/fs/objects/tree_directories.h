@@ -1,6 +1,6 @@
 #pragma once
 
-#include "fs/file_system.h"
+#include "fs/directories.h"
 #include "fs/tree/tree.h"
 
 namespace kiseki::fs::detail {
@@ -15,14 +15,15 @@ struct ResolvedPath {
 /// such parent. Steps of the path are confirmed one by one, as they are walked.
 Task<Result<ResolvedPath>> resolve(Tree& tree, NamespaceId ns, std::string path);
 
-/// Directories by their paths: the calls of `FileSystem` about them.
-class Directories {
+/// Directories by their paths.
+class TreeDirectories final : public Directories {
  public:
-  explicit Directories(Tree& tree) : tree_(tree) {}
+  explicit TreeDirectories(Tree& tree) : tree_(tree) {}
 
-  Task<Result<>> make(NamespaceId ns, std::string path);
-  Task<Result<>> remove(NamespaceId ns, std::string path);
-  Task<Result<DirectoryAttributes>> stat(NamespaceId ns, std::string path);
+  Task<Result<>> make(NamespaceId ns, std::string path) override;
+  Task<Result<>> remove(NamespaceId ns, std::string path) override;
+  Task<Result<DirectoryAttributes>> stat(NamespaceId ns, std::string path) override;
+  Task<Result<>> rename(NamespaceId ns, std::string from, std::string to) override;
 
  private:
   // `stale`: what was read has changed, so from the top.

@@ -1,4 +1,4 @@
-#include "fs/namespaces/namespaces.h"
+#include "fs/namespaces/tree_namespaces.h"
 
 #include <algorithm>
 
@@ -32,7 +32,7 @@ Result<Namespace> space_of(TenantId tenant, std::string name, const shard::Recor
 
 }  // namespace
 
-Task<Result<Directory>> Namespaces::root(TenantId tenant) {
+Task<Result<Directory>> TreeNamespaces::root(TenantId tenant) {
   if (const auto known = roots_.find(tenant); known != roots_.end()) {
     co_return co_await tree_.open(known->second, root_directory);
   }
@@ -48,13 +48,13 @@ Task<Result<Directory>> Namespaces::root(TenantId tenant) {
   co_return co_await tree_.open(row->root, root_directory);
 }
 
-Task<Result<EntrySlot>> Namespaces::locate(TenantId tenant, std::string name, Purpose purpose) {
+Task<Result<EntrySlot>> TreeNamespaces::locate(TenantId tenant, std::string name, Purpose purpose) {
   auto directory = co_await root(tenant);
   if (!directory) co_return fail(std::move(directory).error());
   co_return co_await tree_.locate(std::move(*directory), std::move(name), NameType::directory, purpose);
 }
 
-Task<Result<Namespace>> Namespaces::create(TenantId tenant, std::string name) {
+Task<Result<Namespace>> TreeNamespaces::create(TenantId tenant, std::string name) {
   KISEKI_CO_TRY(check_namespace_name(name));
   auto& services = tree_.services();
   std::optional<NewNamespace> made;
@@ -85,14 +85,14 @@ Task<Result<Namespace>> Namespaces::create(TenantId tenant, std::string name) {
   }
 }
 
-Task<Result<Namespace>> Namespaces::find(TenantId tenant, std::string name) {
+Task<Result<Namespace>> TreeNamespaces::find(TenantId tenant, std::string name) {
   const auto slot = co_await locate(tenant, name, Purpose::read);
   if (!slot) co_return fail(slot.error());
   if (!slot->record) co_return fail(Errc::not_found, "no such namespace");
   co_return space_of(tenant, std::move(name), *slot->record, slot->value);
 }
 
-Task<Result<std::vector<Namespace>>> Namespaces::list(TenantId tenant) {
+Task<Result<std::vector<Namespace>>> TreeNamespaces::list(TenantId tenant) {
   const auto directory = co_await root(tenant);
   if (!directory) co_return fail(directory.error());
   std::vector<Namespace> namespaces;
@@ -113,7 +113,7 @@ Task<Result<std::vector<Namespace>>> Namespaces::list(TenantId tenant) {
   co_return namespaces;
 }
 
-Task<Result<>> Namespaces::remove(TenantId tenant, std::string name) {
+Task<Result<>> TreeNamespaces::remove(TenantId tenant, std::string name) {
   auto slot = co_await locate(tenant, std::move(name), Purpose::write);
   if (!slot) co_return fail(std::move(slot).error());
   if (!slot->record) co_return fail(Errc::not_found, "no such namespace");

@@ -1,6 +1,8 @@
-#include "fs/objects/directories.h"
+#include "fs/objects/tree_directories.h"
 
 #include <algorithm>
+
+#include "fs/objects/renames.h"
 
 namespace kiseki::fs::detail {
 
@@ -103,7 +105,7 @@ Task<Result<>> add_empty_removal(Tree& tree, shard::Transaction& transaction, co
   co_return Result<>{};
 }
 
-Task<Result<>> Directories::make(NamespaceId ns, std::string path) {
+Task<Result<>> TreeDirectories::make(NamespaceId ns, std::string path) {
   for (Attempts attempts;;) {
     auto target = co_await resolve(tree_, ns, path);
     auto made = target ? co_await try_make(std::move(*target)) : fail(target.error());
@@ -112,7 +114,7 @@ Task<Result<>> Directories::make(NamespaceId ns, std::string path) {
   }
 }
 
-Task<Result<>> Directories::try_make(ResolvedPath target) {
+Task<Result<>> TreeDirectories::try_make(ResolvedPath target) {
   auto object = co_await locate(tree_, target, NameType::object);
   if (!object) co_return fail(std::move(object).error());
   if (object->record) co_return fail(Errc::exists, "a file of that name");
@@ -126,7 +128,7 @@ Task<Result<>> Directories::try_make(ResolvedPath target) {
 }
 
 /// An implicit directory that nobody sees becomes an explicit one.
-Task<Result<>> Directories::adopt(EntrySlot entry, EntrySlot object) {
+Task<Result<>> TreeDirectories::adopt(EntrySlot entry, EntrySlot object) {
   const auto visible = co_await is_visible(tree_, entry);
   if (!visible) co_return fail(visible.error());
   if (*visible) co_return fail(Errc::exists, "a directory of that name");
@@ -147,7 +149,7 @@ Task<Result<>> Directories::adopt(EntrySlot entry, EntrySlot object) {
   co_return co_await start_again(tree_, std::move(entry), *outcome);
 }
 
-Task<Result<>> Directories::remove(NamespaceId ns, std::string path) {
+Task<Result<>> TreeDirectories::remove(NamespaceId ns, std::string path) {
   for (Attempts attempts;;) {
     auto target = co_await resolve(tree_, ns, path);
     auto removed = target ? co_await try_remove(std::move(*target)) : fail(target.error());
@@ -156,7 +158,7 @@ Task<Result<>> Directories::remove(NamespaceId ns, std::string path) {
   }
 }
 
-Task<Result<>> Directories::try_remove(ResolvedPath target) {
+Task<Result<>> TreeDirectories::try_remove(ResolvedPath target) {
   auto entry = co_await locate(tree_, target, NameType::directory);
   if (!entry) co_return fail(std::move(entry).error());
   const auto visible = co_await is_visible(tree_, *entry);
@@ -177,7 +179,7 @@ Task<Result<>> Directories::try_remove(ResolvedPath target) {
   co_return Result<>{};
 }
 
-Task<Result<DirectoryAttributes>> Directories::stat(NamespaceId ns, std::string path) {
+Task<Result<DirectoryAttributes>> TreeDirectories::stat(NamespaceId ns, std::string path) {
   for (Attempts attempts;;) {
     auto target = co_await resolve(tree_, ns, path);
     auto found = target ? co_await try_stat(std::move(*target)) : fail(target.error());
@@ -186,7 +188,7 @@ Task<Result<DirectoryAttributes>> Directories::stat(NamespaceId ns, std::string 
   }
 }
 
-Task<Result<DirectoryAttributes>> Directories::try_stat(ResolvedPath target) {
+Task<Result<DirectoryAttributes>> TreeDirectories::try_stat(ResolvedPath target) {
   const auto entry = co_await locate(tree_, target, NameType::directory);
   if (!entry) co_return fail(entry.error());
   const auto visible = co_await is_visible(tree_, *entry);
@@ -205,6 +207,10 @@ Task<Result<DirectoryAttributes>> Directories::try_stat(ResolvedPath target) {
                                 .logical = sum->logical,
                                 .modified_ms = sum->modified_ms,
                                 .is_explicit = (*header)->link.is_explicit};
+}
+
+Task<Result<>> TreeDirectories::rename(NamespaceId ns, std::string from, std::string to) {
+  return detail::rename(tree_, ns, std::move(from), std::move(to));
 }
 
 }  // namespace kiseki::fs::detail

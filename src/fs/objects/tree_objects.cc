@@ -1,8 +1,9 @@
-#include "fs/objects/objects.h"
+#include "fs/objects/tree_objects.h"
 
 #include "base/planted.h"
 #include "fs/bodies/body_rows.h"
 #include "fs/bodies/garbage.h"
+#include "fs/objects/listing.h"
 
 namespace kiseki::fs::detail {
 
@@ -62,7 +63,7 @@ Result<std::optional<ObjectValue>> object_of(const EntrySlot& slot) {
 }
 
 Attributes attributes_of(const shard::Record& record, ObjectValue value) {
-  return Attributes{record.logical, value.modified_ms, std::move(value.properties)};
+  return Attributes{record.logical, value.modified_ms, std::move(value.properties), std::move(value.parts)};
 }
 
 shard::Transaction put_object(Tree& tree, const EntrySlot& slot, const WrittenBody& body, ObjectValue value) {
@@ -84,7 +85,8 @@ bool surely_not_linked(Errc code) noexcept {
          code == Errc::quota_exceeded || code == Errc::retained || code == Errc::invalid_argument;
 }
 
-Task<Result<Attributes>> Objects::put(NamespaceId ns, std::string key, Source& source, Condition condition) {
+Task<Result<Attributes>> TreeObjects::put(NamespaceId ns, std::string key, Source& source,
+                                          Condition condition) {
   KISEKI_CO_TRY(check_key(key));
   auto context = co_await tree_.namespaces().get(ns);
   if (!context) co_return fail(context.error());
@@ -104,8 +106,8 @@ Task<Result<Attributes>> Objects::put(NamespaceId ns, std::string key, Source& s
 
 /// One commit: the entry, its inline row, and what frees the body it replaces. In the leaf of the entry,
 /// unless a long map is named by it.
-Task<Result<Attributes>> Objects::link(NamespaceId ns, std::string key, WrittenBody body,
-                                       Properties properties, Condition condition) {
+Task<Result<Attributes>> TreeObjects::link(NamespaceId ns, std::string key, WrittenBody body,
+                                           Properties properties, Condition condition) {
   Services& services = tree_.services();
   ObjectValue value;
   value.properties = std::move(properties);
@@ -130,7 +132,7 @@ Task<Result<Attributes>> Objects::link(NamespaceId ns, std::string key, WrittenB
   }
 }
 
-Task<Result<Attributes>> Objects::stat(NamespaceId ns, std::string key) {
+Task<Result<Attributes>> TreeObjects::stat(NamespaceId ns, std::string key) {
   KISEKI_CO_TRY(check_key(key));
   auto slot = co_await tree_.find(ns, std::move(key), Purpose::read);
   if (!slot) co_return fail(slot.error());
@@ -140,7 +142,16 @@ Task<Result<Attributes>> Objects::stat(NamespaceId ns, std::string key) {
   co_return attributes_of(*slot->record, **std::move(present));
 }
 
-Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId ns, std::string key, Accounting accounting) {
+Task<Result<std::unique_ptr<Object>>> TreeObjects::open(NamespaceId ns, std::string key) {
+  return open_with(ns, std::move(key), Accounting::reader);
+}
+
+Task<Result<ListReply>> TreeObjects::list(NamespaceId ns, ListRequest request) {
+  return list_objects(tree_, ns, std::move(request));
+}
+
+Task<Result<std::unique_ptr<Object>>> TreeObjects::open_with(NamespaceId ns, std::string key,
+                                                             Accounting accounting) {
   KISEKI_CO_TRY(check_key(key));
   for (Attempts attempts;;) {
     auto slot = co_await tree_.find(ns, key, Purpose::read);
@@ -162,7 +173,7 @@ Task<Result<std::unique_ptr<Object>>> Objects::open(NamespaceId ns, std::string 
   }
 }
 
-Task<Result<>> Objects::remove(NamespaceId ns, std::string key, Condition condition) {
+Task<Result<>> TreeObjects::remove(NamespaceId ns, std::string key, Condition condition) {
   KISEKI_CO_TRY(check_key(key));
   for (Attempts attempts;;) {
     auto slot = co_await tree_.find(ns, key, Purpose::change);

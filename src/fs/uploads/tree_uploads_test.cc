@@ -1,4 +1,4 @@
-#include "fs/uploads/uploads.h"
+#include "fs/uploads/tree_uploads.h"
 
 #include "fs/testing/stored_bodies.h"
 
@@ -27,7 +27,7 @@ class UploadsTest : public StoredBodies {
   }
   Result<Attributes> complete(Gateway& on, const std::string& upload, std::vector<CompletePart> parts,
                               Condition condition = {}) {
-    FileSystem::CompleteUpload request{Namespace{ns, {}, {}}, key, upload, std::move(parts), "whole-2"};
+    CompleteUpload request{ns, key, upload, std::move(parts), "whole-2"};
     request.checksums = {{"crc32c", "AAAAAA=="}};
     request.condition = std::move(condition);
     return on.get(on.uploads.complete(std::move(request)));
@@ -42,10 +42,10 @@ class UploadsTest : public StoredBodies {
     StoredBodies::expect_rows(
         {{shard::Kind::upload, uploads}, {shard::Kind::part, parts}, {shard::Kind::map_page, pages}});
     const auto listed = gateway.get(gateway.uploads.list(ns, "", "", "", 1000));
-    EXPECT_EQ(listed->size(), uploads);
+    EXPECT_EQ(listed->uploads.size(), uploads);
   }
 
-  Uploads few_references{gateway.tree, gateway.store, 2};
+  detail::TreeUploads few_references{gateway.tree, gateway.store, 2};
 };
 
 TEST_F(UploadsTest, put_parts_together_without_moving_them) {
@@ -136,12 +136,12 @@ TEST_F(UploadsTest, replace_parts_and_refuse_bad_ones) {
   EXPECT_EQ(gateway.get(gateway.uploads.put_part(ns, "other", upload, 3, elsewhere)).error().code(),
             Errc::not_found);
   const auto parts = gateway.get(gateway.uploads.parts(ns, key, upload, 0, 1000));
-  ASSERT_EQ(parts->size(), 2U);
-  EXPECT_EQ((*parts)[0].number, 1U);
-  EXPECT_EQ((*parts)[0].attributes.size, 50'000U);
-  EXPECT_EQ((*parts)[1].attributes.size, 0U);
-  EXPECT_EQ(gateway.get(gateway.uploads.parts(ns, key, upload, 1, 1000))->size(), 1U);
-  EXPECT_EQ(gateway.get(gateway.uploads.parts(ns, key, upload, 0, 1))->size(), 1U);
+  ASSERT_EQ(parts->parts.size(), 2U);
+  EXPECT_EQ(parts->parts[0].number, 1U);
+  EXPECT_EQ(parts->parts[0].attributes.size, 50'000U);
+  EXPECT_EQ(parts->parts[1].attributes.size, 0U);
+  EXPECT_EQ(gateway.get(gateway.uploads.parts(ns, key, upload, 1, 1000))->parts.size(), 1U);
+  EXPECT_EQ(gateway.get(gateway.uploads.parts(ns, key, upload, 0, 1))->parts.size(), 1U);
   ASSERT_TRUE(complete(upload, {listed(1, 2, 50'000)}));
   expect({{2, 50'000}});
 }
@@ -189,22 +189,24 @@ TEST_F(UploadsTest, are_found_and_listed_in_order) {
   for (const char* name : {"a", "a/b", "b", "a", "c/d", "a/b", "a-b"}) made.emplace_back(name, create(name));
   std::ranges::sort(made);
   const auto all = gateway.get(gateway.uploads.list(ns, "", "", "", 1000));
-  ASSERT_EQ(all->size(), made.size());
+  ASSERT_EQ(all->uploads.size(), made.size());
   for (std::size_t i = 0; i < made.size(); ++i) {
-    EXPECT_EQ((*all)[i].key, made[i].first);
-    EXPECT_EQ((*all)[i].upload, made[i].second);
-    EXPECT_EQ((*all)[i].properties.headers.front().second, "video/x");
+    EXPECT_EQ(all->uploads[i].key, made[i].first);
+    EXPECT_EQ(all->uploads[i].upload, made[i].second);
+    EXPECT_EQ(all->uploads[i].properties.headers.front().second, "video/x");
     const auto rest = gateway.get(gateway.uploads.list(ns, "", made[i].first, made[i].second, 1000));
-    EXPECT_EQ(rest->size(), made.size() - i - 1);
+    EXPECT_EQ(rest->uploads.size(), made.size() - i - 1);
     const auto found = gateway.get(gateway.uploads.find(ns, made[i].first, made[i].second));
-    EXPECT_EQ(found->created_ms, (*all)[i].created_ms);
+    EXPECT_EQ(found->created_ms, all->uploads[i].created_ms);
   }
-  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "a", "", "", 1000))->size(), 5U);
-  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "a/", "", "", 1000))->size(), 2U);
-  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "", "a", "", 1000))->size(), 5U);
-  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "", "a/b", "", 1000))->size(), 2U);
-  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "", "", "", 3))->size(), 3U);
-  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "", "", "", 0))->size(), 0U);
+  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "a", "", "", 1000))->uploads.size(), 5U);
+  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "a/", "", "", 1000))->uploads.size(), 2U);
+  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "", "a", "", 1000))->uploads.size(), 5U);
+  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "", "a/b", "", 1000))->uploads.size(), 2U);
+  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "", "", "", 3))->uploads.size(), 3U);
+  EXPECT_TRUE(gateway.get(gateway.uploads.list(ns, "", "", "", 6))->more);
+  EXPECT_FALSE(gateway.get(gateway.uploads.list(ns, "", "", "", 7))->more);
+  EXPECT_EQ(gateway.get(gateway.uploads.list(ns, "", "", "", 0))->uploads.size(), 0U);
   ASSERT_TRUE(gateway.get(gateway.uploads.abort_all(ns)));
   expect_rows(0, 0, 0);
 }
@@ -222,8 +224,7 @@ Task<> put_part_often(UploadsTest& test, Gateway& on, std::string upload, int ro
 Task<> complete_once(UploadsTest& test, Gateway& on, std::string upload, std::uint64_t seed, int& done) {
   const std::vector<CompletePart> parts{UploadsTest::listed(1, seed, 30'000)};
   while (done == 0) {
-    const auto completed =
-        co_await on.uploads.complete({Namespace{test.ns, {}, {}}, UploadsTest::key, upload, parts, "whole"});
+    const auto completed = co_await on.uploads.complete({test.ns, UploadsTest::key, upload, parts, "whole"});
     if (completed) {
       ++done;
       co_return;
@@ -304,12 +305,12 @@ TEST_F(UploadsTest, a_crash_after_any_commit_of_a_long_part_keeps_it_or_leaves_n
       (void)dying.get(dying.tree.new_id(ns));
       fate->commits_left = commits;
       PatternSource longer(2, size);
-      Uploads few(dying.tree, dying.store, 2);
+      detail::TreeUploads few(dying.tree, dying.store, 2);
       (void)dying.get(few.put_part(ns, key, upload, 1, longer));
     }
     world.shards.fence(session);
     const bool kept =
-        gateway.get(gateway.uploads.parts(ns, key, upload, 0, 1))->front().attributes.size == size;
+        gateway.get(gateway.uploads.parts(ns, key, upload, 0, 1))->parts.front().attributes.size == size;
     expect_rows(1, 1, kept ? 1 : 0);
     ASSERT_TRUE(complete(upload, {kept ? listed(1, 2, size) : listed(1, 1, 5_MiB)}));
     auto object = gateway.get(gateway.objects.open(ns, key));
@@ -334,8 +335,7 @@ TEST_F(UploadsTest, what_a_crash_leaves_of_a_completion_does_not_keep_the_namesp
     {
       Gateway dying(world, {}, fate);
       fate->commits_left = commits;
-      FileSystem::CompleteUpload request{
-          Namespace{own, {}, {}}, key, upload, {listed(1, 1, 20'000)}, "whole"};
+      CompleteUpload request{own, key, upload, {listed(1, 1, 20'000)}, "whole"};
       (void)dying.get(dying.uploads.complete(std::move(request)));
     }
     ASSERT_TRUE(gateway.get(gateway.objects.remove(own, key, {})));

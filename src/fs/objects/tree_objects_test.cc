@@ -1,4 +1,4 @@
-#include "fs/objects/objects.h"
+#include "fs/objects/tree_objects.h"
 
 #include "base/planted.h"
 #include "fs/testing/stored_bodies.h"

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/task.h"
+
+namespace kiseki::fs {
+
+/// A namespace: an S3 bucket.
+struct Namespace {
+  NamespaceId id;
+  TenantId tenant;
+  std::string name;
+  std::uint64_t created_ms = 0;
+};
+
+/// What the name of a namespace may be (the rules of S3): `invalid_argument` otherwise.
+Result<> check_namespace_name(std::string_view name);
+
+/// The namespaces of tenants.
+class Namespaces {
+ public:
+  virtual ~Namespaces() = default;
+
+  /// `exists` when the tenant has one of that name; `invalid_argument` for a bad name.
+  virtual Task<Result<Namespace>> create(TenantId tenant, std::string name) = 0;
+  virtual Task<Result<Namespace>> find(TenantId tenant, std::string name) = 0;
+  /// In byte order of the names.
+  virtual Task<Result<std::vector<Namespace>>> list(TenantId tenant) = 0;
+  /// `not_empty` while an object is in it. Open multipart uploads go with it.
+  virtual Task<Result<>> remove(TenantId tenant, std::string name) = 0;
+};
+
+}  // namespace kiseki::fs

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <unordered_map>
+
+#include "fs/namespaces.h"
+#include "fs/namespaces/namespace_deletion.h"
+
+namespace kiseki::fs::detail {
+
+/// The namespaces of tenants: entries of a sealed root directory each tenant has (PROTOCOLS 1.9).
+class TreeNamespaces final : public Namespaces {
+ public:
+  /// Both outlive it.
+  TreeNamespaces(Tree& tree, NamespaceDeletion& deletion) : tree_(tree), deletion_(deletion) {}
+
+  Task<Result<Namespace>> create(TenantId tenant, std::string name) override;
+  Task<Result<Namespace>> find(TenantId tenant, std::string name) override;
+  Task<Result<std::vector<Namespace>>> list(TenantId tenant) override;
+  Task<Result<>> remove(TenantId tenant, std::string name) override;
+
+ private:
+  Task<Result<Directory>> root(TenantId tenant);
+  Task<Result<EntrySlot>> locate(TenantId tenant, std::string name, Purpose purpose);
+
+  Tree& tree_;
+  NamespaceDeletion& deletion_;
+  std::unordered_map<TenantId, NamespaceId> roots_;
+};
+
+}  // namespace kiseki::fs::detail

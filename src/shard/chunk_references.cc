@@ -1,6 +1,6 @@
 #include "shard/chunk_references.h"
 
-#include "shard/detail/routes.h"
+#include "shard/client/routes.h"
 
 namespace kiseki::shard {
 

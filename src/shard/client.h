@@ -9,16 +9,10 @@
 
 namespace kiseki::shard {
 
-enum class NamespaceState : std::uint8_t {
-  active = 1,
-  deleting = 2,  ///< Refuses every transaction but those of the deletion, which carry the new epoch.
-  deleted = 3,   ///< A tombstone: refuses every write for ever.
-};
-
-/// What a feed row says happened.
-enum class Event : std::uint8_t {
-  leaf_emptied = 1,    ///< A leaf's entry counter reached 0.
-  tombstone_left = 2,  ///< A tombstone or an index page waits for its deletion.
+/// One core's services, by reference; they outlive the node.
+struct CoreServices {
+  Executor executor;
+  Clock* clock = nullptr;
 };
 
 /// The shards as one core's user sees them: routes, retries exactly, runs transactions over several shards

@@ -1,5 +1,5 @@
-#include "shard/detail/row_codec.h"
 #include "shard/record.h"
+#include "shard/rows/row_codec.h"
 
 namespace kiseki::shard {
 

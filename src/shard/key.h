@@ -26,6 +26,16 @@ struct LeafAddress {
 /// Rule 1.1: 1 + SHA-256 mod 65,535; namespace 0 lives in slot 0.
 Slot slot_of(const LeafAddress& address);
 
+/// The slots of a shard, inclusive.
+struct SlotRange {
+  Slot first = 0, last = 0;
+
+  bool contains(Slot slot) const noexcept { return first <= slot && slot <= last; }
+  friend bool operator==(const SlotRange&, const SlotRange&) = default;
+};
+/// Of a replica that waits for its first snapshot.
+inline constexpr SlotRange no_slots{.first = 1, .last = 0};
+
 /// What a row is. Numbers are on disk and never change (docs/formats/keys.md gives each one's item).
 enum class Kind : std::uint8_t {
   header = 0x01,       ///< A directory's own record: name key, attributes, link to its parent.
@@ -67,6 +77,12 @@ enum class Kind : std::uint8_t {
   map = 0x35,
   job = 0x36,
   collection = 0x37,  ///< Where garbage collection has got.
+};
+
+/// What a feed row says happened.
+enum class Event : std::uint8_t {
+  leaf_emptied = 1,    ///< A leaf's entry counter reached 0.
+  tombstone_left = 2,  ///< A tombstone or an index page waits for its deletion.
 };
 
 /// dead to audit: a column family of their own.

@@ -6,17 +6,17 @@
 #include "base/logging.h"
 #include "base/planted.h"
 #include "base/scope.h"
-#include "shard/detail/checkpoint.h"
-#include "shard/detail/clock_watch.h"
-#include "shard/detail/families.h"
-#include "shard/detail/group_port.h"
-#include "shard/detail/heartbeats.h"
-#include "shard/detail/hop.h"
-#include "shard/detail/node_row.h"
-#include "shard/detail/places.h"
-#include "shard/detail/registry.h"
-#include "shard/detail/session_client.h"
-#include "shard/detail/sweeper.h"
+#include "shard/client/registry.h"
+#include "shard/client/session_client.h"
+#include "shard/node/checkpoint.h"
+#include "shard/node/clock_watch.h"
+#include "shard/node/group_port.h"
+#include "shard/node/heartbeats.h"
+#include "shard/node/hop.h"
+#include "shard/node/local_replicas.h"
+#include "shard/node/sweeper.h"
+#include "shard/rows/families.h"
+#include "shard/rows/node_row.h"
 
 namespace kiseki::shard {
 
@@ -80,9 +80,9 @@ class Node::State {
       : options_(std::move(options)),
         services_(std::move(services)),
         background_(home().executor),
-        places_(for_places()),
-        watch_(services_.peers, options_.id, *home().clock, places_.stamps()),
-        checkpoint_(options_.log_limit, services_.store, services_.log, places_, *home().clock,
+        replicas_(for_replicas()),
+        watch_(services_.peers, options_.id, *home().clock, replicas_.stamps()),
+        checkpoint_(options_.log_limit, services_.store, services_.log, replicas_, *home().clock,
                     services_.pool) {}
 
   Task<Result<>> open();
@@ -91,8 +91,8 @@ class Node::State {
   Task<std::vector<ShardStatus>> status();
   std::optional<Error> failure() const { return checkpoint_.failure(); }
   Task<Result<ShardId>> split(ShardId shard, Slot first);
-  Places& places() noexcept { return places_; }
-  Clocks clocks() { return {.wall = home().clock->wall(), .newest = places_.stamps().newest()}; }
+  LocalReplicas& replicas() noexcept { return replicas_; }
+  Clocks clocks() { return {.wall = home().clock->wall(), .newest = replicas_.stamps().newest()}; }
   Task<> stop();
   /// Lets go of what a failed start has opened.
   Task<> abandon();
@@ -100,7 +100,7 @@ class Node::State {
  private:
   const CoreServices& home() const { return services_.cores.front(); }
   bool is_alone() const { return services_.peers == nullptr; }
-  Places::Services for_places() const;
+  LocalReplicas::Services for_replicas() const;
   /// The key space as it is known here, to this node's own shards or to those of all nodes.
   void take_routes();
   /// Tells the system shard that the sessions of this node are alive.
@@ -114,14 +114,14 @@ class Node::State {
   Task<Result<>> look_at_peers();
   /// Stamps are times: while the wall clock here is off, others are to lead (rule 1.7).
   Task<> watch_clock();
-  Task<> hand_over(Place& place);
+  Task<> hand_over(LocalReplica& replica);
 
   const Options options_;
   const Services services_;
   // Shared with posted turns of the loop, which may come after the node has gone.
   std::shared_ptr<::kiseki::Event> changed_ = std::make_shared<::kiseki::Event>();
   Scope background_;
-  Places places_;
+  LocalReplicas replicas_;
   ClockWatch watch_;
   ShardMap map_;
   std::map<ShardId, std::unique_ptr<GroupPort>> ports_;  // in a cluster
@@ -135,12 +135,12 @@ class Node::State {
   std::unique_ptr<Sweeper> sweeper_;
 };
 
-Places::Services Node::State::for_places() const {
-  Places::Services services{.store = services_.store,
-                            .log = services_.log,
-                            .pool = services_.pool,
-                            .cores = services_.cores,
-                            .node = options_.id};
+LocalReplicas::Services Node::State::for_replicas() const {
+  LocalReplicas::Services services{.store = services_.store,
+                                   .log = services_.log,
+                                   .pool = services_.pool,
+                                   .cores = services_.cores,
+                                   .node = options_.id};
   if (!is_alone()) {
     services.transport = &services_.peers->transport();
     services.others = services_.peers->nodes();
@@ -155,8 +155,8 @@ void Node::State::take_routes() {
   std::vector<Route> routes;
   for (const auto& [id, range] : map_.shards) {
     auto& group = ports_[id];
-    if (!is_alone() && group == nullptr) group = std::make_unique<GroupPort>(id, places_, *services_.peers);
-    routes.push_back({.id = id, .range = range, .port = is_alone() ? places_.port(id) : group.get()});
+    if (!is_alone() && group == nullptr) group = std::make_unique<GroupPort>(id, replicas_, *services_.peers);
+    routes.push_back({.id = id, .range = range, .port = is_alone() ? replicas_.port(id) : group.get()});
   }
   if (routes_) {
     routes_->replace(std::move(routes));
@@ -166,8 +166,8 @@ void Node::State::take_routes() {
 }
 
 Task<Result<>> Node::State::look_once() {
-  KISEKI_CO_TRY(co_await places_.follow());
-  co_await places_.survey(map_);
+  KISEKI_CO_TRY(co_await replicas_.follow());
+  co_await replicas_.survey(map_);
   take_routes();
   if (!is_alone()) KISEKI_CO_TRY(co_await look_at_peers());
   co_return Result<>{};
@@ -178,9 +178,9 @@ Task<Result<>> Node::State::look_at_peers() {
   if (!joined) co_return fail(std::move(joined).error());
   map_ = std::move(*joined);
   take_routes();
-  KISEKI_CO_TRY(co_await places_.begin_wanted(map_));
+  KISEKI_CO_TRY(co_await replicas_.begin_wanted(map_));
   // Shards that lie only elsewhere are learnt from the system shard alone.
-  const auto coverage = co_await places_.coverage();
+  const auto coverage = co_await replicas_.coverage();
   if (coverage.missing()) co_return fail(Errc::not_found, "not every shard has a replica here");
   co_return Result<>{};
 }
@@ -211,16 +211,16 @@ Task<> Node::State::watch_clock() {
                    "the wall clock of this node is off by more than half a second: it leads no shard");
     }
     if (!was_off || KISEKI_PLANTED("1.7 a leader whose clock is off goes on")) continue;
-    for (Place* const place : places_.all()) co_await hand_over(*place);
+    for (LocalReplica* const replica : replicas_.all()) co_await hand_over(*replica);
   } while (co_await background_.sleep(*home().clock, clock_interval));
 }
 
-Task<> Node::State::hand_over(Place& place) {
-  const auto status = co_await place.status();
+Task<> Node::State::hand_over(LocalReplica& replica) {
+  const auto status = co_await replica.status();
   if (!status.leader()) co_return;
   for (const raft::NodeId voter : status.replica.conf.voters) {
     if (voter == options_.id || !watch_.is_near(voter)) continue;
-    if (co_await place.transfer_leader(voter)) co_return;
+    if (co_await replica.transfer_leader(voter)) co_return;
   }
 }
 
@@ -251,7 +251,7 @@ Task<Result<>> Node::State::beat_once() {
 
 Task<> Node::State::sweep() {
   while (co_await background_.sleep(*home().clock, Sweeper::interval)) {
-    Place* const system = places_.find(routes_->system().id);
+    LocalReplica* const system = replicas_.find(routes_->system().id);
     if (system == nullptr || !(co_await system->status()).leader()) continue;
     auto swept = co_await sweeper_->expire();
     if (swept) swept = co_await sweeper_->sweep();
@@ -274,7 +274,7 @@ Task<Result<ShardId>> Node::State::split(ShardId shard, Slot first) {
   if (!answer) co_return fail(answer.error());
   if (answer->type == Answer::Type::wrong_shard) co_return fail(Errc::conflict, "split: another was first");
   if (answer->type != Answer::Type::decided) co_return fail(Errc::busy, "split: the replicas are changing");
-  while (is_alone() && places_.find(*child) == nullptr) {
+  while (is_alone() && replicas_.find(*child) == nullptr) {
     if (!co_await background_.sleep(*home().clock, std::chrono::milliseconds(1))) {
       co_return fail(Errc::cancelled, "split: the node is stopping");
     }
@@ -292,12 +292,12 @@ Task<Result<>> Node::State::open() {
   const auto row = co_await establish(options_, services_.store, !recovered.empty(), services_.pool);
   if (!row) co_return fail(row.error());
   if (is_alone()) co_await watch_.look();
-  KISEKI_CO_TRY(co_await places_.open(std::move(recovered)));
-  const auto coverage = co_await places_.coverage();
+  KISEKI_CO_TRY(co_await replicas_.open(std::move(recovered)));
+  const auto coverage = co_await replicas_.coverage();
   if (is_alone() && coverage.missing()) {
     co_return fail(Errc::corrupted, "the shards here do not have all slots");
   }
-  co_await places_.survey(map_);
+  co_await replicas_.survey(map_);
   take_routes();
   if (is_alone()) KISEKI_CO_TRY(co_await SystemMap(*routes_).join(map_));
   sweeper_ = std::make_unique<Sweeper>(*routes_, *home().clock);
@@ -330,31 +330,31 @@ Task<Result<std::unique_ptr<Client>>> Node::State::connect(CoreServices core, st
 
 Task<std::vector<Node::ShardStatus>> Node::State::status() {
   std::vector<ShardStatus> all;
-  for (Place* const place : places_.all()) all.push_back(co_await place->status());
+  for (LocalReplica* const replica : replicas_.all()) all.push_back(co_await replica->status());
   co_return all;
 }
 
 Task<> Node::State::stop() {
   background_.request_stop();
-  places_.close();
+  replicas_.close();
   changed_->set();
   for (const auto& each : connected_) co_await hop(each.session->executor(), each.session->stop());
   co_await background_.stop();
-  for (Place* const place : places_.all()) co_await place->quiet();
+  for (LocalReplica* const replica : replicas_.all()) co_await replica->quiet();
   if (!failure()) {
     if (const auto flushed = co_await checkpoint_.flush(); !flushed) {
       log::warning("shard", "the last flush failed; the log holds what it lacks: {}",
                    flushed.error().to_string());
     }
   }
-  for (Place* const place : places_.all()) co_await place->stop();
+  for (LocalReplica* const replica : replicas_.all()) co_await replica->stop();
 }
 
 Task<> Node::State::abandon() {
-  places_.close();
-  for (Place* const place : places_.all()) {
-    co_await place->quiet();
-    co_await place->stop();
+  replicas_.close();
+  for (LocalReplica* const replica : replicas_.all()) {
+    co_await replica->quiet();
+    co_await replica->stop();
   }
 }
 
@@ -385,30 +385,30 @@ Task<Result<ShardId>> Node::split(ShardId shard, Slot first) {
 }
 
 Task<Result<>> Node::change_members(ShardId shard, std::vector<raft::ConfChange> changes) {
-  Place* const place = state_->places().find(shard);
-  if (place == nullptr) co_return fail(Errc::not_leader, "no replica of the shard is here");
-  co_return co_await place->change_members(std::move(changes));
+  LocalReplica* const replica = state_->replicas().find(shard);
+  if (replica == nullptr) co_return fail(Errc::not_leader, "no replica of the shard is here");
+  co_return co_await replica->change_members(std::move(changes));
 }
 
 Task<Result<>> Node::transfer_leader(ShardId shard, raft::NodeId to) {
-  Place* const place = state_->places().find(shard);
-  if (place == nullptr) co_return fail(Errc::not_leader, "no replica of the shard is here");
-  co_return co_await place->transfer_leader(to);
+  LocalReplica* const replica = state_->replicas().find(shard);
+  if (replica == nullptr) co_return fail(Errc::not_leader, "no replica of the shard is here");
+  co_return co_await replica->transfer_leader(to);
 }
 
 void Node::receive(ShardId shard, std::vector<raft::Message> messages, FramePtr frame) {
-  state_->places().receive(shard, std::move(messages), std::move(frame));
+  state_->replicas().receive(shard, std::move(messages), std::move(frame));
 }
 
 Task<Result<>> Node::receive_snapshot(ShardId shard, raft::Message message, raft::SnapshotSource& source) {
-  Place* const place = state_->places().find(shard);
-  if (place == nullptr) co_return fail(Errc::not_found, "no replica of the shard is here");
-  co_return co_await place->receive_snapshot(std::move(message), source);
+  LocalReplica* const replica = state_->replicas().find(shard);
+  if (replica == nullptr) co_return fail(Errc::not_found, "no replica of the shard is here");
+  co_return co_await replica->receive_snapshot(std::move(message), source);
 }
 
 Clocks Node::clocks() const { return state_->clocks(); }
 
-detail::ShardPort* Node::port(ShardId shard) const { return state_->places().port(shard); }
+ShardPort* Node::port(ShardId shard) const { return state_->replicas().port(shard); }
 
 Task<> Node::stop() { co_await state_->stop(); }
 

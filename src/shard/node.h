@@ -17,12 +17,6 @@
 
 namespace kiseki::shard {
 
-/// One core's services, by reference; they outlive the node.
-struct CoreServices {
-  Executor executor;
-  Clock* clock = nullptr;
-};
-
 /// The shards of one node: the system shard and the data shards, their replicas, sessions, background sweeps,
 /// and the flush that lets the log forget. Alone, or with others: then each has a replica of every shard it
 /// was made a member of, and reaches the others by `Peers`.
@@ -92,7 +86,7 @@ class Node {
   /// For the other nodes, which compare.
   Clocks clocks() const;
   /// The shard as it is served to other nodes; null when there is no replica here. As long as the node.
-  detail::ShardPort* port(ShardId shard) const;
+  ShardPort* port(ShardId shard) const;
 
   /// Set when a replica failed for good, or a session of this node was fenced: the process must stop.
   std::optional<Error> failure() const;

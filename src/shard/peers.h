@@ -8,9 +8,7 @@
 
 namespace kiseki::shard {
 
-namespace detail {
 class ShardPort;
-}
 
 /// What a node says of its time.
 struct Clocks {
@@ -30,7 +28,7 @@ class Peers {
   /// The shard as that node serves it (`Node::port`), for as long as this lives. Each call arrives there at
   /// most once and ends in bounded time: `timed_out` or `unavailable` when there is no answer, `not_leader`
   /// where the node has no such shard.
-  virtual detail::ShardPort& port(raft::NodeId node, ShardId shard) = 0;
+  virtual ShardPort& port(raft::NodeId node, ShardId shard) = 0;
   /// What `Node::clocks` says there, read between the call and its return.
   virtual Task<Result<Clocks>> clocks(raft::NodeId node) = 0;
 };

@@ -1,7 +1,7 @@
 #include "shard/record.h"
 
 #include "base/assert.h"
-#include "shard/detail/row_codec.h"
+#include "shard/rows/row_codec.h"
 
 namespace kiseki::shard {
 

@@ -59,6 +59,12 @@ struct NamespaceEpoch {
   std::uint32_t epoch = 1;
 };
 
+enum class NamespaceState : std::uint8_t {
+  active = 1,
+  deleting = 2,  ///< Refuses every transaction but those of the deletion, which carry the new epoch.
+  deleted = 3,   ///< A tombstone: refuses every write for ever.
+};
+
 /// Committed as a whole or not at all, on one shard or several.
 struct Transaction {
   static constexpr std::size_t rows_max = 8192;
@@ -75,7 +81,7 @@ struct Transaction {
   /// What holds besides when its rows lie in several shards.
   Result<> validate_spread() const;
   /// What holds of one shard's part of it, with halves of moves.
-  Result<> validate_part() const;
+  Result<> validate_branch() const;
 
   Transaction& require(Assert::Type type, Key row, Stamp stamp = {});
   Transaction& put(Key row, Record record);

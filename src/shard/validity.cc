@@ -2,7 +2,7 @@
 #include <limits>
 #include <set>
 
-#include "shard/detail/payload.h"
+#include "shard/proposal.h"
 
 // What holds of every transaction and proposal, whoever sent it: checked before it is sent, by the leader
 // before it spends an entry, and when it is applied. A look at the rows is not part of it.
@@ -44,8 +44,8 @@ class Rules {
  public:
   enum class Form : std::uint8_t {
     whole,
-    part,   ///< What one shard does of it.
-    sweep,  ///< The node's own, of locks that sessions have left: no namespace refuses it.
+    branch,  ///< What one shard does of it.
+    sweep,   ///< The node's own, of locks that sessions have left: no namespace refuses it.
   };
   Rules(const Transaction& transaction, Form form) : transaction_(transaction), form_(form) {}
 
@@ -127,7 +127,7 @@ class Rules {
 
   Result<> half(const Operation& one) {
     const auto& needed = one.type == Type::move_out ? present_ : absent_;
-    if (form_ != Form::part) return invalid("half a move");
+    if (form_ != Form::branch) return invalid("half a move");
     if (one.key.kind == Kind::entry && needed.contains(&one.key)) return {};
     return invalid("half a move without its assert");
   }
@@ -199,12 +199,10 @@ Result<> Transaction::validate_spread() const {
   return {};
 }
 
-Result<> Transaction::validate_part() const {
+Result<> Transaction::validate_branch() const {
   KISEKI_TRY(validate_spread());
-  return Rules(*this, Rules::Form::part).run();
+  return Rules(*this, Rules::Form::branch).run();
 }
-
-namespace detail {
 
 namespace {
 
@@ -240,7 +238,7 @@ Result<> check(const Prepare& prepare) {
   KISEKI_TRY(check_id(prepare.id, prepare.low_water));
   KISEKI_TRY(check_stamp(prepare.age));
   KISEKI_TRY(check_key(prepare.primary));
-  return prepare.part.validate_part();
+  return prepare.branch.validate_branch();
 }
 
 Result<> check(const Decide& decide) {
@@ -288,7 +286,5 @@ Result<> check(const Trim& trim) {
 Result<> Proposal::validate() const {
   return std::visit([](const auto& one) { return check(one); }, body);
 }
-
-}  // namespace detail
 
 }  // namespace kiseki::shard

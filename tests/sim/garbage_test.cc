@@ -99,13 +99,13 @@ struct Way {
 /// transaction.
 class SlowPort final : public MortalPort {
  public:
-  SlowPort(shard::detail::ShardPort& shard, Lifeline& life, Way way)
+  SlowPort(shard::ShardPort& shard, Lifeline& life, Way way)
       : MortalPort(shard, life, way.weather, way.late, way.clock), clock_(way.clock), rng_(way.rng) {}
-  Task<Result<Reply>> call(Request request) override {
-    if (std::holds_alternative<JudgeRequest>(request)) {
+  Task<Result<shard::Reply>> call(shard::Request request) override {
+    if (std::holds_alternative<shard::JudgeRequest>(request)) {
       co_await clock_.sleep(milliseconds(rng_.below(rng_.below(3) == 0 ? 8000 : 200)));
     }
-    if (std::holds_alternative<ProposeRequest>(request) && rng_.below(4) == 0) {
+    if (std::holds_alternative<shard::ProposeRequest>(request) && rng_.below(4) == 0) {
       co_await clock_.sleep(milliseconds(rng_.below(9000)));
     }
     co_return co_await MortalPort::call(std::move(request));
@@ -548,17 +548,17 @@ enum class Meanwhile : std::uint8_t { another_round, rebuilt };
 /// leaves.
 class Moving final : public MortalPort {
  public:
-  Moving(shard::detail::ShardPort& shard, Lifeline& life, Way way, std::function<Task<>()> before,
+  Moving(shard::ShardPort& shard, Lifeline& life, Way way, std::function<Task<>()> before,
          Meanwhile meanwhile)
       : MortalPort(shard, life, way.weather, way.late, way.clock),
         before_(std::move(before)),
         is_rebuilt_(meanwhile == Meanwhile::rebuilt) {}
-  Task<Result<Reply>> call(Request request) override {
-    const bool judges = std::holds_alternative<JudgeRequest>(request);
+  Task<Result<shard::Reply>> call(shard::Request request) override {
+    const bool judges = std::holds_alternative<shard::JudgeRequest>(request);
     if (judges && before_) co_await std::exchange(before_, nullptr)();
     auto reply = co_await MortalPort::call(std::move(request));
     if (judges && is_rebuilt_) {
-      auto& judgement = std::get<Judgement>(*reply);
+      auto& judgement = std::get<shard::Judgement>(*reply);
       judgement.is_known = false;
       judgement.counted.assign(judgement.counted.size(), false);
     }

@@ -4,8 +4,6 @@
 
 namespace kiseki::shard {
 
-using detail::ShardPort;
-
 namespace {
 
 constexpr std::uint8_t call_kind = 1, reply_kind = 2;
@@ -13,7 +11,7 @@ constexpr Duration patience = std::chrono::seconds(2);
 
 class PortExchange final : public Exchange {
  public:
-  PortExchange(ShardId shard, detail::Request request) : shard_(shard), request_(std::move(request)) {}
+  PortExchange(ShardId shard, Request request) : shard_(shard), request_(std::move(request)) {}
 
   Task<> carry_out(Node& there) override {
     ShardPort* const port = there.port(shard_);
@@ -28,11 +26,11 @@ class PortExchange final : public Exchange {
     }
   }
 
-  std::optional<Result<detail::Reply>> reply;
+  std::optional<Result<Reply>> reply;
 
  private:
   const ShardId shard_;
-  detail::Request request_;
+  Request request_;
 };
 
 class ClockExchange final : public Exchange {
@@ -53,8 +51,8 @@ class ClusterPeers::RemotePort final : public ShardPort {
   RemotePort(ClusterPeers& peers, raft::NodeId node, ShardId shard)
       : peers_(peers), node_(node), shard_(shard) {}
 
-  Task<Result<detail::Reply>> call(detail::Request request) override {
-    const auto* waits = std::get_if<detail::ReleasedRequest>(&request);
+  Task<Result<Reply>> call(Request request) override {
+    const auto* waits = std::get_if<ReleasedRequest>(&request);
     const Duration limit = patience + (waits != nullptr ? waits->limit : Duration::zero());
     const auto exchange = std::make_shared<PortExchange>(shard_, std::move(request));
     KISEKI_CO_TRY(co_await peers_.ask(node_, exchange, limit));

@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "raft/testing/simulated_transport.h"
-#include "shard/detail/shard_port.h"
 #include "shard/node.h"
+#include "shard/shard_port.h"
 
 namespace kiseki::shard {
 
@@ -53,7 +53,7 @@ class ClusterPeers final : public Peers {
 
   std::vector<raft::NodeId> nodes() const override { return nodes_; }
   raft::Transport& transport() override { return transport_; }
-  detail::ShardPort& port(raft::NodeId node, ShardId shard) override;
+  ShardPort& port(raft::NodeId node, ShardId shard) override;
   Task<Result<Clocks>> clocks(raft::NodeId node) override;
 
   void set_nodes(std::vector<raft::NodeId> nodes) { nodes_ = std::move(nodes); }

@@ -88,10 +88,10 @@ void OddProposals::add_move(Transaction& transaction, Form form, const Key& row,
                             const std::optional<Record>& there) {
   Key to = row;
   to.leaf = leaf();
-  if (form == Form::part && !there) {
+  if (form == Form::branch && !there) {
     transaction.require(Assert::Type::absent, row);
     transaction.operations.push_back({Type::move_in, row, record(row.kind), {}, {}});
-  } else if (form == Form::part && chance(50)) {
+  } else if (form == Form::branch && chance(50)) {
     transaction.require(Assert::Type::version, row, there->version);
     transaction.operations.push_back({Type::move_out, row, {}, {}, {}});
   } else {
@@ -155,8 +155,9 @@ Prepare OddProposals::prepare(const Machine& machine) {
                   .low_water = 0,
                   .age = {},
                   .primary = system_key(Kind::session, item_of(9)),
-                  .part = transaction(Form::part)};
-  if (chance(50) && !prepare.part.operations.empty()) prepare.primary = prepare.part.operations.front().key;
+                  .branch = transaction(Form::branch)};
+  if (chance(50) && !prepare.branch.operations.empty())
+    prepare.primary = prepare.branch.operations.front().key;
   const auto& standing = machine.locks().all();
   if (chance(10) && !standing.empty()) prepare.id = standing.begin()->first;
   if (chance(20)) prepare.age = Stamp(odd_number());
@@ -291,7 +292,7 @@ void OddProposals::distort(Proposal& proposal) {
                           one.low_water = odd_number();
                         },
                         [&](Prepare& one) {
-                          if (chance(70)) return distort(one.part);
+                          if (chance(70)) return distort(one.branch);
                           distort_id(one.id);
                           if (chance(50)) distort(one.primary);
                           one.low_water = odd_number();

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "shard/detail/machine.h"
+#include "shard/machine/machine.h"
 
 namespace kiseki::shard::detail {
 
@@ -19,7 +19,7 @@ class OddProposals {
 
  private:
   using Body = decltype(Proposal::body);
-  enum class Form : std::uint8_t { whole, part };
+  enum class Form : std::uint8_t { whole, branch };
 
   Body body(const Machine& machine);
   Body ending(const Machine& machine);

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include "base/codec.h"
-#include "shard/detail/families.h"
-#include "shard/detail/node_row.h"
-#include "shard/detail/row_codec.h"
-#include "shard/detail/shard_map.h"
+#include "shard/client/shard_map.h"
+#include "shard/rows/families.h"
+#include "shard/rows/node_row.h"
+#include "shard/rows/row_codec.h"
 
 namespace kiseki::shard {
 

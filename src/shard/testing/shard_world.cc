@@ -107,21 +107,21 @@ Task<Result<Reply>> MortalPort::call(Request request) {
   }
   auto reply = co_await pass(shard_.call(std::move(request)));
   if (!reply) co_return reply;
-  if (auto* part = std::get_if<PartReply>(&*reply)) {
-    if (weather_.lie == Lie::forget_undecided) part->undecided.clear();
+  if (auto* rows = std::get_if<RowsReply>(&*reply)) {
+    if (weather_.lie == Lie::forget_undecided) rows->undecided.clear();
   }
-  if (auto* status = std::get_if<Status>(&*reply)) tell(*status);
+  if (auto* status = std::get_if<TransactionStatus>(&*reply)) tell(*status);
   co_return reply;
 }
 
-void MortalPort::tell(Status& status) const {
-  if (status.type != Status::Type::pending) return;
-  if (weather_.lie == Lie::call_pending_aborted) status.type = Status::Type::aborted;
+void MortalPort::tell(TransactionStatus& status) const {
+  if (status.type != TransactionStatus::Type::pending) return;
+  if (weather_.lie == Lie::call_pending_aborted) status.type = TransactionStatus::Type::aborted;
   if (weather_.lie == Lie::call_pending_committed) {
     const auto now = std::chrono::floor<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
     // After every prepare.
     const Stamp stamp(static_cast<std::uint64_t>(now.count() + 1) << 16);
-    status = Status{.type = Status::Type::committed, .stamp = stamp};
+    status = TransactionStatus{.type = TransactionStatus::Type::committed, .stamp = stamp};
   }
 }
 

@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "shard/detail/node_row.h"
-#include "shard/detail/place.h"
-#include "shard/detail/registry.h"
-#include "shard/detail/session.h"
-#include "shard/detail/session_client.h"
-#include "shard/detail/shard.h"
-#include "shard/detail/sweeper.h"
+#include "shard/client/registry.h"
+#include "shard/client/session.h"
+#include "shard/client/session_client.h"
+#include "shard/node/local_replica.h"
+#include "shard/node/shard.h"
+#include "shard/node/sweeper.h"
+#include "shard/rows/node_row.h"
 #include "shard/testing/test_rows.h"
 #include "sim/crashable_kv.h"
 #include "sim/simulated_clock.h"
@@ -88,7 +88,7 @@ class MortalPort : public ShardPort {
   Task<Result<Reply>> pass(Task<Result<Reply>> call);
   Task<> deliver_late(Proposal proposal, Duration delay);
   Task<Result<Reply>> propose(ProposeRequest request);
-  void tell(Status& status) const;
+  void tell(TransactionStatus& status) const;
 
   ShardPort& shard_;
   Lifeline& life_;

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <vector>
+
+#include "shard/client/routes.h"
+
+namespace kiseki::shard::detail {
+
+/// Which slots each shard has, in order of slots (docs/formats/keys.md). Shards only ever split, and the
+/// child gets the upper part: the first slot of a shard never changes, and a map that lacks a child gives its
+/// slots to where it came from. So maps of different age are joined by joining what they name.
+struct ShardMap {
+  struct Entry {
+    ShardId id;
+    SlotRange range;
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
+  ShardId next{1};  ///< Ids from here on were never used, as far as this map knows.
+  std::vector<Entry> shards{{.id = ShardId(0), .range = {.first = 0, .last = 65'535}}};
+
+  /// What is known already stays.
+  void add(ShardId id, Slot first);
+  void add(const ShardMap& other);
+  /// Null when there is no such shard.
+  const Entry* find(ShardId id) const;
+
+  Record record() const;
+  static Result<ShardMap> decode(const Record& record);
+  friend bool operator==(const ShardMap&, const ShardMap&) = default;
+};
+
+/// The map as the system shard keeps it for all nodes.
+class SystemMap {
+ public:
+  /// `routes` outlive it.
+  explicit SystemMap(const Routes& routes) : routes_(routes) {}
+
+  /// Adds to it what only `here` names; returns both joined.
+  Task<Result<ShardMap>> join(ShardMap here) const;
+  /// An id that no shard had and no other will get.
+  Task<Result<ShardId>> allocate(ShardMap here) const;
+
+ private:
+  struct Known {
+    ShardMap map;
+    Stamp version;  ///< None when there is no such row yet.
+  };
+  Task<Result<Known>> read() const;
+  /// `conflict` when another one was first.
+  Task<Result<>> write(Stamp known, const ShardMap& next) const;
+
+  const Routes& routes_;
+};
+
+}  // namespace kiseki::shard::detail

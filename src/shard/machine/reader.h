@@ -1,0 +1,46 @@
+#pragma once
+
+#include <map>
+
+#include "kv/kv_store.h"
+#include "shard/machine/machine.h"
+#include "shard/requests.h"
+
+namespace kiseki::shard::detail {
+
+/// Reads rows of one shard at one moment: no call suspends, and only the shard's own core writes them.
+class Reader {
+ public:
+  /// A reply stops at the row that passes it, with `more`.
+  static constexpr Bytes reply_max = 8_MiB;
+
+  Reader(kv::KvStore& store, const Machine& machine) : store_(store), machine_(machine) {}
+
+  /// `stale` when a row lies in another shard.
+  Result<RowsReply> read(const RowsRequest& request);
+  Result<Scanned> scan(Kind kind, Stamp after, std::uint32_t rows_max);
+  Result<std::vector<Row>> pending(const GoneSessions& gone, std::uint32_t rows_max);
+  /// Of sessions that are fenced here.
+  Result<std::vector<Row>> locks(std::uint32_t rows_max);
+  Result<Judgement> judge(const std::vector<ChunkId>& chunks);
+
+ private:
+  bool holds(const RowsRequest& request) const;
+  Result<std::optional<Record>> row(const Key& key);
+  Result<ReadReply::Got> get(const Get& get);
+  Result<ReadReply::Scanned> scan_leaf(const Scan& scan);
+  Result<Counters> counters(const LeafAddress& leaf);
+  template <class Meant>
+  Result<std::vector<Row>> left_by(Meant is_meant, Kind kind, std::uint32_t rows_max);
+  Result<> scan_slot(kv::Iterator& rows, Slot slot, Kind kind, Stamp after);
+  /// A transaction that changes what was read; its fate may be decided in another shard already.
+  void note(const Holder* holder);
+
+  kv::KvStore& store_;
+  const Machine& machine_;
+  std::map<TransactionId, Holder> undecided_;
+  std::multimap<Stamp, Row> oldest_;
+  std::uint32_t rows_max_ = 0;
+};
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,41 @@
+#include "shard/node/clock_watch.h"
+
+#include <algorithm>
+
+#include "base/planted.h"
+
+namespace kiseki::shard::detail {
+
+Task<std::optional<ClockWatch::Offset>> ClockWatch::ask(raft::NodeId node, Reading own) {
+  const BootTime asked = clock_.now();
+  const auto there = co_await peers_->clocks(node);
+  if (!there) co_return std::nullopt;
+  if (!KISEKI_PLANTED("1.7 a node does not hear how far others have come")) stamps_.hear(there->newest);
+  // It was read at some moment between question and answer.
+  co_return Offset{.least = there->wall - own.at(clock_.now()), .most = there->wall - own.at(asked)};
+}
+
+Task<> ClockWatch::look() {
+  const Reading own{.wall = clock_.wall(), .boot = clock_.now()};
+  std::map<raft::NodeId, Offset> offsets{{here_, {}}};
+  const auto nodes = peers_ != nullptr ? peers_->nodes() : std::vector<raft::NodeId>{here_};
+  for (const raft::NodeId node : nodes) {
+    if (node == here_) continue;
+    if (const auto offset = co_await ask(node, own)) offsets.emplace(node, *offset);
+  }
+  offsets_ = std::move(offsets);
+  nodes_ = nodes.size() + (std::ranges::find(nodes, here_) == nodes.end() ? 1 : 0);
+  if (is_near(here_)) stamps_.set(own.wall, own.boot);
+}
+
+bool ClockWatch::is_near(raft::NodeId node) const {
+  const auto found = offsets_.find(node);
+  if (found == offsets_.end()) return false;
+  const Offset own = found->second;
+  const auto near = std::ranges::count_if(offsets_, [own](const auto& other) {
+    return other.second.least - own.most <= skew_max && own.least - other.second.most <= skew_max;
+  });
+  return has_majority(static_cast<std::size_t>(near));
+}
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,161 @@
+#include "shard/node/local_replica.h"
+
+#include <fmt/format.h>
+
+#include "shard/node/hop.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+
+/// The log must reach from what the store has to at least where it got.
+Result<> check_fit(const Machine& machine, const raft::Recovered& recovered) {
+  const raft::Index last = recovered.tail.empty() ? recovered.base.index : recovered.tail.back().index;
+  if (recovered.base.index <= machine.applied() && machine.applied() <= last) return {};
+  return fail(Errc::corrupted,
+              fmt::format("shard {}: the store holds its state as of entry {}, the log entries {} to {}",
+                          machine.id().value(), machine.applied(), recovered.base.index, last));
+}
+
+}  // namespace
+
+raft::SnapshotMeta first_base(std::vector<raft::NodeId> voters) {
+  return {.index = first_index, .term = first_term, .conf = {.voters = std::move(voters)}};
+}
+
+LocalReplica::LocalReplica(std::unique_ptr<Shard> shard, Services services)
+    : id_(shard->machine().id()),
+      core_(services.core),
+      shard_(std::move(shard)),
+      port_(*shard_, core_.executor),
+      snapshots_(
+          shard_->machine().id(), services.store, services.pool,
+          [this]() -> const Machine& { return shard_->machine(); },
+          [this](std::unique_ptr<Machine> machine) { return shard_->restore(std::move(machine)); }) {
+  shard_->on_change(std::move(services.on_change));
+}
+
+Task<Result<std::unique_ptr<LocalReplica>>> LocalReplica::open(ShardId shard,
+                                                               std::optional<raft::Recovered> recovered,
+                                                               Services services) {
+  KISEKI_CO_TRY(ShardSnapshots::finish(services.store, shard));
+  auto machine = Machine::open(services.store, shard);
+  if (!machine) co_return fail(std::move(machine).error());
+  if (!recovered) {
+    // Its first start. A replica without state waits for a snapshot.
+    raft::Recovered fresh;
+    if (const auto& members = (*machine)->configuration()) {
+      fresh.base = {.index = first_index, .term = first_term, .conf = *members};
+      KISEKI_CO_TRY(check_fit(**machine, fresh));
+    }
+    // What a log has promised to others it must find a state for, also when its parent's split is forgotten.
+    kv::KvStore& store = services.store;
+    KISEKI_CO_TRY(co_await services.pool.run([&store] { return store.flush(); }));
+    KISEKI_CO_TRY(co_await hop(services.log.executor(), services.log.create(shard, fresh.base)));
+    recovered = std::move(fresh);
+  }
+  const CoreServices core = services.core;
+  std::unique_ptr<LocalReplica> local(new LocalReplica(
+      std::make_unique<Shard>(std::move(*machine), services.store, *core.clock, services.stamps), services));
+  raft::Replica::Options options;
+  options.group = shard;
+  options.node = services.node;
+  options.others = services.others;
+  options.seed = shard.value();
+  const raft::Replica::Services replica_services{.machine = *local->shard_,
+                                                 .log = services.log,
+                                                 .clock = *core.clock,
+                                                 .executor = core.executor,
+                                                 .transport = services.transport,
+                                                 .snapshots = &local->snapshots_};
+  auto replica =
+      co_await hop(core.executor, raft::Replica::open(options, std::move(*recovered), replica_services));
+  if (!replica) co_return fail(std::move(replica).error().in(fmt::format("shard {}", shard.value())));
+  local->replica_ = std::move(*replica);
+  local->journal_ = std::make_unique<ReplicaJournal>(*local->replica_);
+  local->shard_->attach(*local->journal_);
+  co_return local;
+}
+
+Task<Node::ShardStatus> LocalReplica::status_here() {
+  const auto& machine = shard_->machine();
+  co_return Node::ShardStatus{.id = machine.id(),
+                              .first = machine.range().first,
+                              .last = machine.range().last,
+                              .applied = machine.applied(),
+                              .replica = replica_->status()};
+}
+
+Task<std::optional<Error>> LocalReplica::failure_here() { co_return replica_->failure(); }
+Task<bool> LocalReplica::is_removed_here() { co_return !is_stopped_ && replica_->is_removed(); }
+
+Task<> LocalReplica::set_room_here(bool has_room) {
+  shard_->set_room(has_room);
+  co_return;
+}
+
+Task<Result<>> LocalReplica::compact_here() {
+  if (is_stopped_) co_return Result<>{};
+  co_return co_await replica_->compact();
+}
+
+Task<Result<>> LocalReplica::change_members_here(std::vector<raft::ConfChange> changes) {
+  if (is_stopped_) co_return fail(Errc::not_leader, "the replica is stopped");
+  const auto proposed = replica_->propose_conf(changes);
+  if (!proposed) co_return fail(proposed.error());
+  co_return Result<>{};
+}
+
+Task<Result<>> LocalReplica::transfer_leader_here(raft::NodeId to) {
+  if (is_stopped_) co_return fail(Errc::not_leader, "the replica is stopped");
+  co_return replica_->transfer_leader(to);
+}
+
+void LocalReplica::receive(std::vector<raft::Message> messages, FramePtr frame) {
+  asio::post(core_.executor, [this, messages = std::move(messages), frame = std::move(frame)] {
+    if (!is_stopped_) replica_->step(messages, frame);
+  });
+}
+
+Task<Result<>> LocalReplica::receive_snapshot_here(raft::Message message, raft::SnapshotSource& source) {
+  if (is_stopped_) co_return fail(Errc::unavailable, "the replica is stopped");
+  ++streams_;
+  auto received = co_await replica_->receive_snapshot(std::move(message), source);
+  if (--streams_ == 0) streams_ended_.set();
+  co_return received;
+}
+
+Task<> LocalReplica::quiet_here() {
+  shard_->stop();
+  co_await shard_->quiet();
+}
+
+Task<> LocalReplica::stop_here() {
+  if (std::exchange(is_stopped_, true)) co_return;
+  // What was posted before this comes to its turn.
+  co_await asio::post(asio::bind_executor(core_.executor, use_task));
+  while (streams_ > 0) {
+    streams_ended_.reset();
+    co_await streams_ended_.wait();
+  }
+  co_await replica_->stop();
+}
+
+Task<Node::ShardStatus> LocalReplica::status() { co_return co_await hop(core_.executor, status_here()); }
+Task<std::optional<Error>> LocalReplica::failure() { co_return co_await hop(core_.executor, failure_here()); }
+Task<bool> LocalReplica::is_removed() { co_return co_await hop(core_.executor, is_removed_here()); }
+Task<> LocalReplica::set_room(bool has_room) { co_await hop(core_.executor, set_room_here(has_room)); }
+Task<Result<>> LocalReplica::compact() { co_return co_await hop(core_.executor, compact_here()); }
+Task<Result<>> LocalReplica::change_members(std::vector<raft::ConfChange> changes) {
+  co_return co_await hop(core_.executor, change_members_here(std::move(changes)));
+}
+Task<Result<>> LocalReplica::transfer_leader(raft::NodeId to) {
+  co_return co_await hop(core_.executor, transfer_leader_here(to));
+}
+Task<Result<>> LocalReplica::receive_snapshot(raft::Message message, raft::SnapshotSource& source) {
+  co_return co_await hop(core_.executor, receive_snapshot_here(std::move(message), source));
+}
+Task<> LocalReplica::quiet() { co_await hop(core_.executor, quiet_here()); }
+Task<> LocalReplica::stop() { co_await hop(core_.executor, stop_here()); }
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "raft/log.h"
+#include "raft/replica.h"
+#include "shard/client/routes.h"
+#include "shard/node.h"
+#include "shard/node/hop.h"
+#include "shard/node/local_port.h"
+#include "shard/snapshots/snapshots.h"
+
+namespace kiseki::shard::detail {
+
+/// One shard of a node with its replica, on its core. Calls come from any core.
+class LocalReplica {
+ public:
+  /// What a replica works with; all of it outlives the replica.
+  struct Services {
+    kv::KvStore& store;
+    raft::Log& log;
+    BlockingPool& pool;
+    CoreServices core;
+    StampClock& stamps;
+    std::function<void()> on_change{};     ///< See `Shard::on_change`; on the replica's core.
+    raft::Transport* transport = nullptr;  ///< Null: groups of this node alone.
+    raft::NodeId node = 1;
+    std::vector<raft::NodeId> others{};  ///< See `raft::Replica::Options`.
+  };
+  /// Recovers the shard; alone, it has elected itself and applied what its log holds.
+  static Task<Result<std::unique_ptr<LocalReplica>>> open(ShardId shard,
+                                                          std::optional<raft::Recovered> recovered,
+                                                          Services services);
+
+  ShardId id() const noexcept { return id_; }
+  ShardPort& port() noexcept { return port_; }
+  Task<Node::ShardStatus> status();
+  Task<std::optional<Error>> failure();
+  /// Its group goes on without this replica.
+  Task<bool> is_removed();
+  Task<> set_room(bool has_room);
+  /// Lets the log forget what the store holds durably.
+  Task<Result<>> compact();
+  Task<Result<>> change_members(std::vector<raft::ConfChange> changes);
+  Task<Result<>> transfer_leader(raft::NodeId to);
+
+  /// Posts what other replicas sent. Not called any more once `stop` is.
+  void receive(std::vector<raft::Message> messages, FramePtr frame);
+  Task<Result<>> receive_snapshot(raft::Message message, raft::SnapshotSource& source);
+
+  /// Refuses new calls, and returns when none is under way.
+  Task<> quiet();
+  Task<> stop();
+
+ private:
+  LocalReplica(std::unique_ptr<Shard> shard, Services services);
+
+  Task<Node::ShardStatus> status_here();
+  Task<std::optional<Error>> failure_here();
+  Task<bool> is_removed_here();
+  Task<> set_room_here(bool has_room);
+  Task<Result<>> compact_here();
+  Task<Result<>> change_members_here(std::vector<raft::ConfChange> changes);
+  Task<Result<>> transfer_leader_here(raft::NodeId to);
+  Task<Result<>> receive_snapshot_here(raft::Message message, raft::SnapshotSource& source);
+  Task<> quiet_here();
+  Task<> stop_here();
+
+  const ShardId id_;
+  CoreServices core_;
+  std::unique_ptr<Shard> shard_;
+  LocalPort port_;
+  ShardSnapshots snapshots_;
+  std::unique_ptr<raft::Replica> replica_;
+  std::unique_ptr<ReplicaJournal> journal_;
+  std::size_t streams_ = 0;  // snapshots on their way in
+  ::kiseki::Event streams_ended_;
+  bool is_stopped_ = false;
+};
+
+/// The log of a shard of the first boot begins so: one entry in the past.
+raft::SnapshotMeta first_base(std::vector<raft::NodeId> voters = {1});
+
+}  // namespace kiseki::shard::detail

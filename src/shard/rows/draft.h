@@ -1,0 +1,41 @@
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "kv/kv_store.h"
+#include "shard/record.h"
+#include "shard/rows/families.h"
+
+namespace kiseki::shard::detail {
+
+/// What some entries change, over a store: reads see it, `write` makes it visible as one batch. Without
+/// changes it is a cache of one moment's reads.
+class Draft {
+ public:
+  explicit Draft(kv::KvStore& store) : store_(store) {}
+
+  Result<std::optional<std::string>> get(kv::Family family, const std::string& key);
+  void put(kv::Family family, std::string key, std::string value);
+  void erase(kv::Family family, std::string key);
+  /// Takes back what was changed under keys that begin so.
+  void take_back(kv::Family family, std::string_view prefix);
+
+  Result<std::optional<Record>> record(const Key& key);
+  Result<Counters> counters(const LeafAddress& leaf);
+
+  /// Afterwards the draft is as new.
+  Result<> write();
+
+ private:
+  struct Row {
+    std::optional<std::string> value;
+    bool changed = false;
+  };
+  kv::KvStore& store_;
+  std::array<std::unordered_map<std::string, Row>, family_count> rows_;
+};
+
+}  // namespace kiseki::shard::detail

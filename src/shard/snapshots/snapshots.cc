@@ -1,0 +1,320 @@
+#include "shard/snapshots/snapshots.h"
+
+#include <array>
+
+#include "base/assert.h"
+#include "base/codec.h"
+#include "base/planted.h"
+#include "shard/rows/families.h"
+#include "shard/rows/reference_rows.h"
+#include "shard/rows/row_codec.h"
+#include "shard/snapshots/removal.h"
+
+namespace kiseki::shard::detail {
+
+namespace {
+
+constexpr std::uint8_t format = 1;
+constexpr Bytes batch_max = 1_MiB;
+
+/// Value of the install row: what is staged as a whole.
+struct Staged {
+  enum class State : std::uint8_t { complete = 1, installing = 2 };
+  State state = State::complete;
+  raft::Index index = 0;
+
+  std::string encode() const {
+    std::string bytes;
+    Encoder(bytes).integer(format).enumerator(state).integer(index);
+    return bytes;
+  }
+  static Result<std::optional<Staged>> read(kv::KvStore& store, ShardId shard) {
+    const auto bytes = store.get(family_state, as_view(state_key(shard, StateType::install)));
+    if (!bytes) return fail(bytes.error());
+    if (!*bytes) return std::nullopt;
+    auto in = begin_value(as_view(**bytes), format, "staged snapshot");
+    if (!in) return fail(std::move(in).error());
+    Staged staged;
+    const auto state = in->integer<std::uint8_t>();
+    if (state < 1 || state > static_cast<std::uint8_t>(State::installing)) in->reject();
+    staged.state = static_cast<State>(state);
+    staged.index = in->integer<raft::Index>();
+    KISEKI_TRY(in->finish("staged snapshot"));
+    return staged;
+  }
+};
+
+kv::Range slots_of(SlotRange slots) {
+  kv::Range range;
+  Encoder(range.from).integer(slots.first);
+  if (slots.last < 0xffff) Encoder(range.to).integer(static_cast<Slot>(slots.last + 1));
+  return range;
+}
+
+kv::Range staged_rows(ShardId shard) { return range_of(state_key(shard, StateType::staged)); }
+
+/// One state through one view of the store: state rows, then rows under leaves, then those that consumers
+/// scan. References are not sent; who takes the rows in makes them anew.
+class Source final : public raft::SnapshotSource {
+ public:
+  Source(kv::KvStore& store, const Machine& machine)
+      : store_(store),
+        shard_(machine.id()),
+        range_(machine.range()),
+        meta_(machine.position()),
+        view_(store.snapshot()),
+        writer_(shard_, meta_.index, meta_.term) {
+    begin(family_state, range_of(state_prefix(shard_)));
+  }
+
+  const raft::SnapshotMeta& meta() const override { return meta_; }
+
+  Task<Result<std::optional<std::string>>> next() override {
+    if (view_ == nullptr && writer_.is_empty()) co_return std::nullopt;
+    while (view_ != nullptr && !writer_.is_full()) KISEKI_CO_TRY(step());
+    co_return writer_.piece(view_ == nullptr ? PieceWriter::Position::last : PieceWriter::Position::middle);
+  }
+
+ private:
+  void begin(kv::Family family, const kv::Range& range) {
+    family_ = family;
+    rows_ = store_.iterate(family, range, view_.get());
+    rows_->seek(as_view(range.from));
+  }
+
+  Result<> step() {
+    if (!rows_->valid()) {
+      KISEKI_TRY(rows_->status());
+      turn();
+      return {};
+    }
+    const std::size_t skipped = family_ == family_state ? sizeof(std::uint32_t) : 0;
+    const View key = rows_->key().subspan(skipped);
+    const bool is_own = family_ == family_state && is_replicas_own(static_cast<StateType>(key.front()));
+    const bool is_left_out = family_ == family_state && KISEKI_PLANTED("1.8 a snapshot without results") &&
+                             key.front() == static_cast<std::byte>(StateType::result);
+    if (!is_own && !is_left_out) {
+      writer_.add({.family = family_,
+                   .key = std::string(as_text(key)),
+                   .value = std::string(as_text(rows_->value()))});
+    }
+    rows_->next();
+    return {};
+  }
+
+  /// To the next family; after the last one the view is given back.
+  void turn() {
+    rows_.reset();
+    if (family_ == family_state) return begin(family_rows, slots_of(range_));
+    if (family_ == family_rows) return begin(family_feeds, slots_of(range_));
+    view_.reset();
+  }
+
+  kv::KvStore& store_;
+  ShardId shard_;
+  SlotRange range_;
+  raft::SnapshotMeta meta_;
+  std::unique_ptr<kv::Snapshot> view_;
+  std::unique_ptr<kv::Iterator> rows_;
+  kv::Family family_ = family_state;
+  PieceWriter writer_;
+};
+
+std::string staged_key(ShardId shard, kv::Family family, const std::string& key) {
+  std::string place = state_key(shard, StateType::staged);
+  Encoder(place).integer(family);
+  return place + key;
+}
+
+/// Of the row at `key` of the state family.
+Result<SlotRange> read_range(kv::KvStore& store, const std::string& key) {
+  const auto bytes = store.get(family_state, as_view(key));
+  if (!bytes) return fail(bytes.error());
+  return *bytes ? decode_range(as_view(**bytes)) : Result<SlotRange>(no_slots);
+}
+
+Result<SlotRange> staged_range(kv::KvStore& store, ShardId shard) {
+  return read_range(store,
+                    staged_key(shard, family_state, std::string(1, static_cast<char>(StateType::range))));
+}
+
+/// Puts what is staged in place of the state, in writes of bounded size.
+class Installation {
+ public:
+  Installation(kv::KvStore& store, ShardId shard, raft::Index index)
+      : store_(store), shard_(shard), index_(index) {}
+
+  Result<> run() {
+    kv::Batch mark;
+    mark.put(family_state, state_key(shard_, StateType::install),
+             Staged{.state = Staged::State::installing, .index = index_}.encode());
+    if (!KISEKI_PLANTED("1.8 an installation is not marked")) KISEKI_TRY(store_.write(mark));
+    const auto present = read_range(store_, state_key(shard_, StateType::range));
+    if (!present) return fail(present.error());
+    const auto coming = staged_range(store_, shard_);
+    if (!coming) return fail(coming.error());
+    for (const auto& range : {*present, *coming}) {
+      if (range != no_slots) KISEKI_TRY(erase_rows(store_, range));
+    }
+    KISEKI_TRY(put_rows(family_rows));
+    KISEKI_TRY(put_rows(family_feeds));
+    return put_state();
+  }
+
+ private:
+  Result<> put_rows(kv::Family family) {
+    const auto range = range_of(staged_key(shard_, family, {}));
+    const auto rows = store_.iterate(family_state, range);
+    kv::Batch batch;
+    Bytes size = 0;
+    for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
+      std::string key(as_text(rows->key().subspan(range.from.size())));
+      const auto name = Key::decode(as_view(key));
+      if (!name) return fail(name.error());
+      const auto references = references_in(name->kind, rows->value());
+      if (!references) return fail(references.error());
+      ingest_references(batch, key, *references);
+      size += key.size() + rows->value().size();
+      batch.put(family, std::move(key), std::string(as_text(rows->value())));
+      if (size < batch_max) continue;
+      KISEKI_TRY(store_.write(batch));
+      batch.clear();
+      size = 0;
+    }
+    KISEKI_TRY(rows->status());
+    return batch.empty() ? Result<>{} : store_.write(batch);
+  }
+
+  /// The last write: state rows, and no mark and nothing staged any more.
+  Result<> put_state() {
+    kv::Batch batch;
+    const std::string shard = state_prefix(shard_);
+    const auto all = range_of(shard);
+    batch.erase_range(family_state, all);
+    const auto range = range_of(staged_key(shard_, family_state, {}));
+    const auto rows = store_.iterate(family_state, range);
+    GcEpoch epoch;
+    for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
+      const View key = rows->key().subspan(range.from.size());
+      batch.put(family_state, shard + std::string(as_text(key)), std::string(as_text(rows->value())));
+      if (key.front() != static_cast<std::byte>(StateType::progress)) continue;
+      const auto progress = Progress::decode(rows->value());
+      if (!progress) return fail(progress.error());
+      epoch = progress->epoch;
+    }
+    KISEKI_TRY(rows->status());
+    mark_rebuilt(batch, shard_, epoch);
+    return store_.write(batch);
+  }
+
+  kv::KvStore& store_;
+  ShardId shard_;
+  raft::Index index_;
+};
+
+void drop_staged(kv::Batch& batch, ShardId shard) {
+  batch.erase_range(family_state, staged_rows(shard));
+  batch.erase(family_state, state_key(shard, StateType::install));
+}
+
+}  // namespace
+
+Result<> erase_rows(kv::KvStore& store, SlotRange slots) {
+  for (const kv::Family family : {family_rows, family_feeds}) {
+    const auto range = slots_of(slots);
+    const auto rows = store.iterate(family, range);
+    Draft draft(store);
+    std::size_t pending = 0;
+    for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
+      std::string key(as_text(rows->key()));
+      const auto name = Key::decode(as_view(key));
+      if (!name) return fail(name.error());
+      const auto references = references_in(name->kind, rows->value());
+      if (!references) return fail(references.error());
+      unrefer(draft, key, *references);
+      draft.erase(family, std::move(key));
+      if (++pending % 1024 == 0) KISEKI_TRY(draft.write());
+    }
+    KISEKI_TRY(rows->status());
+    KISEKI_TRY(draft.write());
+  }
+  return {};
+}
+
+Task<Result<>> ShardSnapshots::flush() {
+  kv::KvStore& store = store_;
+  co_return co_await pool_.run([&store] { return store.flush(); });
+}
+
+Result<std::unique_ptr<raft::SnapshotSource>> ShardSnapshots::take() {
+  const Machine& machine = machine_();
+  if (machine.range() == no_slots) return fail(Errc::unavailable, "snapshot: there is no state yet");
+  return std::make_unique<Source>(store_, machine);
+}
+
+Task<Result<>> ShardSnapshots::stage(raft::SnapshotSource& source) {
+  kv::Batch batch;
+  drop_staged(batch, shard_);
+  KISEKI_CO_TRY(store_.write(batch));
+  PieceReader reader(shard_, source.meta());
+  for (;;) {
+    auto piece = co_await source.next();
+    if (!piece) co_return fail(std::move(piece).error());
+    if (!*piece) break;
+    auto rows = reader.take(as_view(**piece));
+    if (!rows) co_return fail(std::move(rows).error());
+    batch.clear();
+    for (auto& row : *rows) {
+      batch.put(family_state, staged_key(shard_, row.family, row.key), std::move(row.value));
+    }
+    if (!batch.empty()) KISEKI_CO_TRY(store_.write(batch));
+  }
+  KISEKI_CO_TRY(reader.finish());
+  const auto coming = staged_range(store_, shard_);
+  if (!coming) co_return fail(coming.error());
+  const auto taken = is_taken(store_, *coming, shard_);
+  if (!taken) co_return fail(taken.error());
+  if (*taken && !KISEKI_PLANTED("1.8 the slots of two replicas here overlap")) {
+    co_return fail(Errc::unavailable, "snapshot: older than a split whose child is here");
+  }
+  batch.clear();
+  batch.put(family_state, state_key(shard_, StateType::install),
+            Staged{.index = source.meta().index}.encode());
+  KISEKI_CO_TRY(store_.write(batch));
+  co_return co_await flush();
+}
+
+Task<Result<>> ShardSnapshots::install(raft::Index index) {
+  const auto staged = Staged::read(store_, shard_);
+  if (!staged) co_return fail(staged.error());
+  if (!*staged || (*staged)->index != index) {
+    // Done already when a crash came after it.
+    if (machine_().applied() == index) co_return co_await flush();
+    co_return fail(Errc::not_found, "snapshot: none of this index is staged");
+  }
+  KISEKI_CO_TRY(Installation(store_, shard_, index).run());
+  KISEKI_CO_TRY(co_await flush());
+  auto machine = Machine::open(store_, shard_);
+  if (!machine) co_return fail(std::move(machine).error());
+  co_return installed_(std::move(*machine));
+}
+
+Result<> ShardSnapshots::finish(kv::KvStore& store, ShardId shard) {
+  const auto staged = Staged::read(store, shard);
+  if (!staged) return fail(staged.error());
+  if (*staged && (*staged)->state == Staged::State::installing) {
+    return Installation(store, shard, (*staged)->index).run();
+  }
+  if (*staged) {
+    const auto bytes = store.get(family_state, as_view(state_key(shard, StateType::progress)));
+    if (!bytes) return fail(bytes.error());
+    const auto progress = *bytes ? Progress::decode(as_view(**bytes)) : Result<Progress>(Progress{});
+    if (!progress) return fail(progress.error());
+    if (progress->applied < (*staged)->index) return {};
+  }
+  kv::Batch batch;
+  drop_staged(batch, shard);
+  return store.write(batch);
+}
+
+}  // namespace kiseki::shard::detail

@@ -1,0 +1,230 @@
+#include "shard/snapshots/snapshots.h"
+
+#include <gtest/gtest.h>
+
+#include "shard/snapshots/removal.h"
+#include "shard/testing/shard_world.h"
+
+namespace kiseki::shard::detail {
+namespace {
+
+using Type = Assert::Type;
+
+/// Gives pieces out as a test wants them.
+class Pieces final : public raft::SnapshotSource {
+ public:
+  Pieces(raft::SnapshotMeta meta, std::vector<std::string> pieces)
+      : meta_(std::move(meta)), pieces_(std::move(pieces)) {}
+  const raft::SnapshotMeta& meta() const override { return meta_; }
+  Task<Result<std::optional<std::string>>> next() override {
+    if (next_ == pieces_.size()) co_return std::nullopt;
+    co_return pieces_[next_++];
+  }
+
+ private:
+  raft::SnapshotMeta meta_;
+  std::vector<std::string> pieces_;
+  std::size_t next_ = 0;
+};
+
+/// One shard with some state, and an empty replica of it in a store of its own.
+class SnapshotsTest : public ::testing::Test {
+ protected:
+  SnapshotsTest() {
+    kv::Batch batch;
+    Machine::create_empty(batch, id_);
+    EXPECT_TRUE(target_.write(batch));
+    target_machine_ = std::move(Machine::open(target_, id_).value());
+  }
+  void fill(std::uint64_t rows, std::size_t value_size) {
+    for (std::uint64_t i = 0; i < rows; ++i) {
+      auto transaction = transaction_of_test();
+      const Key row = key(world_.leaf_in(1), Kind::inode, item_of(i));
+      transaction.require(Type::absent, row).put(row, record_of_test(std::string(value_size, 'v')));
+      const auto made = world_.loop().get(session_->commit(std::move(transaction)));
+      EXPECT_TRUE(made && made->committed());
+    }
+  }
+  ShardSnapshots from() {
+    return {id_, world_.store(), pool_, [this]() -> const Machine& { return world_.shard(1).machine(); },
+            [](std::unique_ptr<Machine>) { return Result<>{}; }};
+  }
+  ShardSnapshots into() {
+    return {id_, target_, pool_, [this]() -> const Machine& { return *target_machine_; },
+            [this](std::unique_ptr<Machine> machine) {
+              target_machine_ = std::move(machine);
+              return Result<>{};
+            }};
+  }
+  std::vector<std::string> pieces_of(raft::SnapshotSource& source) {
+    std::vector<std::string> pieces;
+    while (auto piece = world_.loop().get(source.next()).value()) pieces.push_back(std::move(*piece));
+    return pieces;
+  }
+  Result<> stage(raft::SnapshotMeta meta, std::vector<std::string> pieces) {
+    Pieces source(std::move(meta), std::move(pieces));
+    return world_.loop().get(into().stage(source));
+  }
+  std::size_t rows_in_target(kv::Family family) {
+    std::size_t count = 0;
+    const auto rows = target_.iterate(family, {}, nullptr);
+    for (rows->seek({}); rows->valid(); rows->next()) ++count;
+    return count;
+  }
+
+  ShardWorld world_{4};
+  Session* session_ = world_.connect(1).session.get();
+  const ShardId id_{1};
+  sim::CrashableKv target_{family_count};
+  BlockingPool pool_{0};
+  std::unique_ptr<Machine> target_machine_;
+};
+
+TEST_F(SnapshotsTest, give_the_state_of_one_moment_in_bounded_pieces) {
+  fill(60, 60'000);
+  auto snapshots = from();
+  auto source = snapshots.take().value();
+  const auto index = source->meta().index;
+  fill(0, 0);
+  auto erase = transaction_of_test().erase(key(world_.leaf_in(1), Kind::inode, item_of(3)));
+  ASSERT_TRUE(world_.loop().get(session_->commit(std::move(erase)))->committed());
+  const auto pieces = pieces_of(*source);
+  EXPECT_GE(pieces.size(), 3U);
+  for (const auto& piece : pieces) EXPECT_LE(piece.size(), 1_MiB);
+  ASSERT_TRUE(stage(source->meta(), pieces));
+  EXPECT_EQ(rows_in_target(family_rows), 0U);
+  auto target = into();
+  ASSERT_TRUE(world_.loop().get(target.install(index)));
+  EXPECT_EQ(target_machine_->applied(), index);
+  EXPECT_EQ(target_machine_->range(), world_.shard(1).machine().range());
+  EXPECT_EQ(rows_in_target(family_rows), 60U);
+  EXPECT_EQ(target_machine_->configuration(), source->meta().conf);
+}
+
+TEST_F(SnapshotsTest, carry_who_is_gone_and_who_is_fenced) {
+  const SessionId gone = world_.connect(2).session->id();
+  world_.connect(2);
+  world_.sweep();
+  const SessionId fenced = world_.connect(3).session->id();
+  const SessionId living = world_.connect(3).session->id();
+  auto snapshots = from();
+  auto source = snapshots.take().value();
+  const auto index = source->meta().index;
+  ASSERT_TRUE(stage(source->meta(), pieces_of(*source)));
+  auto target = into();
+  ASSERT_TRUE(world_.loop().get(target.install(index)));
+  for (int start = 0; start < 2; ++start) {
+    const auto& sessions = target_machine_->sessions();
+    EXPECT_TRUE(sessions.is_fenced(gone));
+    EXPECT_EQ(sessions.low_water(gone), ~std::uint64_t{0});
+    EXPECT_EQ(sessions.fenced(), std::vector{fenced});
+    EXPECT_FALSE(sessions.is_fenced(living));
+    target_machine_ = std::move(Machine::open(target_, id_).value());
+  }
+}
+
+TEST_F(SnapshotsTest, damaged_pieces_are_refused) {
+  fill(40, 60'000);
+  auto snapshots = from();
+  auto source = snapshots.take().value();
+  const auto pieces = pieces_of(*source);
+  const auto meta = source->meta();
+  SeededRng rng(1);
+  for (int i = 0; i < 200; ++i) {
+    auto bad = pieces;
+    auto& piece = bad[rng.below(bad.size())];
+    char& byte = piece[rng.below(piece.size())];
+    byte = static_cast<char>(static_cast<unsigned char>(byte) ^ 1U << rng.below(8));
+    EXPECT_FALSE(stage(meta, bad));
+  }
+  auto missing = pieces;
+  missing.erase(missing.begin() + 1);
+  EXPECT_EQ(stage(meta, missing).error().code(), Errc::corrupted);
+  EXPECT_EQ(stage(meta, {pieces.front()}).error().code(), Errc::corrupted);
+  EXPECT_EQ(stage(meta, {}).error().code(), Errc::corrupted);
+  auto swapped = pieces;
+  std::swap(swapped[0], swapped[1]);
+  EXPECT_EQ(stage(meta, swapped).error().code(), Errc::corrupted);
+  auto other = meta;
+  ++other.index;
+  EXPECT_EQ(stage(other, pieces).error().code(), Errc::corrupted);
+  EXPECT_EQ(world_.loop().get(into().install(meta.index)).error().code(), Errc::not_found);
+  EXPECT_EQ(rows_in_target(family_rows), 0U);
+}
+
+TEST_F(SnapshotsTest, rows_of_other_shards_are_refused) {
+  const raft::SnapshotMeta meta{.index = 5, .term = 1, .conf = first_base().conf};
+  const auto piece_with = [&](SnapshotRow last) {
+    PieceWriter writer(id_, 5, 1);
+    const auto state = [](StateType type) { return std::string(1, static_cast<char>(type)); };
+    const Progress progress{.applied = 5, .term = 1, .last = {}, .epoch = {}};
+    writer.add({family_state, state(StateType::progress), progress.encode()});
+    writer.add({family_state, state(StateType::range), encode(world_.shard(1).machine().range())});
+    writer.add({family_state, state(StateType::configuration), encode(meta.conf)});
+    writer.add(last);
+    return writer.piece(PieceWriter::Position::last);
+  };
+  const Key ours = key(world_.leaf_in(1), Kind::inode, item_of(1));
+  const Key theirs = key(world_.leaf_in(2), Kind::inode, item_of(1));
+  const std::string value = record_of_test("v").encode();
+  EXPECT_TRUE(stage(meta, {piece_with({family_rows, ours.encode(), value})}));
+  EXPECT_FALSE(stage(meta, {piece_with({family_rows, theirs.encode(), value})}));
+  EXPECT_FALSE(stage(meta, {piece_with({family_feeds, ours.encode(), value})}));
+  EXPECT_FALSE(stage(meta, {piece_with({family_rows, ours.encode(), "?"})}));
+  EXPECT_FALSE(stage(meta, {piece_with({family_state, std::string(1, '\x0a'), value})}));
+  EXPECT_FALSE(stage(meta, {piece_with({kv::Family{9}, ours.encode(), value})}));
+}
+
+/// The child of a later split is here already; what the parent had before it is not the parent's any more.
+TEST_F(SnapshotsTest, slots_of_another_shard_here_are_refused) {
+  fill(3, 100);
+  auto snapshots = from();
+  auto source = snapshots.take().value();
+  const auto pieces = pieces_of(*source);
+  const SlotRange whole = world_.shard(1).machine().range();
+  kv::Batch batch;
+  Machine::create(batch, ShardId(7), {whole.last, whole.last}, first_base());
+  ASSERT_TRUE(target_.write(batch));
+  EXPECT_EQ(stage(source->meta(), pieces).error().code(), Errc::unavailable);
+  EXPECT_EQ(world_.loop().get(into().install(source->meta().index)).error().code(), Errc::not_found);
+  ASSERT_TRUE(remove_replica(target_, ShardId(7)));
+  EXPECT_TRUE(stage(source->meta(), pieces));
+}
+
+TEST_F(SnapshotsTest, what_a_crash_cut_off_is_dropped_or_finished) {
+  fill(50, 50'000);
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    SCOPED_TRACE(seed);
+    auto snapshots = from();
+    auto source = snapshots.take().value();
+    const auto index = source->meta().index;
+    const auto pieces = pieces_of(*source);
+    // Staged by halves: gone at the next start.
+    EXPECT_FALSE(stage(source->meta(), {pieces.front()}));
+    target_.crash(seed);
+    ASSERT_TRUE(ShardSnapshots::finish(target_, id_));
+    EXPECT_FALSE(world_.loop().get(into().install(index)));
+    // Staged whole and installed by halves: the old or the new state, and the way on is open.
+    ASSERT_TRUE(stage(source->meta(), pieces));
+    target_.set_full(true);
+    EXPECT_FALSE(world_.loop().get(into().install(index)));
+    target_.set_full(false);
+    target_.crash(seed);
+    ASSERT_TRUE(ShardSnapshots::finish(target_, id_));
+    target_machine_ = std::move(Machine::open(target_, id_).value());
+    EXPECT_TRUE(target_machine_->applied() == index || rows_in_target(family_rows) == 0);
+    ASSERT_TRUE(world_.loop().get(into().install(index)));
+    EXPECT_EQ(rows_in_target(family_rows), 50U);
+    ASSERT_TRUE(ShardSnapshots::finish(target_, id_));
+    // Back to an empty replica.
+    kv::Batch batch;
+    for (kv::Family family = 0; family < family_count; ++family) batch.erase_range(family, {});
+    Machine::create_empty(batch, id_);
+    ASSERT_TRUE(target_.write(batch));
+    ASSERT_TRUE(target_.flush());
+    target_machine_ = std::move(Machine::open(target_, id_).value());
+  }
+}
+
+}  // namespace
+}  // namespace kiseki::shard::detail

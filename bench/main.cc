@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "bench/commits.h"
+#include "bench/cores.h"
 #include "bench/limits.h"
 #include "bench/s3_client.h"
 
@@ -154,11 +155,13 @@ int main(int argc, char** argv) {
   shards->add_option("--directory", commits.directory, "on the disk to measure")->required();
   shards->add_option("--clients", commits.clients)->default_val(64);
   shards->add_option("--seconds", commits.seconds, "of every measurement")->default_val(5);
+  const auto* crossings = app.add_subcommand("cores", "the way from core to core and back");
   CLI11_PARSE(app, argc, argv);
   options.endpoint.sign_body = !unsigned_body;
   try {
     if (s3->parsed()) run(options);
     if (shards->parsed()) measure_commits(commits);
+    if (crossings->parsed()) measure_cores();
   } catch (const std::exception& error) {
     fmt::print(stderr, "kiseki-bench: {}\n", error.what());
     return 1;

@@ -54,6 +54,8 @@ json::object show(const NodeReport& report) {
                                   {"used", report.device_used},
                                   {"chunks", report.device_chunks}}},
           {"log_bytes", report.log_bytes},
+          {"key_memory",
+           json::object{{"bytes", report.key_bytes}, {"unlocked_bytes", report.unlocked_key_bytes}}},
           {"garbage", show(report.garbage)}};
 }
 

@@ -34,6 +34,7 @@ struct NodeReport {
   Bytes device_capacity = 0, device_used = 0;
   std::uint64_t device_chunks = 0;
   Bytes log_bytes = 0;
+  Bytes key_bytes = 0, unlocked_key_bytes = 0;  ///< Memory that holds keys.
   Garbage garbage;
 };
 

@@ -57,6 +57,8 @@ constexpr Names<disk::Mode> disk_modes = {
     {"auto", disk::Mode::automatic}, {"uring", disk::Mode::uring}, {"threads", disk::Mode::threads}};
 constexpr Names<AccessLogTo> access_logs = {
     {"off", AccessLogTo::off}, {"file", AccessLogTo::file}, {"stderr", AccessLogTo::standard_error}};
+constexpr Names<UnlockedKeys> unlocked_keys = {{"warn", UnlockedKeys::warn},
+                                               {"refuse", UnlockedKeys::refuse}};
 constexpr Names<log::Level> log_levels = {{"debug", log::Level::debug},
                                           {"info", log::Level::info},
                                           {"warning", log::Level::warning},
@@ -137,6 +139,11 @@ std::vector<Option> options_of_data() {
        "a restart; move the file first, it is never made anew over existing data",
        [](Config& c, const std::string& t) { return set_path(c.key_file, t); },
        [](const Config& c) { return c.key_file.string(); }},
+      {"keys.unlocked", "--keys-unlocked", "warn|refuse",
+       "When the machine does not let memory of keys be locked (RLIMIT_MEMLOCK): warn and go on, so that "
+       "keys may be swapped out, or refuse to start and, later, requests.",
+       restart, [](Config& c, const std::string& t) { return set_named(c.unlocked_keys, t, unlocked_keys); },
+       [](const Config& c) { return show_named(c.unlocked_keys, unlocked_keys); }},
       {"port_file", "--port-file", "FILE",
        "Written when the node serves: a line `s3 ADDRESS:PORT` and a line `admin ADDRESS:PORT`.", restart,
        [](Config& c, const std::string& t) { return set_path(c.port_file, t); },

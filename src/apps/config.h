@@ -15,11 +15,14 @@
 namespace kiseki::apps {
 
 enum class AccessLogTo : std::uint8_t { off, file, standard_error };
+/// What happens when the machine does not let key memory be locked.
+enum class UnlockedKeys : std::uint8_t { warn, refuse };
 
 /// Everything a node is told, valid as a whole (docs/configuration.md).
 struct Config {
   std::filesystem::path data = "kiseki-data";
   std::filesystem::path key_file;  ///< Empty: `keys` in the data directory.
+  UnlockedKeys unlocked_keys = UnlockedKeys::warn;
   std::filesystem::path port_file;
   std::string s3 = "127.0.0.1:9000";
   std::string region = "us-east-1";

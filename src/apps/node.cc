@@ -11,6 +11,7 @@
 #include "apps/s3_face.h"
 #include "apps/storage.h"
 #include "base/scope.h"
+#include "crypto/secret.h"
 #include "gc/collector.h"
 
 namespace kiseki::apps {
@@ -271,6 +272,9 @@ Task<admin_api::NodeReport> Node::State::report() {
   report.device_used = usage.used;
   report.device_chunks = usage.chunks;
   report.log_bytes = storage.log().live_bytes();
+  const crypto::KeyMemory key_memory = crypto::key_memory();
+  report.key_bytes = key_memory.total;
+  report.unlocked_key_bytes = key_memory.unlocked;
   const auto& garbage = collector->status();
   report.garbage = {.epoch = garbage.epoch.value(),
                     .rounds = garbage.rounds,
@@ -314,6 +318,7 @@ Result<std::unique_ptr<Node>> Node::start(Config config, std::optional<RootCrede
   KISEKI_TRY(check_free(config));
   auto directory = DataDirectory::open(config.data);
   if (!directory) return fail(std::move(directory).error());
+  if (config.unlocked_keys == UnlockedKeys::refuse) KISEKI_TRY(crypto::refuse_unlocked_keys());
   SystemRng rng;
   auto keys = open_keys(config, *directory, rng);
   if (!keys) return fail(std::move(keys).error());

@@ -1,8 +1,15 @@
+#include <array>
+#include <future>
 #include <gtest/gtest.h>
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/use_future.hpp>
 
 #include "base/buffer.h"
 #include "base/codec.h"
 #include "base/core.h"
+#include "base/guarded.h"
+#include "base/loop_signal.h"
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/rng.h"
@@ -100,6 +107,76 @@ TEST(Semaphore, serves_in_order_and_gives_up_in_time) {
   }(clock));
 }
 
+/// Takes `amount`, says so, and gives it back when told.
+Task<> hold(Semaphore& budget, std::uint64_t amount, std::string& order, Event& end) {
+  auto permit = co_await budget.acquire(amount);
+  order += std::to_string(amount);
+  co_await end.wait();
+}
+
+TEST(Semaphore, a_release_wakes_only_those_whose_turn_it_is_and_who_fit) {
+  asio::io_context loop{1};
+  SystemClock clock(loop);
+  run(loop, [](asio::io_context& io, SystemClock& time) -> Task<> {
+    Semaphore budget(10);
+    std::string order;
+    Event end;
+    Scope scope(io.get_executor());
+    auto held = co_await budget.acquire(10);
+    for (const std::uint64_t amount : {3U, 2U, 6U, 1U}) scope.spawn(hold(budget, amount, order, end));
+    co_await time.sleep(std::chrono::milliseconds(1));
+    held.release();
+    // Granted before anybody ran: 3 and 2. The 1 would fit and waits behind the 6.
+    EXPECT_EQ(budget.available(), 5U);
+    EXPECT_FALSE(budget.try_acquire(1));
+    co_await time.sleep(std::chrono::milliseconds(1));
+    EXPECT_EQ(order, "32");
+    end.set();
+    co_await scope.stop();
+    EXPECT_EQ(order, "3261");
+    EXPECT_EQ(budget.available(), 10U);
+  }(loop, clock));
+}
+
+TEST(Semaphore, who_gives_up_lets_those_behind_go_on) {
+  asio::io_context loop{1};
+  SystemClock clock(loop);
+  run(loop, [](asio::io_context& io, SystemClock& time) -> Task<> {
+    Semaphore budget(10);
+    std::string order;
+    Event end;
+    Scope scope(io.get_executor());
+    auto held = co_await budget.acquire(5);
+    scope.spawn([](Semaphore& all, SystemClock& t, std::string& into) -> Task<> {
+      if (!co_await all.acquire_within(t, std::chrono::milliseconds(2), 9)) into += "-";
+    }(budget, time, order));
+    scope.spawn(hold(budget, 4, order, end));
+    co_await time.sleep(std::chrono::milliseconds(20));
+    EXPECT_EQ(order, "-4");
+    EXPECT_EQ(budget.available(), 1U);
+    end.set();
+    co_await scope.stop();
+    held.release();
+    EXPECT_EQ(budget.available(), 10U);
+  }(loop, clock));
+}
+
+TEST(Semaphore, what_was_granted_to_a_caller_that_is_gone_comes_back) {
+  Semaphore budget(1);
+  {
+    asio::io_context loop{1};
+    const auto waits = [](Semaphore& all) -> Task<> { std::ignore = co_await all.acquire(1); };
+    auto held = budget.try_acquire(1);
+    asio::co_spawn(loop, waits(budget), asio::detached);
+    loop.poll();
+    EXPECT_TRUE(budget.has_waiters());
+    held.reset();
+    EXPECT_EQ(budget.available(), 0U);
+    // The loop dies before the caller runs.
+  }
+  EXPECT_EQ(budget.available(), 1U);
+}
+
 TEST(Scope, stop_ends_sleepers_at_once) {
   asio::io_context loop{1};
   SystemClock clock(loop);
@@ -129,6 +206,92 @@ TEST(Core, work_crosses_and_comes_back) {
     EXPECT_NE(here, pooled);
     EXPECT_EQ(here, std::this_thread::get_id());
   }(other, pool));
+}
+
+TEST(Core, a_crossing_brings_values_and_exceptions_home) {
+  Core other;
+  other.start();
+  BlockingPool pool(1);
+  asio::io_context loop{1};
+  run(loop, [](Core& core, BlockingPool& blocking) -> Task<> {
+    const auto there = core.executor();
+    EXPECT_EQ(co_await call_on(there, [] { return 7; }), 7);
+    int called = 0;
+    co_await call_on(there, [&] { ++called; });
+    co_await on(there, [](int& count) -> Task<> {
+      // Already there: the second crossing is none.
+      const auto here = std::this_thread::get_id();
+      const auto inner =
+          co_await call_on(co_await asio::this_coro::executor, [] { return std::this_thread::get_id(); });
+      EXPECT_EQ(inner, here);
+      ++count;
+    }(called));
+    EXPECT_EQ(called, 2);
+    const auto throws = [](auto call) -> Task<bool> {
+      try {
+        co_await call();
+      } catch (const std::bad_alloc&) {
+        co_return true;
+      }
+      co_return false;
+    };
+    const auto fails = []() -> Task<int> {
+      throw std::bad_alloc();
+      co_return 1;
+    };
+    EXPECT_TRUE(co_await throws([&] { return on(there, fails()); }));
+    EXPECT_TRUE(co_await throws([&] { return call_on(there, []() -> int { throw std::bad_alloc(); }); }));
+    EXPECT_TRUE(co_await throws([&] { return blocking.run([]() -> int { throw std::bad_alloc(); }); }));
+  }(other, pool));
+}
+
+TEST(LoopSignal, acts_once_or_more_for_every_signal_and_needs_no_arming) {
+  asio::io_context loop{1};
+  int acted = 0;
+  LoopSignal signal(loop, [&] { ++acted; });
+  const auto work = asio::make_work_guard(loop);
+  for (int round = 1; round <= 3; ++round) {
+    signal.raise();
+    signal.raise();
+    loop.poll();
+    EXPECT_EQ(acted, round);
+    loop.poll();
+    EXPECT_EQ(acted, round) << "nothing without a signal";
+  }
+}
+
+TEST(Guarded, a_failed_allocation_is_an_answer) {
+  asio::io_context loop{1};
+  run(loop, []() -> Task<> {
+    const auto fails = []() -> Task<Result<int>> {
+      throw std::bad_alloc();
+      co_return 1;
+    };
+    EXPECT_EQ((co_await guarded(fails())).error().code(), Errc::busy);
+    Core other;
+    other.start();
+    EXPECT_EQ((co_await on(other.executor(), fails())).error().code(), Errc::busy);
+    BlockingPool pool(1);
+    const auto pooled = co_await pool.run([]() -> Result<> { throw std::bad_alloc(); });
+    EXPECT_EQ(pooled.error().code(), Errc::busy);
+  }());
+}
+
+TEST(Core, many_cross_at_once_in_both_directions) {
+  std::array<Core, 2> cores;
+  for (auto& core : cores) core.start();
+  std::array<std::uint64_t, 2> counts{};
+  const auto travels = [](Core& there, std::uint64_t& count) -> Task<> {
+    for (int i = 0; i < 1000; ++i) co_await call_on(there.executor(), [&] { ++count; });
+  };
+  std::vector<std::future<void>> all;
+  for (std::size_t i = 0; i < 32; ++i) {
+    const std::size_t to = i % 2;
+    all.push_back(asio::co_spawn(cores[1 - to].executor(), travels(cores[to], counts[to]), asio::use_future));
+  }
+  for (auto& one : all) one.get();
+  EXPECT_EQ(counts[0], 16'000U);
+  EXPECT_EQ(counts[1], 16'000U);
 }
 
 TEST(Rng, seeded_bytes_repeat_and_below_stays_below) {

@@ -5,9 +5,11 @@
 #include <type_traits>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include "base/clock.h"
+#include "base/crossing.h"
 #include "base/task.h"
 
 namespace kiseki {
@@ -43,17 +45,27 @@ class BlockingPool {
 
   template <class F>
   Task<std::invoke_result_t<F>> run(F call) {
-    if (threads_ == 0) co_return call();
-    co_return co_await asio::co_spawn(
-        pool_,
-        [](F body) -> asio::awaitable<std::invoke_result_t<F>, asio::thread_pool::executor_type> {
-          co_return body();
-        }(std::move(call)),
-        use_task);
+    if (threads_ == 0) return detail::call_here(std::move(call));
+    return detail::send_away<std::invoke_result_t<F>>(Pooled<F>(pool_, std::move(call)));
   }
   void join() { pool_.join(); }
 
  private:
+  template <class F>
+  class Pooled final : public detail::Away<std::invoke_result_t<F>> {
+   public:
+    Pooled(asio::thread_pool& pool, F call) : pool_(&pool), call_(std::move(call)) {}
+    void operator()(typename detail::Resuming<std::invoke_result_t<F>>::Handler handler) {
+      this->start(std::move(handler));
+      asio::post(*pool_, [this] { this->finish_with(std::move(call_)); });
+    }
+    void run() noexcept override { this->resume(); }
+
+   private:
+    asio::thread_pool* pool_;
+    F call_;
+  };
+
   std::size_t threads_;
   asio::thread_pool pool_;
 };

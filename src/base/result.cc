@@ -7,8 +7,7 @@ namespace kiseki {
 ErrorClass class_of(Errc code) noexcept {
   const auto value = static_cast<std::uint8_t>(code);
   if (value < static_cast<std::uint8_t>(Errc::invalid_argument)) return ErrorClass::retriable;
-  return value < static_cast<std::uint8_t>(Errc::unauthenticated) ? ErrorClass::permanent
-                                                                  : ErrorClass::security;
+  return value < static_cast<std::uint8_t>(Errc::denied) ? ErrorClass::permanent : ErrorClass::security;
 }
 
 std::string_view name_of(Errc code) noexcept {
@@ -19,8 +18,6 @@ std::string_view name_of(Errc code) noexcept {
       return "busy";
     case Errc::conflict:
       return "conflict";
-    case Errc::quorum_lost:
-      return "quorum_lost";
     case Errc::key_unavailable:
       return "key_unavailable";
     case Errc::timed_out:
@@ -31,6 +28,8 @@ std::string_view name_of(Errc code) noexcept {
       return "stale";
     case Errc::cancelled:
       return "cancelled";
+    case Errc::would_block:
+      return "would_block";
     case Errc::invalid_argument:
       return "invalid_argument";
     case Errc::not_found:
@@ -63,8 +62,6 @@ std::string_view name_of(Errc code) noexcept {
       return "wrong_format";
     case Errc::not_supported:
       return "not_supported";
-    case Errc::unauthenticated:
-      return "unauthenticated";
     case Errc::denied:
       return "denied";
     case Errc::fenced:

@@ -8,19 +8,19 @@
 
 namespace kiseki {
 
-/// The whole vocabulary of operating errors. Values are on the wire and in logs: they never change
-/// (docs/formats/errors.md). Each face maps every one in a switch without `default`.
+/// The whole vocabulary of operating errors. Values are on the wire and in logs: they never change, and none
+/// is used again (docs/formats/errors.md). Each face maps every one in a switch without `default`.
 enum class Errc : std::uint8_t {
   // Retriable: the same request may succeed later.
   unavailable = 1,      ///< The service or peer does not answer now.
   busy = 2,             ///< A limit is reached; slow down.
   conflict = 3,         ///< Lost a race against another transaction; start again from the read.
-  quorum_lost = 4,      ///< Too few replicas or devices answer.
   key_unavailable = 5,  ///< The key service does not answer.
   timed_out = 6,        ///< A deadline passed; the outcome may be unknown.
   not_leader = 7,       ///< This replica may not answer; ask the leader.
   stale = 8,            ///< A generation, epoch, sequence or cached route is out of date.
   cancelled = 9,        ///< The caller or the process is stopping.
+  would_block = 10,     ///< Asked not to wait for the disk, and would have to; never leaves the node.
 
   // Permanent: the same request will fail again.
   invalid_argument = 20,
@@ -41,7 +41,6 @@ enum class Errc : std::uint8_t {
   not_supported = 35,  ///< Not implemented, and said so.
 
   // Security.
-  unauthenticated = 50,
   denied = 51,
   fenced = 52,  ///< This session's identity was revoked.
 };

@@ -1,5 +1,6 @@
 #include "base/rng.h"
 
+#include <array>
 #include <cstring>
 #include <sys/random.h>
 
@@ -23,7 +24,9 @@ std::uint64_t Rng::below(std::uint64_t bound) {
   }
 }
 
-void SystemRng::fill(MutableView bytes) {
+namespace {
+
+void draw(MutableView bytes) {
   while (!bytes.empty()) {
     const ssize_t count = getrandom(bytes.data(), bytes.size(), 0);
     if (count < 0) {
@@ -32,6 +35,30 @@ void SystemRng::fill(MutableView bytes) {
     }
     bytes = bytes.subspan(static_cast<std::size_t>(count));
   }
+}
+
+/// Drawn ahead, for one thread. What was given out is overwritten.
+struct Reserve {
+  std::array<std::byte, 1024> bytes;
+  std::size_t left = 0;
+
+  void fill(MutableView into) {
+    if (left < into.size()) {
+      draw(bytes);
+      left = bytes.size();
+    }
+    left -= into.size();
+    std::memcpy(into.data(), bytes.data() + left, into.size());
+    explicit_bzero(bytes.data() + left, into.size());
+  }
+};
+
+}  // namespace
+
+void SystemRng::fill(MutableView bytes) {
+  thread_local Reserve reserve;
+  if (bytes.size() > drawn_ahead_max) return draw(bytes);
+  if (!bytes.empty()) reserve.fill(bytes);
 }
 
 // SplitMix64 (Steele, Lea, Flood 2014).

@@ -17,9 +17,11 @@ class Rng {
   std::uint64_t below(std::uint64_t bound);
 };
 
-/// The kernel's generator: keys, nonces and tokens are drawn from it.
+/// The kernel's generator: keys, nonces and tokens are drawn from it. Nonces and ids, which are short and no
+/// secrets, come from a reserve of the thread; keys are never drawn ahead.
 class SystemRng final : public Rng {
  public:
+  static constexpr std::size_t drawn_ahead_max = 24;
   void fill(MutableView bytes) override;
 };
 

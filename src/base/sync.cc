@@ -1,57 +1,79 @@
 #include "base/sync.h"
 
-#include <boost/asio/associated_executor.hpp>
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
+#include <algorithm>
 
 namespace kiseki {
 
-namespace {
+/// Waits as long as it takes.
+class WaitList::Patient final : public Waiter {
+ public:
+  explicit Patient(WaitList& list) : list_(&list) {}
+  void operator()(Resumption<> resumption) {
+    loop_ = &LoopQueue::of(resumption.get_executor());
+    resumption_.emplace(std::move(resumption));
+    list_->waiters_.push_back(*this);
+  }
+  void wake(bool) override { loop_->push(*this); }
+  void run() noexcept override {
+    auto resumption = std::move(*resumption_);
+    resumption();
+  }
+  void abandon() noexcept override { auto dropped = std::move(resumption_); }
 
-/// Suspends the calling coroutine; `start` gets the function that resumes it with a value, through the loop.
-template <class Start>
-Task<bool> suspend(Start start) {
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(
-      [&start](auto handler) {
-        const auto executor = asio::get_associated_executor(handler);
-        start([handler = std::move(handler), executor](bool value) mutable {
-          asio::post(executor,
-                     [handler = std::move(handler), value]() mutable { std::move(handler)(value); });
-        });
-      },
-      use_task);
-}
+ private:
+  WaitList* list_;
+  LoopQueue* loop_ = nullptr;
+  std::optional<Resumption<>> resumption_;
+};
 
-}  // namespace
+class WaitList::Hurried final : public Waiter {
+ public:
+  Hurried(WaitList& list, Clock& clock, Duration limit) : list_(&list), clock_(&clock), limit_(limit) {}
+  void operator()(Resumption<bool> resumption) {
+    loop_ = &LoopQueue::of(resumption.get_executor());
+    resumption_.emplace(std::move(resumption));
+    list_->waiters_.push_back(*this);
+    timer_ = clock_->at(clock_->now() + limit_, [this] {
+      unlink();
+      loop_->push(*this);
+    });
+  }
+  void wake(bool) override {
+    // At once: a timer that fires now would find nobody in the list.
+    clock_->cancel(timer_);
+    woken_ = true;
+    loop_->push(*this);
+  }
+  void run() noexcept override {
+    auto resumption = std::move(*resumption_);
+    resumption(woken_);
+  }
+  void abandon() noexcept override { auto dropped = std::move(resumption_); }
+
+ private:
+  WaitList* list_;
+  Clock* clock_;
+  Duration limit_;
+  LoopQueue* loop_ = nullptr;
+  std::optional<Resumption<bool>> resumption_;
+  Clock::TimerId timer_ = 0;
+  bool woken_ = false;
+};
 
 Task<> WaitList::wait() {
-  co_await suspend([this](auto resume) { waiters_.push_back(std::move(resume)); });
+  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(Patient(*this), use_task);
 }
 
 Task<bool> WaitList::wait_for(Clock& clock, Duration limit) {
-  Clock::TimerId timer = 0;
-  const bool woken = co_await suspend([&](auto resume) {
-    const auto place = waiters_.insert(waiters_.end(), std::move(resume));
-    timer = clock.at(clock.now() + limit, [this, place] {
-      Resume expired = std::move(*place);
-      waiters_.erase(place);
-      expired(false);
-    });
-    // A waker cancels the timer at once, so that it can never fire for an erased place.
-    Resume wake = std::move(*place);
-    *place = [&clock, &timer, wake = std::move(wake)](bool value) mutable {
-      if (value) clock.cancel(timer);
-      wake(value);
-    };
-  });
-  co_return woken;
+  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(Hurried(*this, clock, limit),
+                                                                                 use_task);
 }
 
 void WaitList::wake_one() {
   if (waiters_.empty()) return;
-  Resume resume = std::move(waiters_.front());
+  Waiter& waiter = waiters_.front();
   waiters_.pop_front();
-  resume(true);
+  waiter.wake(true);
 }
 
 void WaitList::wake_all() {
@@ -85,40 +107,53 @@ void Semaphore::Permit::release() noexcept {
   if (Semaphore* owner = std::exchange(owner_, nullptr)) owner->give_back(amount_);
 }
 
+Semaphore::Claim::Claim(Semaphore& semaphore, std::uint64_t wanted)
+    : owner(semaphore), amount(std::min(wanted, semaphore.total_)) {
+  owner.claims_.push_back(*this);
+  owner.grant();
+}
+
+Semaphore::Claim::~Claim() {
+  if (!is_linked()) return;
+  owner.claims_.erase(owner.claims_.iterator_to(*this));
+  owner.grant();
+}
+
+/// An amount of nothing is granted in its turn too, so a claim is known by its place in the queue.
+void Semaphore::grant() {
+  while (!claims_.empty() && claims_.front().amount <= available_) {
+    Claim& claim = claims_.front();
+    claims_.pop_front();
+    available_ -= claim.amount;
+    claim.granted = Permit(*this, claim.amount);
+    claim.ready.wake_one();
+  }
+}
+
 Task<Semaphore::Permit> Semaphore::acquire(std::uint64_t amount) {
-  amount = std::min(amount, total_);
-  const std::uint64_t ticket = next_ticket_++;
-  queue_.push_back(ticket);
-  while (queue_.front() != ticket || available_ < amount) co_await waiters_.wait();
-  queue_.pop_front();
-  available_ -= amount;
-  waiters_.wake_all();
-  co_return Permit(*this, amount);
+  Claim claim(*this, amount);
+  if (claim.is_linked()) co_await claim.ready.wait();
+  co_return std::move(claim.granted);
 }
 
 Task<std::optional<Semaphore::Permit>> Semaphore::acquire_within(Clock& clock, Duration limit,
                                                                  std::uint64_t amount) {
+  Claim claim(*this, amount);
+  if (claim.is_linked()) co_await claim.ready.wait_for(clock, limit);
+  if (claim.is_linked()) co_return std::nullopt;
+  co_return std::move(claim.granted);
+}
+
+std::optional<Semaphore::Permit> Semaphore::try_acquire(std::uint64_t amount) {
   amount = std::min(amount, total_);
-  const BootTime deadline = clock.now() + limit;
-  const std::uint64_t ticket = next_ticket_++;
-  queue_.push_back(ticket);
-  while (queue_.front() != ticket || available_ < amount) {
-    const Duration left = deadline - clock.now();
-    if (left > Duration::zero() && co_await waiters_.wait_for(clock, left)) continue;
-    if (clock.now() < deadline) continue;
-    std::erase(queue_, ticket);
-    waiters_.wake_all();
-    co_return std::nullopt;
-  }
-  queue_.pop_front();
+  if (!claims_.empty() || available_ < amount) return std::nullopt;
   available_ -= amount;
-  waiters_.wake_all();
-  co_return Permit(*this, amount);
+  return Permit(*this, amount);
 }
 
 void Semaphore::give_back(std::uint64_t amount) noexcept {
   available_ += amount;
-  waiters_.wake_all();
+  grant();
 }
 
 }  // namespace kiseki

@@ -1,10 +1,9 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
-#include <functional>
-#include <list>
 #include <optional>
+
+#include <boost/intrusive/list.hpp>
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -15,7 +14,7 @@
 
 namespace kiseki {
 
-/// Coroutines waiting for something; each is resumed through the loop, in order of arrival.
+/// Coroutines waiting for something; each is resumed through the queue of its loop, in order of arrival.
 class WaitList {
  public:
   WaitList() = default;
@@ -32,8 +31,19 @@ class WaitList {
   bool empty() const noexcept { return waiters_.empty(); }
 
  private:
-  using Resume = std::move_only_function<void(bool woken)>;
-  std::list<Resume> waiters_;
+  using Link = boost::intrusive::link_mode<boost::intrusive::auto_unlink>;
+  /// A suspended coroutine, in its own frame.
+  class Waiter : public LoopQueue::Item, public boost::intrusive::list_base_hook<Link> {
+   public:
+    virtual void wake(bool woken) = 0;
+
+   protected:
+    ~Waiter() = default;
+  };
+  class Patient;
+  class Hurried;
+
+  boost::intrusive::list<Waiter, boost::intrusive::constant_time_size<false>> waiters_;
 };
 
 /// A flag that coroutines wait for. Stays set until `reset`.
@@ -71,7 +81,8 @@ class OneShot {
   Event ready_;
 };
 
-/// A bounded amount of something (bytes, slots), handed out in order of arrival.
+/// A bounded amount of something (bytes, slots), handed out in order of arrival: a release wakes those whose
+/// turn it is and who fit, and nobody else.
 class Semaphore {
  public:
   /// Gives its amount back when it dies.
@@ -96,17 +107,32 @@ class Semaphore {
   Task<Permit> acquire(std::uint64_t amount = 1);
   /// Nothing when the time ran out first: the caller answers `busy`.
   Task<std::optional<Permit>> acquire_within(Clock& clock, Duration limit, std::uint64_t amount = 1);
+  /// Nothing when it would have to wait.
+  std::optional<Permit> try_acquire(std::uint64_t amount = 1);
   std::uint64_t available() const noexcept { return available_; }
   std::uint64_t total() const noexcept { return total_; }
+  bool has_waiters() const noexcept { return !claims_.empty(); }
 
  private:
+  /// One caller's place in the queue, in its frame; gone in time or taken, whatever becomes of the frame.
+  class Claim : public boost::intrusive::list_base_hook<> {
+   public:
+    Claim(Semaphore& owner, std::uint64_t amount);
+    Claim(const Claim&) = delete;
+    Claim& operator=(const Claim&) = delete;
+    ~Claim();
+
+    Semaphore& owner;
+    const std::uint64_t amount;
+    Permit granted{};
+    WaitList ready{};
+  };
   void give_back(std::uint64_t amount) noexcept;
+  void grant();
 
   std::uint64_t available_;
   std::uint64_t total_;
-  std::deque<std::uint64_t> queue_;  // tickets, oldest first
-  std::uint64_t next_ticket_ = 0;
-  WaitList waiters_;
+  boost::intrusive::list<Claim> claims_;  // oldest first
 };
 
 }  // namespace kiseki

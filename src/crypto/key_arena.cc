@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/logging.h"
+#include "base/metrics.h"
 #include "crypto/secret.h"
 
 namespace kiseki::crypto::detail {
@@ -18,13 +19,19 @@ void warn_once(bool& warned, std::string_view words, int error) {
   warned = true;
 }
 
-/// Called with the arena's mutex held.
-void protect(void* memory, std::size_t size) {
+metrics::Gauge unlocked_bytes("kiseki_keys_unlocked_bytes",
+                              "Key memory that the machine did not lock: it may be swapped out.");
+
+/// Called with the arena's mutex held. Whether the memory is locked.
+bool protect(void* memory, std::size_t size) {
   static bool warned_lock = false;
   static bool warned_dump = false;
   static bool warned_fork = false;
-  if (::mlock(memory, size) != 0) {
-    warn_once(warned_lock, "keys cannot be locked in memory and may be swapped out; raise RLIMIT_MEMLOCK",
+  const bool is_locked = ::mlock(memory, size) == 0;
+  if (!is_locked) {
+    warn_once(warned_lock,
+              "KEYS ARE NOT LOCKED IN MEMORY AND MAY BE SWAPPED OUT; raise RLIMIT_MEMLOCK (LimitMEMLOCK= of "
+              "systemd)",
               errno);
   }
   if (::madvise(memory, size, MADV_DONTDUMP) != 0) {
@@ -33,6 +40,7 @@ void protect(void* memory, std::size_t size) {
   if (::madvise(memory, size, MADV_DONTFORK) != 0) {
     warn_once(warned_fork, "keys cannot be kept out of forked processes", errno);
   }
+  return is_locked;
 }
 
 }  // namespace
@@ -57,11 +65,29 @@ void KeyArena::give_back(std::byte* slot) noexcept {
   free_ = new (slot) FreeSlot{free_};
 }
 
+KeyMemory KeyArena::memory() {
+  const std::lock_guard lock(mutex_);
+  return {.total = total_, .unlocked = unlocked_};
+}
+
+void KeyArena::refuse_unlocked() {
+  const std::lock_guard lock(mutex_);
+  refuses_unlocked_ = true;
+}
+
 void KeyArena::grow() {
   void* const memory =
       ::mmap(nullptr, arena_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  protect(memory, arena_size);
+  if (!protect(memory, arena_size)) {
+    if (refuses_unlocked_) {
+      ::munmap(memory, arena_size);
+      throw std::bad_alloc();
+    }
+    unlocked_ += arena_size;
+    unlocked_bytes.set(static_cast<std::int64_t>(unlocked_));
+  }
+  total_ += arena_size;
   auto* const first = static_cast<std::byte*>(memory);
   for (std::size_t offset = arena_size; offset > 0; offset -= slot_size) {
     free_ = new (first + offset - slot_size) FreeSlot{free_};

@@ -49,6 +49,19 @@ std::span<const std::byte, Key256::size> Key256::view() const noexcept {
   return std::span<const std::byte, size>(slot_, size);
 }
 
+KeyMemory key_memory() { return detail::KeyArena::instance().memory(); }
+
+Result<> refuse_unlocked_keys() {
+  auto& arena = detail::KeyArena::instance();
+  arena.refuse_unlocked();
+  try {
+    arena.give_back(arena.take());
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::denied, "memory of keys cannot be locked: raise RLIMIT_MEMLOCK");
+  }
+  return {};
+}
+
 void wipe(MutableView memory) noexcept {
   if (!memory.empty()) OPENSSL_cleanse(memory.data(), memory.size());
 }

@@ -35,6 +35,16 @@ class Key256 {
   std::byte* slot_;  // null once moved from
 };
 
+/// Memory that holds keys, and how much of it the machine did not lock (RLIMIT_MEMLOCK).
+struct KeyMemory {
+  Bytes total = 0;
+  Bytes unlocked = 0;
+};
+KeyMemory key_memory();
+/// From now on a key that finds no locked memory fails with `std::bad_alloc`. `denied` when there is none at
+/// all.
+Result<> refuse_unlocked_keys();
+
 /// Zeroes memory in a way the compiler keeps.
 void wipe(MutableView memory) noexcept;
 

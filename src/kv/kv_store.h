@@ -52,6 +52,10 @@ class Batch {
   std::vector<Change> changes_;
 };
 
+/// Whether a call may wait for the disk. Where it may not and would have to, it answers `would_block` and has
+/// done nothing: the caller asks again where blocking is allowed (`off_loop`).
+enum class Blocking : std::uint8_t { allowed, refused };
+
 /// A view of all families at one moment. Short-lived: it keeps what was deleted since.
 class Snapshot {
  public:
@@ -64,26 +68,30 @@ class Iterator {
   virtual void seek(View key) = 0;               ///< To the first key ≥ `key`.
   virtual void seek_for_previous(View key) = 0;  ///< To the last key ≤ `key`.
   virtual void next() = 0;
-  virtual bool valid() const = 0;  ///< False at the end of its range, or on error: see `status`.
-  virtual View key() const = 0;    ///< Until the next move.
+  /// False at the end of its range, or on error: see `status`, which is `would_block` where the walk came to
+  /// what is not in memory.
+  virtual bool valid() const = 0;
+  virtual View key() const = 0;  ///< Until the next move.
   virtual View value() const = 0;
   virtual Result<> status() const = 0;
 };
 
 /// An ordered key-value store without a log of its own: a write is in memory until `flush`, and what a flush
 /// covers becomes durable as a whole, over all families. After a crash the store holds a prefix of the
-/// writes, never less than the last flush. Reads and writes are safe from every core; `flush` blocks and
-/// belongs on a pool.
+/// writes, never less than the last flush. Reads and writes are safe from every core. With
+/// `Blocking::refused` they never wait for the disk, with `allowed` they and `flush` belong on a pool.
 class KvStore {
  public:
   virtual ~KvStore() = default;
 
-  /// In order of the calls; visible at once.
-  virtual Result<> write(const Batch& batch) = 0;
-  virtual Result<std::optional<std::string>> get(Family family, View key, const Snapshot* at = nullptr) = 0;
+  /// In order of the calls; visible at once. Waits where the store has fallen behind with flushes.
+  virtual Result<> write(const Batch& batch, Blocking blocking = Blocking::allowed) = 0;
+  virtual Result<std::optional<std::string>> get(Family family, View key, const Snapshot* at = nullptr,
+                                                 Blocking blocking = Blocking::allowed) = 0;
   virtual std::unique_ptr<Snapshot> snapshot() = 0;
   /// Within `range`; at `at`, or the moment of the call.
-  virtual std::unique_ptr<Iterator> iterate(Family family, Range range, const Snapshot* at = nullptr) = 0;
+  virtual std::unique_ptr<Iterator> iterate(Family family, Range range, const Snapshot* at = nullptr,
+                                            Blocking blocking = Blocking::allowed) = 0;
 
   /// Blocks until everything written before the call is durable. `no_space` leaves the store as it was.
   virtual Result<> flush() = 0;

@@ -6,8 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/asio/detached.hpp>
+
 #include "base/rng.h"
 #include "kv/kv_store.h"
+#include "kv/off_loop.h"
 #include "sim/crashable_kv.h"
 
 namespace kiseki::kv {
@@ -196,6 +199,50 @@ TEST_P(Stores, a_crash_leaves_a_prefix_not_shorter_than_the_flush) {
   }
 }
 
+/// What `read` gives without waiting for the disk, or what it gives with; how often it would have waited.
+std::string read_somehow(const std::function<Result<std::string>(Blocking)>& read, int& misses) {
+  auto value = read(Blocking::refused);
+  if (value) return *value;
+  EXPECT_EQ(value.error().code(), Errc::would_block);
+  ++misses;
+  return read(Blocking::allowed).value_or("failed");
+}
+
+TEST_P(Stores, what_may_not_block_answers_the_same_or_that_it_would) {
+  for (int i = 0; i < 100; ++i) put("k" + std::to_string(i), std::string(1000, 'v'));
+  ASSERT_TRUE(store().flush());
+  subject_->crash(1);
+  int misses = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto got = read_somehow(
+        [&](Blocking blocking) -> Result<std::string> {
+          auto value = store().get(rows, as_view("k" + std::to_string(i)), nullptr, blocking);
+          if (!value) return fail(std::move(value).error());
+          return value->value_or("-");
+        },
+        misses);
+    EXPECT_EQ(got, std::string(1000, 'v'));
+  }
+  EXPECT_GT(misses, 0);
+  EXPECT_LT(misses, 60);
+}
+
+TEST_P(Stores, a_walk_that_may_not_block_ends_where_it_would) {
+  for (int i = 100; i < 200; ++i) put("k" + std::to_string(i), std::string(1000, 'v'));
+  ASSERT_TRUE(store().flush());
+  subject_->crash(1);
+  const auto walk = [&](Blocking blocking) -> Result<std::string> {
+    const auto iterator = store().iterate(rows, {}, nullptr, blocking);
+    std::size_t seen = 0;
+    for (iterator->seek({}); iterator->valid(); iterator->next()) ++seen;
+    KISEKI_TRY(iterator->status());
+    return std::to_string(seen);
+  };
+  int misses = 0;
+  EXPECT_EQ(read_somehow(walk, misses), "100");
+  EXPECT_EQ(misses, 1);
+}
+
 INSTANTIATE_TEST_SUITE_P(Kv, Stores, ::testing::Values("rocksdb", "simulated"),
                          [](const auto& info) { return std::string(info.param); });
 
@@ -211,6 +258,22 @@ TEST(CrashableKv, full_disk_fails_the_flush_and_loses_nothing) {
   store.set_full(false);
   EXPECT_TRUE(store.flush());
   EXPECT_EQ(store.get_durable(rows, as_view("a"))->value_or("-"), "1");
+}
+
+TEST(CrashableKv, a_write_that_would_block_has_done_nothing) {
+  sim::CrashableKv store(2);
+  int refused = 0;
+  for (int i = 0; i < 100; ++i) {
+    Batch batch;
+    batch.put(rows, std::to_string(i), "v");
+    const auto written = store.write(batch, Blocking::refused);
+    if (!written) {
+      EXPECT_EQ(written.error().code(), Errc::would_block);
+      ++refused;
+    }
+    EXPECT_EQ(store.get(rows, as_view(std::to_string(i)))->has_value(), written.has_value());
+  }
+  EXPECT_GT(refused, 0);
 }
 
 TEST(CrashableKv, crashes_at_different_places_for_different_seeds) {
@@ -317,6 +380,32 @@ TEST_F(RocksDb, says_corrupted_when_a_table_is_missing) {
     if (entry.path().extension() == ".sst") std::filesystem::remove(entry.path());
   }
   EXPECT_EQ(open_error(), Errc::corrupted);
+}
+
+TEST_F(RocksDb, off_loop_reads_on_the_pool_what_is_not_in_memory) {
+  make();
+  auto store = open_rocksdb({directory_.path, {"rows", "feeds"}, memory_});
+  ASSERT_TRUE(store);
+  asio::io_context loop{1};
+  BlockingPool pool(1);
+  std::vector<Blocking> asked;
+  std::vector<bool> here;
+  const auto read = [&]() -> Task<> {
+    const auto loop_thread = std::this_thread::get_id();
+    for (int i = 0; i < 2; ++i) {
+      const auto value = co_await off_loop(pool, [&](Blocking blocking) {
+        asked.push_back(blocking);
+        here.push_back(std::this_thread::get_id() == loop_thread);
+        return (*store)->get(rows, as_view("a"), nullptr, blocking);
+      });
+      EXPECT_EQ(value->value_or("-"), std::string(64, '1'));
+    }
+  };
+  asio::co_spawn(loop, read(), asio::detached);
+  loop.run();
+  // Cold at first, then from the cache.
+  EXPECT_EQ(asked, (std::vector{Blocking::refused, Blocking::allowed, Blocking::refused}));
+  EXPECT_EQ(here, (std::vector{true, false, true}));
 }
 
 TEST_F(RocksDb, never_answers_from_a_damaged_table) {

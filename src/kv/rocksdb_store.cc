@@ -12,7 +12,8 @@ namespace kiseki::kv::detail {
 namespace {
 
 metrics::Counter stalls("kiseki_kv_stalled_writes_total",
-                        "Writes that waited for RocksDB to flush or compact.");
+                        "Writes that had to wait for RocksDB to flush or compact.");
+metrics::Counter misses("kiseki_kv_misses_total", "Reads that memory could not answer and the disk had to.");
 metrics::Counter flushes("kiseki_kv_flushes_total", "Flushes of a store's unflushed writes.");
 
 /// Keys are shorter than this, so it stands behind them all.
@@ -33,16 +34,18 @@ class RocksDbSnapshot final : public Snapshot {
   const rocksdb::Snapshot* snapshot_;
 };
 
-const rocksdb::Snapshot* unwrap(const Snapshot* at) {
-  return at == nullptr ? nullptr : static_cast<const RocksDbSnapshot*>(at)->get();
+rocksdb::ReadOptions read_options(const Snapshot* at, Blocking blocking) {
+  rocksdb::ReadOptions options;
+  if (at != nullptr) options.snapshot = static_cast<const RocksDbSnapshot*>(at)->get();
+  if (blocking == Blocking::refused) options.read_tier = rocksdb::kBlockCacheTier;
+  return options;
 }
 
 class RocksDbIterator final : public Iterator {
  public:
-  RocksDbIterator(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* family, Range range, const Snapshot* at)
+  RocksDbIterator(rocksdb::DB& database, rocksdb::ColumnFamilyHandle* family, Range range,
+                  rocksdb::ReadOptions options)
       : range_(std::move(range)), from_(range_.from), to_(range_.to) {
-    rocksdb::ReadOptions options;
-    options.snapshot = unwrap(at);
     options.iterate_lower_bound = &from_;
     if (!range_.to.empty()) options.iterate_upper_bound = &to_;
     iterator_.reset(database.NewIterator(options, family));
@@ -55,7 +58,9 @@ class RocksDbIterator final : public Iterator {
   View key() const override { return as_view(iterator_->key().ToStringView()); }
   View value() const override { return as_view(iterator_->value().ToStringView()); }
   Result<> status() const override {
-    if (const auto status = iterator_->status(); !status.ok()) return fail(error_of("scan", status));
+    const auto status = iterator_->status();
+    if (status.IsIncomplete()) misses.add();
+    if (!status.ok()) return fail(error_of("scan", status));
     return {};
   }
 
@@ -71,7 +76,9 @@ Error error_of(std::string_view what, const rocksdb::Status& status) {
   auto code = Errc::io_error;
   if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit) code = Errc::no_space;
   if (status.IsCorruption()) code = Errc::corrupted;
-  if (status.IsBusy() || status.IsIncomplete() || status.IsTryAgain()) code = Errc::busy;
+  if (status.IsBusy() || status.IsTryAgain()) code = Errc::busy;
+  // No words: it is an everyday answer.
+  if (status.IsIncomplete()) return Error(Errc::would_block);
   return Error(code, fmt::format("kv: {}: {}", what, status.ToString()));
 }
 
@@ -95,7 +102,7 @@ rocksdb::ColumnFamilyHandle* RocksDbStore::family(Family number) const {
   return families_[number];
 }
 
-Result<> RocksDbStore::write(const Batch& batch) {
+Result<> RocksDbStore::write(const Batch& batch, Blocking blocking) {
   rocksdb::WriteBatch changes;
   for (const auto& change : batch.changes()) {
     if (const auto* put = std::get_if<Batch::Put>(&change)) {
@@ -110,17 +117,13 @@ Result<> RocksDbStore::write(const Batch& batch) {
   }
   rocksdb::WriteOptions options;
   options.disableWAL = true;
-  options.no_slowdown = true;
+  options.no_slowdown = blocking == Blocking::refused;
   auto status = database_->Write(options, &changes);
-  if (status.IsIncomplete()) {
-    // Nothing was written. What is committed must be applied, so this write waits; the stall is counted.
-    stalls.add();
-    options.no_slowdown = false;
-    status = database_->Write(options, &changes);
-  }
-  if (status.IsNoSpace() && database_->Resume().ok()) {
-    // A flush met a full disk and there is room again.
-    status = database_->Write(options, &changes);
+  if (status.IsIncomplete()) stalls.add();
+  if (status.IsNoSpace()) {
+    // A flush met a full disk. With room again the store resumes, which takes its time.
+    if (blocking == Blocking::refused) return fail(Errc::would_block);
+    if (database_->Resume().ok()) status = database_->Write(options, &changes);
   }
   if (!status.ok()) return fail(error_of("write", status));
   return {};
@@ -131,14 +134,14 @@ Result<std::optional<std::string>> RocksDbStore::read(const rocksdb::ReadOptions
   rocksdb::PinnableSlice value;
   const auto status = database_->Get(options, family(number), slice(key), &value);
   if (status.IsNotFound()) return std::nullopt;
+  if (status.IsIncomplete()) misses.add();
   if (!status.ok()) return fail(error_of("get", status));
   return value.ToString();
 }
 
-Result<std::optional<std::string>> RocksDbStore::get(Family family, View key, const Snapshot* at) {
-  rocksdb::ReadOptions options;
-  options.snapshot = unwrap(at);
-  return read(options, family, key);
+Result<std::optional<std::string>> RocksDbStore::get(Family family, View key, const Snapshot* at,
+                                                     Blocking blocking) {
+  return read(read_options(at, blocking), family, key);
 }
 
 Result<std::optional<std::string>> RocksDbStore::get_durable(Family family, View key) {
@@ -149,8 +152,10 @@ Result<std::optional<std::string>> RocksDbStore::get_durable(Family family, View
 
 std::unique_ptr<Snapshot> RocksDbStore::snapshot() { return std::make_unique<RocksDbSnapshot>(*database_); }
 
-std::unique_ptr<Iterator> RocksDbStore::iterate(Family number, Range range, const Snapshot* at) {
-  return std::make_unique<RocksDbIterator>(*database_, family(number), std::move(range), at);
+std::unique_ptr<Iterator> RocksDbStore::iterate(Family number, Range range, const Snapshot* at,
+                                                Blocking blocking) {
+  return std::make_unique<RocksDbIterator>(*database_, family(number), std::move(range),
+                                           read_options(at, blocking));
 }
 
 Result<> RocksDbStore::flush() {

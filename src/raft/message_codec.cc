@@ -8,7 +8,7 @@ namespace kiseki::raft {
 
 namespace {
 
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t format_version = 2;
 constexpr std::uint8_t flag_reject = 1;
 constexpr std::uint8_t flag_snapshot = 2;
 constexpr std::size_t message_size_min = 2 + 9 * 8 + 4 + 4;
@@ -32,6 +32,10 @@ bool is_known(std::uint8_t type) {
       return true;
   }
   return false;
+}
+
+bool carries_configuration(MessageType type) {
+  return type == MessageType::snapshot || type == MessageType::removed;
 }
 
 void encode(Encoder& out, const Message& message) {
@@ -69,7 +73,7 @@ Message decode_message(Decoder& in) {
   Message message{.type = static_cast<MessageType>(type)};
   const bool has_snapshot = (flags & flag_snapshot) != 0;
   if (!is_known(type) || flags > (flag_reject | flag_snapshot) ||
-      has_snapshot != (message.type == MessageType::snapshot)) {
+      has_snapshot != carries_configuration(message.type)) {
     in.reject();
   }
   message.reject = (flags & flag_reject) != 0;

@@ -32,7 +32,8 @@ class StateMachine {
   virtual Result<Index> applied_durable() const = 0;
   /// The replica gained or lost leadership; proposals that were under way may still commit.
   virtual void leadership(Role role, Term term) = 0;
-  /// The group goes on without this replica, for good: its data may go, its id never comes back.
+  /// The group goes on without this replica, for good, as its own committed configuration proves: by this
+  /// replica's log, or by the word of a majority of its voters. Its data may go, its id never comes back.
   virtual void removed() = 0;
   /// The replica has failed for good: no entry and no answer will come from it.
   virtual void failed() = 0;
@@ -55,8 +56,12 @@ class Replica {
     std::uint32_t election_ticks_max = 40;
     /// How much faster or slower than true a node's clock may run, in thousandths: the margin of leases.
     std::uint32_t clock_drift_max = 10;
-    std::size_t proposals_max = 4096;  ///< Entries proposed and not applied; beyond: `busy`.
-    Index retained_max = 100'000;      ///< Entries that `compact` leaves for followers that still answer.
+    /// Entries proposed and not applied, and bytes proposed and not committed; beyond: `busy`.
+    std::size_t proposals_max = 4096;
+    Bytes uncommitted_max = 16_MiB;
+    /// What `compact` leaves in the log for followers that still answer.
+    Index retained_max = 100'000;
+    Bytes retained_bytes_max = 256_MiB;
     Quiesce quiesce = Quiesce::no;
     /// Nodes that may know the group. Who is left alone before it knows any member asks them whether the
     /// group goes on without it.

@@ -45,7 +45,7 @@ class World {
     if (log_) stop();
   }
 
-  Result<> start(Recorder& machine) {
+  Result<> start(Recorder& machine, Replica::Options options = {.group = group}) {
     auto log = loop_.get(Log::open(disk_, loop_.executor(), clock_,
                                    {.directory = "/log", .segment_size = 64_KiB, .spare_segments = 1}));
     if (!log) return fail(log.error());
@@ -56,8 +56,8 @@ class World {
       KISEKI_TRY(loop_.get(log_->create(group, base)));
       recovered.emplace(group, Recovered{base, {}, {}});
     }
-    auto replica = loop_.get(Replica::open({.group = group}, std::move(recovered.at(group)),
-                                           {machine, *log_, clock_, loop_.executor()}));
+    auto replica = loop_.get(
+        Replica::open(options, std::move(recovered.at(group)), {machine, *log_, clock_, loop_.executor()}));
     if (!replica) {
       stop();
       return fail(replica.error());
@@ -103,6 +103,20 @@ TEST(Replica, refuses_more_than_its_limit) {
   while ((last = world.replica_->propose("x"))) ++taken;
   EXPECT_EQ(last.error().code(), Errc::busy);
   EXPECT_EQ(taken, Replica::Options{}.proposals_max);
+}
+
+TEST(Replica, refuses_more_uncommitted_bytes_than_its_limit) {
+  Recorder machine;
+  World world(1);
+  ASSERT_TRUE(world.start(machine, {.group = group, .uncommitted_max = 64_KiB}));
+  Result<Replica::Position> last = fail(Errc::busy);
+  std::size_t taken = 0;
+  while ((last = world.replica_->propose(std::string(4_KiB, 'x')))) ++taken;
+  EXPECT_EQ(last.error().code(), Errc::busy);
+  EXPECT_GE(taken, 15U);
+  EXPECT_LE(taken, 17U);
+  ASSERT_TRUE(world.loop_.run_until([&] { return machine.payloads.size() == taken; }));
+  EXPECT_TRUE(world.replica_->propose("more")) << "what is committed counts no more";
 }
 
 /// Proposes until a power cut; what was applied before it must be a prefix of what a restart applies.

@@ -75,11 +75,12 @@ enum class MessageType : std::uint8_t {
   timeout_now = 14,
   request_pre_vote = 17,
   request_pre_vote_response = 18,
-  removed =
-      64,  ///< The receiver is no member as of `index`, which the sender has applied, and never will be.
+  /// The receiver is no member as of `snapshot`, the configuration that the sender has applied at `index`,
+  /// and never will be. From a leader, or with `reject` from another voter that was asked about it.
+  removed = 64,
   quiesce = 65,  ///< All have applied `index`: no ticks until something happens.
-  /// `from` has heard no leader for long. Answered by `removed` when it is no member; whoever does not lead
-  /// passes it on, once (`reject`).
+  /// `from` has heard no leader for long, or was told to be no member as of `commit`. Answered by `removed`
+  /// when it is no member; who does not lead passes it on, once (`reject`), or answers as of `commit`.
   alone = 66,
 };
 

@@ -120,9 +120,9 @@ S3Code code_of(Errc code, Subject subject) noexcept {
   switch (code) {
     case Errc::busy:
     case Errc::conflict:
+    case Errc::would_block:
       return S3Code::slow_down;
     case Errc::unavailable:
-    case Errc::quorum_lost:
     case Errc::key_unavailable:
     case Errc::timed_out:
     case Errc::not_leader:
@@ -158,7 +158,6 @@ S3Code code_of(Errc code, Subject subject) noexcept {
     case Errc::not_supported:
       return S3Code::not_implemented;
     case Errc::retained:
-    case Errc::unauthenticated:
     case Errc::denied:
       return S3Code::access_denied;
   }

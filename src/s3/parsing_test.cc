@@ -351,7 +351,6 @@ TEST(Errors, every_code_of_the_system_has_a_meaning_here) {
       {Errc::unavailable, Subject::object, "ServiceUnavailable", 503},
       {Errc::busy, Subject::object, "SlowDown", 503},
       {Errc::conflict, Subject::object, "SlowDown", 503},
-      {Errc::quorum_lost, Subject::object, "ServiceUnavailable", 503},
       {Errc::key_unavailable, Subject::object, "ServiceUnavailable", 503},
       {Errc::timed_out, Subject::object, "ServiceUnavailable", 503},
       {Errc::not_leader, Subject::object, "ServiceUnavailable", 503},
@@ -380,7 +379,7 @@ TEST(Errors, every_code_of_the_system_has_a_meaning_here) {
       {Errc::io_error, Subject::object, "InternalError", 500},
       {Errc::wrong_format, Subject::object, "InternalError", 500},
       {Errc::not_supported, Subject::object, "NotImplemented", 501},
-      {Errc::unauthenticated, Subject::object, "AccessDenied", 403},
+      {Errc::would_block, Subject::object, "SlowDown", 503},
       {Errc::denied, Subject::object, "AccessDenied", 403},
   };
   for (const Row& row : rows) {

@@ -1,7 +1,6 @@
 #include "sim/crashable_kv.h"
 
 #include "base/assert.h"
-#include "base/rng.h"
 
 namespace kiseki::sim {
 
@@ -23,18 +22,20 @@ class CrashableKv::Pin final : public kv::Snapshot {
 /// Keeps its place as a copy of the key, so that writes in between move nothing under it.
 class CrashableKv::Walk final : public kv::Iterator {
  public:
-  Walk(CrashableKv& store, kv::Family family, kv::Range range, const kv::Snapshot* at)
-      : store_(store), family_(family), range_(std::move(range)), own_(store) {
+  Walk(CrashableKv& store, kv::Family family, kv::Range range, const kv::Snapshot* at, kv::Blocking blocking)
+      : store_(store), family_(family), range_(std::move(range)), blocking_(blocking), own_(store) {
     sequence_ = at == nullptr ? own_.sequence : static_cast<const Pin*>(at)->sequence;
   }
 
   void seek(View key) override {
     const std::lock_guard lock(store_.mutex_);
+    if (meets_the_disk()) return;
     const auto from = std::max(std::string_view(range_.from), as_text(key));
     settle_forward(store_.visible_[family_].lower_bound(from));
   }
   void seek_for_previous(View key) override {
     const std::lock_guard lock(store_.mutex_);
+    if (meets_the_disk()) return;
     auto& rows = store_.visible_[family_];
     auto at = rows.upper_bound(as_text(key));
     if (!range_.to.empty() && as_text(key) >= range_.to) at = rows.lower_bound(range_.to);
@@ -48,14 +49,23 @@ class CrashableKv::Walk final : public kv::Iterator {
   void next() override {
     KISEKI_ASSERT(valid_);
     const std::lock_guard lock(store_.mutex_);
+    if (meets_the_disk()) return;
     settle_forward(store_.visible_[family_].upper_bound(key_));
   }
   bool valid() const override { return valid_; }
   View key() const override { return as_view(key_); }
   View value() const override { return as_view(value_); }
-  Result<> status() const override { return {}; }
+  Result<> status() const override {
+    if (has_met_the_disk_) return fail(Errc::would_block);
+    return {};
+  }
 
  private:
+  bool meets_the_disk() {
+    has_met_the_disk_ = store_.would_block(blocking_);
+    if (has_met_the_disk_) valid_ = false;
+    return has_met_the_disk_;
+  }
   void settle_forward(Visible::iterator at) {
     valid_ = false;
     for (; at != store_.visible_[family_].end(); ++at) {
@@ -74,14 +84,28 @@ class CrashableKv::Walk final : public kv::Iterator {
   CrashableKv& store_;
   kv::Family family_;
   kv::Range range_;
+  kv::Blocking blocking_;
+  bool has_met_the_disk_ = false;
   Pin own_;
   Sequence sequence_;
   std::string key_, value_;
   bool valid_ = false;
 };
 
-CrashableKv::CrashableKv(std::size_t families) : visible_(families), durable_(families) {}
+namespace {
+
+/// One call in so many would wait for the disk.
+constexpr std::uint64_t cold_one_in = 8;
+
+}  // namespace
+
+CrashableKv::CrashableKv(std::size_t families, std::uint64_t seed)
+    : visible_(families), durable_(families), cold_(seed) {}
 CrashableKv::~CrashableKv() { KISEKI_ASSERT(pins_.empty()); }
+
+bool CrashableKv::would_block(kv::Blocking blocking) {
+  return blocking == kv::Blocking::refused && cold_.below(cold_one_in) == 0;
+}
 
 CrashableKv::Sequence CrashableKv::pin() {
   const std::lock_guard lock(mutex_);
@@ -149,8 +173,9 @@ void CrashableKv::make_durable(std::vector<Durable>& durable, const kv::Batch& b
   }
 }
 
-Result<> CrashableKv::write(const kv::Batch& batch) {
+Result<> CrashableKv::write(const kv::Batch& batch, kv::Blocking blocking) {
   const std::lock_guard lock(mutex_);
+  if (would_block(blocking)) return fail(Errc::would_block);
   if (failing_writes_ > 0) {
     --failing_writes_;
     return fail(Errc::io_error, "kv: write: injected");
@@ -164,8 +189,10 @@ Result<> CrashableKv::write(const kv::Batch& batch) {
   return {};
 }
 
-Result<std::optional<std::string>> CrashableKv::get(kv::Family family, View key, const kv::Snapshot* at) {
+Result<std::optional<std::string>> CrashableKv::get(kv::Family family, View key, const kv::Snapshot* at,
+                                                    kv::Blocking blocking) {
   const std::lock_guard lock(mutex_);
+  if (would_block(blocking)) return fail(Errc::would_block);
   const auto& rows = visible_.at(family);
   const auto row = rows.find(as_text(key));
   if (row == rows.end()) return std::nullopt;
@@ -176,10 +203,10 @@ Result<std::optional<std::string>> CrashableKv::get(kv::Family family, View key,
 
 std::unique_ptr<kv::Snapshot> CrashableKv::snapshot() { return std::make_unique<Pin>(*this); }
 
-std::unique_ptr<kv::Iterator> CrashableKv::iterate(kv::Family family, kv::Range range,
-                                                   const kv::Snapshot* at) {
+std::unique_ptr<kv::Iterator> CrashableKv::iterate(kv::Family family, kv::Range range, const kv::Snapshot* at,
+                                                   kv::Blocking blocking) {
   KISEKI_ASSERT(family < visible_.size());
-  return std::make_unique<Walk>(*this, family, std::move(range), at);
+  return std::make_unique<Walk>(*this, family, std::move(range), at, blocking);
 }
 
 Result<> CrashableKv::flush() {

@@ -8,21 +8,25 @@
 #include <string>
 #include <vector>
 
+#include "base/rng.h"
 #include "kv/kv_store.h"
 
 namespace kiseki::sim {
 
 /// A key-value store in memory that keeps the promises of `kv::KvStore` and not more: a crash leaves a prefix
-/// of the writes, chosen by seed, never less than the last flush.
+/// of the writes, chosen by seed, never less than the last flush; and of the calls that may not wait for the
+/// disk some would have to, by another.
 class CrashableKv final : public kv::KvStore {
  public:
-  explicit CrashableKv(std::size_t families);
+  explicit CrashableKv(std::size_t families, std::uint64_t seed = 1);
   ~CrashableKv() override;
 
-  Result<> write(const kv::Batch& batch) override;
-  Result<std::optional<std::string>> get(kv::Family family, View key, const kv::Snapshot* at) override;
+  Result<> write(const kv::Batch& batch, kv::Blocking blocking = kv::Blocking::allowed) override;
+  Result<std::optional<std::string>> get(kv::Family family, View key, const kv::Snapshot* at = nullptr,
+                                         kv::Blocking blocking = kv::Blocking::allowed) override;
   std::unique_ptr<kv::Snapshot> snapshot() override;
-  std::unique_ptr<kv::Iterator> iterate(kv::Family family, kv::Range range, const kv::Snapshot* at) override;
+  std::unique_ptr<kv::Iterator> iterate(kv::Family family, kv::Range range, const kv::Snapshot* at = nullptr,
+                                        kv::Blocking blocking = kv::Blocking::allowed) override;
   Result<> flush() override;
   Result<std::optional<std::string>> get_durable(kv::Family family, View key) override;
   Bytes unflushed() const override;
@@ -51,6 +55,7 @@ class CrashableKv final : public kv::KvStore {
   void erase_range(kv::Family family, const kv::Range& range);
   static void make_durable(std::vector<Durable>& durable, const kv::Batch& batch);
   const std::string* find(const Versions& versions, Sequence at) const;
+  bool would_block(kv::Blocking blocking);
   Sequence pin();
   void unpin(Sequence sequence);
 
@@ -60,6 +65,7 @@ class CrashableKv final : public kv::KvStore {
   std::vector<kv::Batch> pending_;
   std::multiset<Sequence> pins_;
   Sequence sequence_ = 0;
+  SeededRng cold_;  // decides what is not in memory
   Bytes unflushed_ = 0;
   std::uint64_t failing_writes_ = 0;
   bool full_ = false;

@@ -17,6 +17,7 @@ def test_status_says_what_the_node_is(node):
     assert status["shards"][-1]["last_slot"] == 65535
     assert all(shard["leader"] for shard in status["shards"])
     assert status["device"]["capacity"] > 0
+    assert status["key_memory"]["bytes"] > 0
 
 
 def test_a_key_works_until_it_is_removed(node):

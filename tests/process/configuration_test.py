@@ -1,6 +1,10 @@
 """Where settings come from, and that the page about them is the program's own."""
 
+import re
+import shutil
 import subprocess
+
+import pytest
 
 from node import ROOT, SERVER, Node, clean_environment
 
@@ -15,6 +19,31 @@ def test_version_and_help():
     assert version.stdout.startswith("kiseki-server 0.")
     text = subprocess.run([SERVER, "serve", "--help"], capture_output=True, text=True, check=True).stdout
     assert "--data" in text and "KISEKI_S3_LISTEN" in text
+
+
+def test_help_lists_every_row_of_the_page():
+    text = subprocess.run([SERVER, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    rows = re.findall(r"^\| `[a-z0-9_.]+` \| `(KISEKI_[A-Z0-9_]+)` \| `(--[a-z0-9-]+) ", page, re.M)
+    assert len(rows) > 10
+    assert [row for row in rows if row[0] not in text or row[1] not in text] == []
+
+
+def without_locked_memory(scratch, policy):
+    """A node that may lock no memory, asked what it does then."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("no setpriv here: it takes the right to lock memory away")
+    command = ["timeout", "10", "prlimit", "--memlock=0", setpriv, "--bounding-set=-ipc_lock", SERVER, "serve",
+               "--data", scratch / policy, "--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--keys-unlocked", policy]
+    return subprocess.run(command, capture_output=True, text=True, env=clean_environment())
+
+
+def test_keys_that_cannot_be_locked_are_warned_of_loudly_or_refused(scratch):
+    warned = without_locked_memory(scratch, "warn")
+    assert "KEYS ARE NOT LOCKED IN MEMORY" in warned.stderr and "serves" in warned.stdout
+    refused = without_locked_memory(scratch, "refuse")
+    assert refused.returncode == 1 and "raise RLIMIT_MEMLOCK" in refused.stderr
 
 
 def test_a_flag_wins_over_the_environment_and_that_over_the_file(scratch):

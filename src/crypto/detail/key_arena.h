@@ -4,12 +4,14 @@
 #include <mutex>
 
 #include "base/units.h"
+#include "crypto/secret.h"
 
 namespace kiseki::crypto::detail {
 
 /// Slots for 32-byte keys, in memory that is locked, left out of core dumps and not inherited by a forked
 /// child (which faults instead of working with a copy). Where the machine refuses one of these, it warns once
-/// and goes on. Grows by whole arenas and never shrinks. Safe from any thread.
+/// and goes on, or refuses to grow where told to. Grows by whole arenas and never shrinks. Safe from any
+/// thread.
 class KeyArena {
  public:
   static constexpr std::size_t slot_size = 32;
@@ -23,6 +25,8 @@ class KeyArena {
   std::byte* take();
   /// Zeroes the slot.
   void give_back(std::byte* slot) noexcept;
+  KeyMemory memory();
+  void refuse_unlocked();
 
  private:
   struct FreeSlot {
@@ -34,6 +38,8 @@ class KeyArena {
 
   std::mutex mutex_;
   FreeSlot* free_ = nullptr;
+  Bytes total_ = 0, unlocked_ = 0;
+  bool refuses_unlocked_ = false;
 };
 
 }  // namespace kiseki::crypto::detail

@@ -21,10 +21,12 @@ class RocksDbStore final : public KvStore {
                std::unique_ptr<rocksdb::DB> database, std::vector<rocksdb::ColumnFamilyHandle*> families);
   ~RocksDbStore() override;
 
-  Result<> write(const Batch& batch) override;
-  Result<std::optional<std::string>> get(Family family, View key, const Snapshot* at) override;
+  Result<> write(const Batch& batch, Blocking blocking) override;
+  Result<std::optional<std::string>> get(Family family, View key, const Snapshot* at,
+                                         Blocking blocking) override;
   std::unique_ptr<Snapshot> snapshot() override;
-  std::unique_ptr<Iterator> iterate(Family family, Range range, const Snapshot* at) override;
+  std::unique_ptr<Iterator> iterate(Family family, Range range, const Snapshot* at,
+                                    Blocking blocking) override;
   Result<> flush() override;
   Result<std::optional<std::string>> get_durable(Family family, View key) override;
   Bytes unflushed() const override;

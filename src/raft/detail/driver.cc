@@ -11,8 +11,9 @@ namespace kiseki::raft {
 namespace {
 
 constexpr Duration space_retry = std::chrono::milliseconds(100);
-/// Entries that stay in memory for followers a little behind.
+/// Entries that stay in memory for followers a little behind, and what they may hold.
 constexpr Index tail_max = 1024;
+constexpr Bytes tail_bytes_max = 4_MiB;
 
 /// `later` behind `earlier`: a suffix that it replaces goes.
 void merge(Append& earlier, Append later) {
@@ -202,6 +203,7 @@ void Replica::Driver::apply_entries(std::span<const Entry> run, const ConfState*
   }
   for (const Entry& entry : run) {
     if (terms_.rbegin()->second != entry.term) terms_.emplace(entry.index, entry.term);
+    sizes_.add(entry.index, entry.data.size());
   }
   applied_ = run.back().index;
   applied_own_term_ = run.back().term == term_ && role_ == Role::leader;
@@ -229,7 +231,8 @@ void Replica::Driver::apply_conf(std::span<const Entry> run) {
 /// Entries leave the memory once applied, but for those that followers a little behind are about to need.
 void Replica::Driver::trim() {
   const Index confirmed = followers_.slowest(conf(), heard_since(), applied_);
-  group_->trim_tail(std::max(confirmed, applied_ - std::min(applied_, tail_max)));
+  const Index kept = std::max(applied_ - std::min(applied_, tail_max), sizes_.floor(tail_bytes_max));
+  group_->trim_tail(std::max(confirmed, kept));
 }
 
 Task<> Replica::Driver::fetch(Fetch fetch) {
@@ -261,12 +264,15 @@ Task<Result<>> Replica::Driver::compact() {
   const Index held = KISEKI_PLANTED("log purged beyond what is durable") ? applied_ : *durable;
   Index through = std::min(held, applied_);
   const Index needed = followers_.slowest(conf(), heard_since(), through);
-  through = std::max(needed, through - std::min(through, options_.retained_max));
+  const Index kept = std::max(through - std::min(through, options_.retained_max),
+                              std::min(through, sizes_.floor(options_.retained_bytes_max)));
+  through = std::max(needed, kept);
   if (installing_ || through <= terms_.begin()->first) co_return Result<>{};
   const SnapshotMeta base{through, term_at(through), conf_at(through)};
   KISEKI_CO_TRY(co_await on(services_.log.executor(), services_.log.compact(options_.group, base)));
   if (failure_ || through <= terms_.begin()->first) co_return Result<>{};
   group_->compact(through);
+  sizes_.forget_through(through);
   terms_.erase(terms_.begin(), terms_.upper_bound(through));
   terms_.emplace(through, base.term);
   confs_.erase(confs_.begin(), std::prev(confs_.upper_bound(through)));

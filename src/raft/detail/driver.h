@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "base/scope.h"
+#include "raft/detail/entry_sizes.h"
 #include "raft/detail/followers.h"
 #include "raft/detail/lease.h"
 #include "raft/detail/read_rounds.h"
+#include "raft/detail/removal.h"
 #include "raft/replica.h"
 
 namespace kiseki::raft {
@@ -82,6 +84,9 @@ class Replica::Driver {
   void send_own(MessageType type, NodeId to, Index index);
   bool accepts(const Message& message);
   void take_own(const Message& message);
+  void take_removed(const Message& message);
+  enum class By : std::uint8_t { leader, voter };
+  void send_removed(NodeId to, By by);
   void tell_departed();
   void take_question(const Message& message);
   Task<> answer_alone(NodeId node);
@@ -135,6 +140,8 @@ class Replica::Driver {
   std::uint32_t awake_ticks_ = 0;  // so long it does not go quiet
   BootTime votes_from_{};          // before that a promise of the last life may hold
   detail::Followers followers_;
+  detail::EntrySizes sizes_;  // of what is applied
+  detail::Removal removal_;
   std::map<NodeId, Departed> departed_;
   std::set<NodeId> answering_;  // who asked whether it is a member still
   Index conf_known_above_ = 0;  // an entry committed above it carried the last change of members along

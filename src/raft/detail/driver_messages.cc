@@ -199,7 +199,7 @@ bool Replica::Driver::accepts(const Message& message) {
     case MessageType::request_pre_vote: {
       const bool knows = role_ == Role::leader && applied_own_term_ && applied_ > conf_known_above_;
       if (knows && message.commit <= applied_ && !detail::is_member(conf(), message.from)) {
-        send_own(MessageType::removed, message.from, applied_);
+        send_removed(message.from, By::leader);
       }
       if (KISEKI_PLANTED("votes right after a restart")) return true;
       return services_.clock.now() >= votes_from_;
@@ -209,10 +209,50 @@ bool Replica::Driver::accepts(const Message& message) {
   }
 }
 
+void Replica::Driver::send_removed(NodeId to, By by) {
+  if (!conf().voters_outgoing.empty()) return;
+  Message message{
+      .type = MessageType::removed, .to = to, .from = options_.node, .term = term_, .index = applied_};
+  message.reject = by == By::voter;
+  message.snapshot = Snapshot{{applied_, term_at(applied_), conf()}, {}};
+  services_.transport->send(options_.group, {&message, 1});
+}
+
+/// Its own log may prove it; then the word only says that nobody needs its vote any more. Else the voters of
+/// the configuration it is missing from must.
+void Replica::Driver::take_removed(const Message& message) {
+  const bool knows_conf = !conf().voters.empty();
+  if (knows_conf && !detail::is_member(conf(), options_.node)) {
+    if (message.index > confs_.rbegin()->first) removed_here();
+    return;
+  }
+  auto known = detail::members_of(conf());
+  known.insert(known.end(), options_.others.begin(), options_.others.end());
+  if (heard_from_ != 0) known.push_back(heard_from_);
+  switch (removal_.hear(message, {options_.node, applied_, term_at(applied_), std::move(known)})) {
+    case detail::Removal::Verdict::ignored:
+      return;
+    case detail::Removal::Verdict::proven:
+      return removed_here();
+    case detail::Removal::Verdict::claimed:
+      break;
+  }
+  for (const NodeId voter : removal_.claim().conf.voters) {
+    const Message question{.type = MessageType::alone,
+                           .to = voter,
+                           .from = options_.node,
+                           .term = term_,
+                           .index = applied_,
+                           .commit = removal_.claim().index};
+    if (voter != message.from) services_.transport->send(options_.group, {&question, 1});
+  }
+}
+
 /// Whoever asks may not know who leads now: that one is told, once.
 void Replica::Driver::take_question(const Message& message) {
   if (detail::is_member(conf(), message.from)) return;
   if (role_ != Role::leader) {
+    if (message.commit != 0 && applied_ >= message.commit) return send_removed(message.from, By::voter);
     if (message.reject || leader_ == 0 || leader_ == options_.node) return;
     const Message passed{.type = message.type, .to = leader_, .from = message.from, .reject = true};
     return services_.transport->send(options_.group, {&passed, 1});
@@ -226,19 +266,14 @@ void Replica::Driver::take_question(const Message& message) {
 Task<> Replica::Driver::answer_alone(NodeId node) {
   const auto confirmed = co_await read_barrier();
   const bool knows = confirmed && role_ == Role::leader && applied_ > conf_known_above_;
-  if (knows && !detail::is_member(conf(), node)) send_own(MessageType::removed, node, applied_);
+  if (knows && !detail::is_member(conf(), node)) send_removed(node, By::leader);
   answering_.erase(node);
 }
 
 void Replica::Driver::take_own(const Message& message) {
   if (message.to != options_.node) return;
   if (message.type == MessageType::alone) return take_question(message);
-  if (message.type == MessageType::removed) {
-    // Who has applied as much and is a member still was told nonsense.
-    const bool is_lie = message.index <= applied_ && detail::is_member(conf(), options_.node);
-    if (!is_lie) removed_here();
-    return;
-  }
+  if (message.type == MessageType::removed) return take_removed(message);
   const bool is_settled = message.term == term_ && message.from == leader_ && message.index == applied_;
   const bool may_sleep =
       awake_ticks_ == 0 || KISEKI_PLANTED("sleeps again on an order from before it was woken");
@@ -265,7 +300,7 @@ void Replica::Driver::tell_departed() {
   if (role_ != Role::leader) return;
   for (auto& [node, departed] : departed_) {
     if (applied_ <= departed.last || detail::is_member(conf(), node)) continue;
-    if (departed.told++ % options_.election_ticks == 0) send_own(MessageType::removed, node, applied_);
+    if (departed.told++ % options_.election_ticks == 0) send_removed(node, By::leader);
   }
   std::erase_if(departed_,
                 [this](const auto& one) { return one.second.told > told_max * options_.election_ticks; });

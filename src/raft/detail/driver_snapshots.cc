@@ -22,6 +22,7 @@ Task<Result<>> Replica::Driver::start(Recovered recovered) {
   for (const Entry& entry : recovered.tail) {
     if (entry.index > applied_) break;
     if (terms_.rbegin()->second != entry.term) terms_.emplace(entry.index, entry.term);
+    sizes_.add(entry.index, entry.data.size());
   }
   const auto stored = services_.machine.configuration();
   if (stored && !KISEKI_PLANTED("configuration of the base at restart")) confs_[applied_] = *stored;
@@ -37,7 +38,8 @@ Task<Result<>> Replica::Driver::start(Recovered recovered) {
                         .seed = options_.seed,
                         .heartbeat_ticks = options_.heartbeat_ticks,
                         .election_ticks = options_.election_ticks,
-                        .election_ticks_max = options_.election_ticks_max},
+                        .election_ticks_max = options_.election_ticks_max,
+                        .uncommitted_size_max = options_.uncommitted_max},
                        {.base_index = recovered.base.index,
                         .base_term = recovered.base.term,
                         .hard_state = recovered.hard_state,
@@ -73,6 +75,7 @@ Task<Result<>> Replica::Driver::start_alone() {
 void Replica::Driver::adopt_base(const SnapshotMeta& base) {
   terms_ = {{base.index, base.term}};
   confs_ = {{base.index, base.conf}};
+  sizes_.clear();
 }
 
 /// The log's base moves before the state does: after a crash between the two the staged snapshot is the one

@@ -55,7 +55,6 @@ bool may_retry(const Error& error) noexcept {
   switch (error.code()) {
     case Errc::unavailable:
     case Errc::busy:
-    case Errc::quorum_lost:
     case Errc::timed_out:
     case Errc::not_leader:
     case Errc::stale:

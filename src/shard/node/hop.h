@@ -2,7 +2,7 @@
 
 #include <boost/asio/this_coro.hpp>
 
-#include "base/task.h"
+#include "base/crossing.h"
 
 namespace kiseki::shard::detail {
 

@@ -25,6 +25,9 @@ class Scope {
   Executor executor() const noexcept { return executor_; }
 
  private:
+  struct Entry;
+  void end_one();
+
   Executor executor_;
   Event stop_;
   Event idle_;

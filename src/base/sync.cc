@@ -4,6 +4,31 @@
 
 namespace kiseki {
 
+namespace {
+
+class Yielding final : public LoopQueue::Item {
+ public:
+  void operator()(Resumption<> resumption) {
+    LoopQueue& loop = LoopQueue::of(resumption.get_executor());
+    resumption_.emplace(std::move(resumption));
+    loop.push(*this);
+  }
+  void run() noexcept override {
+    auto resumption = std::move(*resumption_);
+    resumption();
+  }
+  void abandon() noexcept override { auto dropped = std::move(resumption_); }
+
+ private:
+  std::optional<Resumption<>> resumption_;
+};
+
+}  // namespace
+
+Task<> yield_turn() {
+  return asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(Yielding(), use_task);
+}
+
 /// Waits as long as it takes.
 class WaitList::Patient final : public Waiter {
  public:

@@ -14,6 +14,9 @@
 
 namespace kiseki {
 
+/// Lets what is ready on this loop run first, without a look at its sockets.
+Task<> yield_turn();
+
 /// Coroutines waiting for something; each is resumed through the queue of its loop, in order of arrival.
 class WaitList {
  public:

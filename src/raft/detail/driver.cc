@@ -51,7 +51,7 @@ Task<> Replica::Driver::take_readies() {
     co_await work_.wait();
     work_.reset();
     // What else this turn proposes comes along.
-    co_await asio::post(services_.executor, use_task);
+    co_await yield_turn();
     while (!failure_ && !installing_) {
       start_round();
       auto ready = group_->ready();

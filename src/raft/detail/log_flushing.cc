@@ -30,9 +30,6 @@ metrics::Histogram flush_time("kiseki_log_flush_seconds", "One write and flush o
 /// and the flushes of one file wait for each other on most devices.
 constexpr std::size_t flushes_max = 2;
 
-/// What is ready on this loop runs first.
-Task<> yield(Executor executor) { co_await asio::post(executor, use_task); }
-
 }  // namespace
 
 /// Besides what waits: lazy hard states at the end, and, where no segment is left, a batch that lets those go
@@ -51,9 +48,10 @@ Task<> Log::Writer::flush_all() {
       co_await next_work();
       continue;
     }
-    // Those whom the last flush woke, and whatever else this turn brings, come along.
-    co_await yield(executor_);
-    co_await yield(executor_);
+    // Those whom the last flush woke come along. While another flush is under way there is time to look for
+    // more.
+    co_await yield_turn();
+    if (!flights_.empty()) co_await asio::post(executor_, use_task);
     const Batch batch = gather();
     const auto begun = co_await begin(batch);
     if (begun) continue;

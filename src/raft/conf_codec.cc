@@ -1,7 +1,7 @@
 #include "raft/conf_codec.h"
 
 #include "base/assert.h"
-#include "raft/detail/meta_codec.h"
+#include "raft/codec/meta_codec.h"
 
 namespace kiseki::raft {
 

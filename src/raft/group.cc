@@ -1,7 +1,7 @@
 #include "raft/group.h"
 
 #include "base/assert.h"
-#include "raft/detail/engine_types.h"
+#include "raft/engine/engine_types.h"
 
 namespace kiseki::raft {
 

@@ -1,8 +1,8 @@
 #include "raft/log.h"
 
 #include "base/assert.h"
-#include "raft/detail/log_recovery.h"
-#include "raft/detail/log_writer.h"
+#include "raft/log/recovery.h"
+#include "raft/log/writer.h"
 
 namespace kiseki::raft {
 

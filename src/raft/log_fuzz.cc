@@ -3,7 +3,7 @@
 
 #include "base/codec.h"
 #include "crypto/checksum.h"
-#include "raft/detail/replay.h"
+#include "raft/log/replay.h"
 
 // Headers and records of the log from hostile bytes: as they are, and once more as bodies of records whose
 // checksums hold, so that the parsers behind the checksums are reached.

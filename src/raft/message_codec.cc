@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
-#include "raft/detail/meta_codec.h"
+#include "raft/codec/meta_codec.h"
 
 namespace kiseki::raft {
 

@@ -1,6 +1,6 @@
 #include "raft/replica.h"
 
-#include "raft/detail/driver.h"
+#include "raft/replica/driver.h"
 
 namespace kiseki::raft {
 

@@ -34,8 +34,9 @@ def without_locked_memory(scratch, policy):
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         pytest.skip("no setpriv here: it takes the right to lock memory away")
-    command = ["timeout", "10", "prlimit", "--memlock=0", setpriv, "--bounding-set=-ipc_lock", SERVER, "serve",
-               "--data", scratch / policy, "--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--keys-unlocked", policy]
+    limits = ["timeout", "10", "prlimit", "--memlock=0", setpriv, "--bounding-set=-ipc_lock"]
+    flags = ["--s3", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--keys-unlocked", policy]
+    command = [*limits, SERVER, "serve", "--data", scratch / policy, *flags]
     return subprocess.run(command, capture_output=True, text=True, env=clean_environment())
 
 

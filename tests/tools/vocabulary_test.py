@@ -1,4 +1,4 @@
-"""Words that the code and its documents share: every error is produced by something and documented, every setting is read."""
+"""Words that code and documents share: every error is produced and documented, every setting is read."""
 
 import pathlib
 import re

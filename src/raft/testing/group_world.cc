@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/planted.h"
-#include "raft/detail/followers.h"
+#include "raft/replica/followers.h"
 
 namespace kiseki::raft {
 

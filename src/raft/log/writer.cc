@@ -1,4 +1,4 @@
-#include "raft/detail/log_writer.h"
+#include "raft/log/writer.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "raft/detail/log_recovery.h"
+#include "raft/log/recovery.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/metrics.h"
 #include "base/planted.h"
-#include "raft/detail/log_writer.h"
+#include "raft/log/writer.h"
 
 // How what waits becomes durable: batches leave one after the other, some are under way at once, and they are
 // answered in the order in which they left.

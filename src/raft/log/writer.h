@@ -7,9 +7,9 @@
 
 #include "base/scope.h"
 #include "base/sync.h"
-#include "raft/detail/group_index.h"
-#include "raft/detail/log_recovery.h"
-#include "raft/detail/segment_store.h"
+#include "raft/log/group_index.h"
+#include "raft/log/recovery.h"
+#include "raft/log/segment_store.h"
 #include "raft/log.h"
 
 namespace kiseki::raft {

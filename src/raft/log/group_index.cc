@@ -1,4 +1,4 @@
-#include "raft/detail/group_index.h"
+#include "raft/log/group_index.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "raft/detail/followers.h"
+#include "raft/replica/followers.h"
 
 #include <algorithm>
 

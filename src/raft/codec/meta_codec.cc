@@ -1,4 +1,4 @@
-#include "raft/detail/meta_codec.h"
+#include "raft/codec/meta_codec.h"
 
 #include "raft/conf_codec.h"
 

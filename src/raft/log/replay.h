@@ -3,8 +3,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "raft/detail/group_index.h"
-#include "raft/detail/log_format.h"
+#include "raft/log/group_index.h"
+#include "raft/log/format.h"
 
 namespace kiseki::raft::detail {
 

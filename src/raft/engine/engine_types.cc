@@ -1,4 +1,4 @@
-#include "raft/detail/engine_types.h"
+#include "raft/engine/engine_types.h"
 
 #include <algorithm>
 

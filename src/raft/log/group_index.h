@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "base/units.h"
-#include "raft/detail/log_format.h"
+#include "raft/log/format.h"
 
 namespace kiseki::raft::detail {
 

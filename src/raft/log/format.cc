@@ -1,11 +1,11 @@
-#include "raft/detail/log_format.h"
+#include "raft/log/format.h"
 
 #include <cstring>
 
 #include "base/assert.h"
 #include "base/codec.h"
 #include "crypto/checksum.h"
-#include "raft/detail/meta_codec.h"
+#include "raft/codec/meta_codec.h"
 
 namespace kiseki::raft::detail {
 

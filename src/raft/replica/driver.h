@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "base/scope.h"
-#include "raft/detail/entry_sizes.h"
-#include "raft/detail/followers.h"
-#include "raft/detail/lease.h"
-#include "raft/detail/read_rounds.h"
-#include "raft/detail/removal.h"
+#include "raft/replica/entry_sizes.h"
+#include "raft/replica/followers.h"
+#include "raft/replica/lease.h"
+#include "raft/replica/read_rounds.h"
+#include "raft/replica/removal.h"
 #include "raft/replica.h"
 
 namespace kiseki::raft {

@@ -1,4 +1,4 @@
-#include "raft/detail/read_rounds.h"
+#include "raft/replica/read_rounds.h"
 
 #include "base/planted.h"
 

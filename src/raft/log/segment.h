@@ -5,7 +5,7 @@
 #include <string>
 
 #include "disk/disk.h"
-#include "raft/detail/log_format.h"
+#include "raft/log/format.h"
 
 namespace kiseki::raft::detail {
 

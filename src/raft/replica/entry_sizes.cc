@@ -1,4 +1,4 @@
-#include "raft/detail/entry_sizes.h"
+#include "raft/replica/entry_sizes.h"
 
 #include <algorithm>
 

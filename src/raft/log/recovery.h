@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "disk/disk.h"
-#include "raft/detail/replay.h"
-#include "raft/detail/segment.h"
+#include "raft/log/replay.h"
+#include "raft/log/segment.h"
 
 namespace kiseki::raft::detail {
 

@@ -1,4 +1,4 @@
-#include "raft/detail/segment_store.h"
+#include "raft/log/segment_store.h"
 
 #include <algorithm>
 

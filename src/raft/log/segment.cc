@@ -1,4 +1,4 @@
-#include "raft/detail/segment.h"
+#include "raft/log/segment.h"
 
 #include <charconv>
 #include <cstring>

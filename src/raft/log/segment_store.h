@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/scope.h"
 #include "base/sync.h"
-#include "raft/detail/segment.h"
+#include "raft/log/segment.h"
 
 namespace kiseki::raft::detail {
 

@@ -1,8 +1,8 @@
-#include "raft/detail/removal.h"
+#include "raft/replica/removal.h"
 
 #include <algorithm>
 
-#include "raft/detail/followers.h"
+#include "raft/replica/followers.h"
 
 namespace kiseki::raft::detail {
 

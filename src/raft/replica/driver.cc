@@ -1,4 +1,4 @@
-#include "raft/detail/driver.h"
+#include "raft/replica/driver.h"
 
 #include <fmt/format.h>
 

@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 #include "base/planted.h"
-#include "raft/detail/driver.h"
+#include "raft/replica/driver.h"
 
 namespace kiseki::raft {
 

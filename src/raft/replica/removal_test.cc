@@ -1,8 +1,8 @@
-#include "raft/detail/removal.h"
+#include "raft/replica/removal.h"
 
 #include <gtest/gtest.h>
 
-#include "raft/detail/entry_sizes.h"
+#include "raft/replica/entry_sizes.h"
 #include "raft/testing/lone_replica.h"
 
 namespace kiseki::raft {

@@ -1,4 +1,4 @@
-#include "raft/detail/replay.h"
+#include "raft/log/replay.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "raft/detail/lease.h"
+#include "raft/replica/lease.h"
 
 #include "base/planted.h"
 

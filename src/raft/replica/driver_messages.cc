@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "base/planted.h"
-#include "raft/detail/driver.h"
+#include "raft/replica/driver.h"
 
 namespace kiseki::raft {
 

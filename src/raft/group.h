@@ -32,7 +32,7 @@ struct Config {
   std::uint32_t election_ticks_max = 40;  ///< Timeouts are drawn below this.
   Bytes message_size_max = 1_MiB;
   Bytes uncommitted_size_max = 64_MiB;
-  Bytes committed_size_max = 4_MiB;  ///< Of the entries one `Ready` gives to apply.
+  Bytes committed_size_max = 1_MiB;  ///< Of the entries one `Ready` gives to apply.
   std::size_t inflight_max = 256;    ///< Messages to one follower without an answer.
 };
 

@@ -42,6 +42,14 @@ std::vector<Append> split(Append append, Bytes size_max) {
   return pieces;
 }
 
+constexpr Bytes apply_at_once_max = 64_KiB;
+
+Bytes sum_of_sizes(std::span<const Entry> entries) {
+  Bytes sum = 0;
+  for (const Entry& entry : entries) sum += entry.data.size();
+  return sum;
+}
+
 bool writes_nothing(const Ready& ready) { return ready.entries.empty() && !ready.hard_state; }
 
 }  // namespace
@@ -56,7 +64,10 @@ Task<> Replica::Driver::take_readies() {
       start_round();
       auto ready = group_->ready();
       if (!ready) break;
+      const bool is_long = sum_of_sizes(ready->committed) > apply_at_once_max;
       take(std::move(*ready));
+      // Between two long batches others on this loop have their turn, sockets too.
+      if (is_long) co_await asio::post(services_.executor, use_task);
     }
     if (scope_.stopping()) co_return;
   }
@@ -201,10 +212,7 @@ void Replica::Driver::apply_entries(std::span<const Entry> run, const ConfState*
     fail_for_good(std::move(applied).error());
     return;
   }
-  for (const Entry& entry : run) {
-    if (terms_.rbegin()->second != entry.term) terms_.emplace(entry.index, entry.term);
-    sizes_.add(entry.index, entry.data.size());
-  }
+  for (const Entry& entry : run) history_.add(entry);
   applied_ = run.back().index;
   applied_own_term_ = run.back().term == term_ && role_ == Role::leader;
   group_->advance_apply(applied_);
@@ -217,7 +225,7 @@ void Replica::Driver::apply_conf(std::span<const Entry> run) {
     for (const NodeId node : detail::members_of(conf())) {
       if (!detail::is_member(*changed, node)) departed_[node] = {.last = group_->status().last};
     }
-    confs_[entry.index] = *changed;
+    history_.configure(entry.index, *changed);
     conf_known_above_ = group_->status().last;
     // The next one is of the new majority.
     lease_.drop();
@@ -231,7 +239,7 @@ void Replica::Driver::apply_conf(std::span<const Entry> run) {
 /// Entries leave the memory once applied, but for those that followers a little behind are about to need.
 void Replica::Driver::trim() {
   const Index confirmed = followers_.slowest(conf(), heard_since(), applied_);
-  const Index kept = std::max(applied_ - std::min(applied_, tail_max), sizes_.floor(tail_bytes_max));
+  const Index kept = std::max(applied_ - std::min(applied_, tail_max), history_.floor(tail_bytes_max));
   group_->trim_tail(std::max(confirmed, kept));
 }
 
@@ -265,30 +273,15 @@ Task<Result<>> Replica::Driver::compact() {
   Index through = std::min(held, applied_);
   const Index needed = followers_.slowest(conf(), heard_since(), through);
   const Index kept = std::max(through - std::min(through, options_.retained_max),
-                              std::min(through, sizes_.floor(options_.retained_bytes_max)));
+                              std::min(through, history_.floor(options_.retained_bytes_max)));
   through = std::max(needed, kept);
-  if (installing_ || through <= terms_.begin()->first) co_return Result<>{};
-  const SnapshotMeta base{through, term_at(through), conf_at(through)};
+  if (installing_ || through <= history_.base()) co_return Result<>{};
+  const SnapshotMeta base{through, history_.term_at(through), history_.conf_at(through)};
   KISEKI_CO_TRY(co_await on(services_.log.executor(), services_.log.compact(options_.group, base)));
-  if (failure_ || through <= terms_.begin()->first) co_return Result<>{};
+  if (failure_ || through <= history_.base()) co_return Result<>{};
   group_->compact(through);
-  sizes_.forget_through(through);
-  terms_.erase(terms_.begin(), terms_.upper_bound(through));
-  terms_.emplace(through, base.term);
-  confs_.erase(confs_.begin(), std::prev(confs_.upper_bound(through)));
+  history_.forget_through(base);
   co_return Result<>{};
-}
-
-Term Replica::Driver::term_at(Index index) const {
-  const auto after = terms_.upper_bound(index);
-  KISEKI_ASSERT(after != terms_.begin());
-  return std::prev(after)->second;
-}
-
-ConfState Replica::Driver::conf_at(Index index) const {
-  const auto after = confs_.upper_bound(index);
-  KISEKI_ASSERT(after != confs_.begin());
-  return std::prev(after)->second;
 }
 
 void Replica::Driver::fail_for_good(Error error) {

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "base/scope.h"
-#include "raft/replica/entry_sizes.h"
+#include "raft/replica.h"
 #include "raft/replica/followers.h"
+#include "raft/replica/history.h"
 #include "raft/replica/lease.h"
 #include "raft/replica/read_rounds.h"
 #include "raft/replica/removal.h"
-#include "raft/replica.h"
 
 namespace kiseki::raft {
 
@@ -105,13 +105,11 @@ class Replica::Driver {
   Task<Result<>> install(const Snapshot& snapshot);
   Task<> send_snapshot(Message message);
   Result<std::unique_ptr<SnapshotSource>> take_for(Message& message);
-  void adopt_base(const SnapshotMeta& base);
   Task<Result<>> start_alone();
 
   void fail_for_good(Error error);
-  Term term_at(Index index) const;
-  const ConfState& conf() const { return confs_.rbegin()->second; }
-  ConfState conf_at(Index index) const;
+  Term term_at(Index index) const { return history_.term_at(index); }
+  const ConfState& conf() const { return history_.conf(); }
 
   Options options_;
   Services services_;
@@ -121,8 +119,7 @@ class Replica::Driver {
   Event to_persist_;
   WaitList applied_some_;
   std::deque<Unpersisted> unpersisted_;
-  std::map<Index, Term> terms_;       // first index of each term that the log holds, up to what is applied
-  std::map<Index, ConfState> confs_;  // since when, from the log's base on
+  detail::History history_;
   Role role_ = Role::follower;
   NodeId leader_ = 0;
   Term term_ = 0;
@@ -140,7 +137,6 @@ class Replica::Driver {
   std::uint32_t awake_ticks_ = 0;  // so long it does not go quiet
   BootTime votes_from_{};          // before that a promise of the last life may hold
   detail::Followers followers_;
-  detail::EntrySizes sizes_;  // of what is applied
   detail::Removal removal_;
   std::map<NodeId, Departed> departed_;
   std::set<NodeId> answering_;  // who asked whether it is a member still

@@ -223,7 +223,7 @@ void Replica::Driver::send_removed(NodeId to, By by) {
 void Replica::Driver::take_removed(const Message& message) {
   const bool knows_conf = !conf().voters.empty();
   if (knows_conf && !detail::is_member(conf(), options_.node)) {
-    if (message.index > confs_.rbegin()->first) removed_here();
+    if (message.index > history_.conf_since()) removed_here();
     return;
   }
   auto known = detail::members_of(conf());

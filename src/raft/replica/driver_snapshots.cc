@@ -18,14 +18,14 @@ Task<Result<>> Replica::Driver::start(Recovered recovered) {
                    fmt::format("group {}: the state holds entry {}, the log entries {} to {}",
                                options_.group.value(), applied_, recovered.base.index, last_));
   }
-  adopt_base(recovered.base);
+  history_.begin(recovered.base);
   for (const Entry& entry : recovered.tail) {
     if (entry.index > applied_) break;
-    if (terms_.rbegin()->second != entry.term) terms_.emplace(entry.index, entry.term);
-    sizes_.add(entry.index, entry.data.size());
+    history_.add(entry);
   }
   const auto stored = services_.machine.configuration();
-  if (stored && !KISEKI_PLANTED("configuration of the base at restart")) confs_[applied_] = *stored;
+  if (stored && !KISEKI_PLANTED("configuration of the base at restart"))
+    history_.configure(applied_, *stored);
   if (!is_alone() && services_.transport == nullptr) {
     co_return fail(Errc::not_supported,
                    fmt::format("group {} is not of this one voter", options_.group.value()));
@@ -72,12 +72,6 @@ Task<Result<>> Replica::Driver::start_alone() {
   co_return Result<>{};
 }
 
-void Replica::Driver::adopt_base(const SnapshotMeta& base) {
-  terms_ = {{base.index, base.term}};
-  confs_ = {{base.index, base.conf}};
-  sizes_.clear();
-}
-
 /// The log's base moves before the state does: after a crash between the two the staged snapshot is the one
 /// of the base.
 Task<Result<>> Replica::Driver::finish_install(const SnapshotMeta& base) {
@@ -94,7 +88,7 @@ Task<Result<>> Replica::Driver::finish_install(const SnapshotMeta& base) {
 
 Task<Result<>> Replica::Driver::install(const Snapshot& snapshot) {
   KISEKI_CO_TRY(co_await services_.snapshots->install(snapshot.meta.index));
-  adopt_base(snapshot.meta);
+  history_.begin(snapshot.meta);
   applied_ = snapshot.meta.index;
   applied_own_term_ = false;
   KISEKI_ASSERT(services_.machine.applied() == applied_);

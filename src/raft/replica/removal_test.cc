@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "raft/replica/entry_sizes.h"
+#include "raft/replica/history.h"
 #include "raft/testing/lone_replica.h"
 
 namespace kiseki::raft {

@@ -102,6 +102,26 @@ TEST_F(LogTest, an_append_replaces_the_suffix) {
   EXPECT_EQ(tail(one), (Texts{"a", "B"}));
 }
 
+TEST_F(LogTest, an_installed_base_replaces_what_was_there) {
+  for (const bool is_reopened : {false, true}) {
+    if (!log_) ASSERT_TRUE(open());
+    const GroupId group = is_reopened ? two : one;
+    ASSERT_TRUE(create(group));
+    ASSERT_TRUE(append(group, 6, {"a", "b", "c", "d"}));
+    ASSERT_TRUE(loop_.get(log_->install(group, base_at(7, 3), HardState{3, 0, 7})));
+    EXPECT_EQ(read(group, 8, 9).error().code(), Errc::out_of_range);
+    if (is_reopened) ASSERT_TRUE(reopen());
+    if (is_reopened) EXPECT_EQ(tail(group), Texts{});
+    ASSERT_TRUE(append(group, 8, {"X"}, 3));
+    EXPECT_EQ(read(group, 8, 9), Texts{"X"});
+    EXPECT_EQ(read(group, 9, 10).error().code(), Errc::out_of_range);
+    ASSERT_TRUE(reopen());
+    EXPECT_EQ(tail(group), Texts{"X"});
+    EXPECT_EQ(recovered_.at(group).base.term, 3U);
+    EXPECT_EQ(recovered_.at(group).hard_state, (HardState{3, 0, 7}));
+  }
+}
+
 TEST_F(LogTest, reads_from_its_segments) {
   ASSERT_TRUE(open());
   ASSERT_TRUE(create(one));
@@ -185,6 +205,27 @@ TEST_F(LogTest, recycles_segments_nobody_needs) {
   EXPECT_EQ(recovered_.at(one).tail.size(), 1U);
   EXPECT_EQ(recovered_.at(two).base.index, 6U);
   EXPECT_TRUE(append(two, 7, {"awake"}));
+}
+
+TEST_F(LogTest, a_segment_is_not_used_again_while_it_is_read) {
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(create(one));
+  Index next = 6;
+  fill_segments(2, next);
+  std::optional<Result<std::vector<Entry>>> entries;
+  const auto read_slowly = [](Log& log, auto& into) -> Task<> { into = co_await log.read(one, 6, 8, 1_MiB); };
+  disk_.faults().slow = 1'000'000;
+  loop_.spawn(read_slowly(*log_, entries));
+  loop_.run_for(std::chrono::microseconds(1));
+  disk_.faults() = {};
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_TRUE(compact(one, next - 1));
+    fill_segments(2, next);
+  }
+  ASSERT_FALSE(entries) << "it was to be slower than that";
+  ASSERT_TRUE(loop_.run_until([&] { return entries.has_value(); }));
+  // What was compacted meanwhile may be missing, but never damaged.
+  if (!*entries) EXPECT_EQ(entries->error().code(), Errc::stale);
 }
 
 TEST_F(LogTest, an_idle_group_pins_only_what_it_has_not_compacted) {
@@ -303,6 +344,20 @@ TEST_F(LogTest, without_space_it_refuses_before_anything_is_torn) {
   loop_.run_for(std::chrono::seconds(2));
   EXPECT_FALSE(log_->is_full());
   EXPECT_TRUE(append(one, next, {std::string(12_KiB, 'x')}));
+}
+
+TEST_F(LogTest, nothing_passes_an_append_that_was_refused) {
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(create(one));
+  loop_.run_for(std::chrono::seconds(1));
+  disk_.set_capacity(disk_.used());
+  Index next = 6;
+  while (append(one, next, {std::string(12_KiB, 'x')})) ++next;
+  disk_.set_capacity(64_MiB);
+  loop_.run_for(std::chrono::seconds(2));
+  EXPECT_EQ(append(one, next + 1, {"behind"}).error().code(), Errc::stale);
+  EXPECT_TRUE(append(one, next, {"again"}));
+  EXPECT_TRUE(append(one, next + 1, {"behind"}));
 }
 
 TEST_F(LogTest, compaction_makes_room_on_a_full_disk) {

@@ -119,6 +119,36 @@ TEST(Replica, refuses_more_uncommitted_bytes_than_its_limit) {
   EXPECT_TRUE(world.replica_->propose("more")) << "what is committed counts no more";
 }
 
+TEST(Replica, takes_no_proposals_that_the_log_has_no_room_for) {
+  Recorder machine;
+  World world(1);
+  ASSERT_TRUE(world.start(machine));
+  world.loop_.run_for(std::chrono::seconds(1));
+  world.disk_.set_capacity(world.disk_.used());
+  Result<Replica::Position> last = fail(Errc::busy);
+  while ((last = world.replica_->propose(std::string(8_KiB, 'x')))) {
+    world.loop_.run_for(std::chrono::milliseconds(10));
+    ASSERT_LT(last->index, 100U);
+  }
+  EXPECT_EQ(last.error().code(), Errc::no_space);
+  const Index before = machine.applied_index;
+  world.disk_.set_capacity(1_GiB);
+  world.loop_.run_for(std::chrono::seconds(2));
+  ASSERT_TRUE(world.replica_->propose("with room"));
+  world.loop_.run_for(std::chrono::seconds(1));
+  EXPECT_GT(machine.applied_index, before);
+}
+
+TEST(Replica, a_leader_keeps_its_own_vote) {
+  Recorder machine;
+  World world(1);
+  ASSERT_TRUE(world.start(machine));
+  for (const auto type : {ConfChange::Type::remove, ConfChange::Type::add_learner}) {
+    const ConfChange change{type, world.replica_->status().conf.voters.front()};
+    EXPECT_EQ(world.replica_->propose_conf({&change, 1}).error().code(), Errc::invalid_argument);
+  }
+}
+
 /// Proposes until a power cut; what was applied before it must be a prefix of what a restart applies.
 void crash_once(World& world, Recorder& machine, Rng& rng) {
   ASSERT_TRUE(world.start(machine));

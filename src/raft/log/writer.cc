@@ -109,6 +109,7 @@ Task<Result<>> Log::Writer::append(Append append) {
   if (!append.entries.empty()) {
     const Index first = append.entries.front().index;
     KISEKI_ASSERT(group.index.base().index < first);
+    KISEKI_ASSERT(append.entries.back().index == first + append.entries.size() - 1);
     // An append before it was refused: the caller tries that one again first.
     if (first > group.queued_last + 1) co_return fail(Errc::stale, "log: entries before these are missing");
   }

@@ -280,6 +280,21 @@ std::string has_no_lease_after_a_vain_transfer(std::uint64_t seed) {
   return has_no_lease_after_a_transfer(seed, true);
 }
 
+/// The voters that join have promised nothing.
+std::string has_no_lease_after_a_change_of_members(std::uint64_t seed) {
+  bool is_answered = false;
+  LoneReplica world(seed);
+  world.lead();
+  world.start_read(is_answered);
+  world.run_for(milliseconds(20));
+  if (!is_answered || !world.replica().reads_locally()) return "no lease";
+  world.hold_heartbeats();
+  const std::vector<ConfChange> changes{{ConfChange::Type::add_voter, 4}, {ConfChange::Type::add_voter, 5}};
+  if (!world.replica().propose_conf(changes)) return "no change of members";
+  if (!world.run_until([&] { return world.replica().status().conf.voters.size() == 5; })) return "no change";
+  return world.replica().reads_locally() ? "a lease of the voters before" : "";
+}
+
 /// A follower is told that its quiet leader is lost; what that leader sent before arrives afterwards.
 std::string stays_awake_when_a_node_is_lost(std::uint64_t seed) {
   LoneReplica world(seed, {1, 1, {.voters = {1, 2, 3}}}, Replica::Quiesce::yes);
@@ -320,6 +335,12 @@ TEST(Promise, a_vote_amid_other_writes_is_durable_before_it_is_sent) {
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
       EXPECT_EQ(votes_once_a_term_amid_others(seed, terms), "");
     }
+  }
+}
+
+TEST(Promise, a_lease_ends_with_its_voters) {
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    EXPECT_EQ(has_no_lease_after_a_change_of_members(seed), "");
   }
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""House rules that no compiler checks: layers, sizes, names, words.
+"""House rules that neither the compiler nor clang-tidy checks: layers, sub-rooms, sizes, names, words.
 
-Reads src/layers.txt and every source file, prints one line a finding and exits 1 when there is one.
-tools/exceptions.txt excuses findings; one that excuses nothing is a finding too, so the list only shrinks.
+Reads src/layers.txt and every source file, prints one line a finding and exits 1 when there is one. Lines of
+functions are counted here, since this reads every file in a second and clang-tidy in hours; parameters are
+clang-tidy's, the order of includes is clang-format's.
 """
 
 import re
@@ -15,7 +16,6 @@ COLUMNS_MAX = 110
 FUNCTION_LINES_MAX = 70
 HEADER_LINES_MAX = 300
 SOURCE_LINES_MAX = 800
-PARAMETERS_MAX = 5
 
 CODE = {".h", ".cc"}
 TEXT = CODE | {".py", ".sh", ".txt", ".md", ".cmake", ".rs", ".toml", ""}
@@ -32,13 +32,12 @@ SLEEPS = {
 @dataclass(frozen=True)
 class Finding:
     rule: str
-    place: str  # path, or path:symbol
+    path: str
     line: int
     words: str
 
     def __str__(self) -> str:
-        path = self.place.split(":")[0]
-        return f"{path}:{self.line}: {self.rule}: {self.words} [{self.place}]"
+        return f"{self.path}:{self.line}: {self.rule}: {self.words}"
 
 
 @dataclass
@@ -105,154 +104,9 @@ class Layers:
         return cycles
 
 
-def blank(match: re.Match) -> str:
-    return re.sub(r"[^\n]", " ", match.group(0))
-
-
-NO_SCOPE = re.compile(r"\)\s*(const|noexcept|override|final|\s)*$|=\s*$")
-TRIVIA = re.compile(
-    r"//[^\n]*|/\*.*?\*/"
-    r'|R"(?P<d>[^(\s]*)\(.*?\)(?P=d)"'
-    r'|"(?:\\.|[^"\\\n])*"'
-    r"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'",
-    re.S,
-)
-DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", re.M)
-
-
-def bare(text: str) -> str:
-    """The code without comments, strings and directives; every character keeps its line and column."""
-    return DIRECTIVE.sub(blank, TRIVIA.sub(blank, text))
-
-
-@dataclass(frozen=True)
-class Function:
-    name: str
-    line: int
-    lines: int  # of a definition; 0 for a declaration
-    parameters: int
-
-
-NOT_A_NAME = set(
-    "if for while switch catch return sizeof decltype alignas alignof requires noexcept explicit "
-    "static_assert co_return co_await throw typeid".split()
-)
-SCOPE_HEAD = re.compile(r"\b(namespace|class|struct|union|enum|extern)\b")
-NAME_BEFORE = re.compile(
-    r"((?:~?\w+\s*(?:<[^<>]*>)?\s*::\s*)*" r"(?:operator\s*(?:\(\s*\)|\[\s*\]|[^\s\w(]+|\w+)|~?\w+))\s*$"
-)
-
-
-def closing(text: str, start: int, opener: str, closer: str) -> int:
-    depth = 0
-    for at in range(start, len(text)):
-        if text[at] == opener:
-            depth += 1
-        elif text[at] == closer:
-            depth -= 1
-            if depth == 0:
-                return at
-    return len(text) - 1
-
-
-def without_template(head: str) -> str:
-    """Blanks `template <…>` in front of a declaration."""
-    while match := re.match(r"\s*template\s*<", head):
-        end = closing(head, match.end() - 1, "<", ">")
-        head = " " * (end + 1) + head[end + 1 :]
-    return head
-
-
-def count_parameters(inner: str) -> int:
-    if inner.strip() in ("", "void"):
-        return 0
-    depth = angle = 0
-    count = 1
-    for at, character in enumerate(inner):
-        if character in "([{":
-            depth += 1
-        elif character in ")]}":
-            depth -= 1
-        elif character == "<" and re.search(r"\w\s?$", inner[:at]):
-            angle += 1
-        elif character == ">" and angle > 0 and inner[at - 1] != "-":
-            angle -= 1
-        elif character == "," and depth == 0 and angle == 0:
-            count += 1
-    return count
-
-
-def signature(head: str) -> tuple[str, int] | None:
-    """Name and number of parameters, when the text before a `{` or `;` declares a function."""
-    head = without_template(head)
-    position = 0
-    while (opener := head.find("(", position)) >= 0:
-        operator_call = re.search(r"\boperator\s*$", head[:opener])
-        if operator_call:
-            position = head.find(")", opener) + 1
-            continue
-        match = NAME_BEFORE.search(head[:opener])
-        end = closing(head, opener, "(", ")")
-        if match and match.group(1) not in NOT_A_NAME:
-            before = head[: match.start()]
-            if re.search(r"[=?]\s*$|\breturn\b|[^=!<>]=[^=]", before):
-                return None
-            return re.sub(r"\s+", "", match.group(1)), count_parameters(head[opener + 1 : end])
-        position = end + 1
-    return None
-
-
-def functions(code: str) -> list[Function]:
-    """Functions at namespace or class scope, defined or declared; what stands in a body belongs to it."""
-    found = []
-    start = at = 0
-    while at < len(code):
-        character = code[at]
-        if character == "(":
-            at = closing(code, at, "(", ")")
-        elif character in ";}":
-            if character == ";":
-                add_function(found, code, start, at, at)
-            start = at + 1
-        elif character == "{":
-            head = without_template(code[start:at])
-            if SCOPE_HEAD.search(head) and not NO_SCOPE.search(head):
-                start = at + 1
-            else:
-                end = closing(code, at, "{", "}")
-                if re.search(r"[)\w>]\s*$", code[start:at]) and is_initialiser(code, head, end):
-                    at = end  # a member initialiser `a_{x}` in front of the body, or `int a{0};`
-                else:
-                    add_function(found, code, start, at, end)
-                    at = end
-                    start = end + 1
-        at += 1
-    return found
-
-
-def is_initialiser(code: str, head: str, end: int) -> bool:
-    following = code[end + 1 : end + 40].lstrip()
-    if signature(head) is None:
-        return following.startswith((";", ","))
-    has_initialisers = re.search(r"\)\s*(noexcept\s*)?:[^:]", head)
-    return bool(has_initialisers) and following.startswith((",", "{"))
-
-
-def add_function(found: list[Function], code: str, start: int, head_end: int, end: int) -> None:
-    head = re.sub(r"^\s*(public|private|protected)\s*:", blank, code[start:head_end])
-    if re.match(r"\s*(using|typedef|friend class|static_assert|return)\b", head):
-        return
-    parsed = signature(head)
-    if parsed is None:
-        return
-    first = start + len(head) - len(head.lstrip())
-    line = code.count("\n", 0, first) + 1
-    lines = 0 if end == head_end else code.count("\n", first, end) + 1
-    found.append(Function(parsed[0], line, lines, parsed[1]))
-
-
 def is_for_tests(path: str) -> bool:
-    return path.endswith(("_test.cc", "_fuzz.cc")) or "testing" in Path(path).parts
+    parts = Path(path).parts
+    return path.endswith(("_test.cc", "_fuzz.cc")) or parts[0] == "tests" or "testing" in parts
 
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+(["<])([^">]+)[">]', re.M)
@@ -275,6 +129,8 @@ def check_includes(path: str, text: str, layers: Layers) -> list[Finding]:
         other = target[0]
         if len(target) > 2 and target[1] != "testing" and other != context:
             found.append(Finding("include", path, line, f'"{match.group(2)}" is private to {other}'))
+        if target[1] == "testing" and not is_for_tests(path):
+            found.append(Finding("layer", path, line, "testing is for tests"))
         if other == context and layers.has_rooms(context):
             words = against_rooms(path, target, layers)
             if words:
@@ -296,7 +152,7 @@ def against_rooms(path: str, target: tuple[str, ...], layers: Layers) -> str:
     if len(target) == 2 or is_for_tests(path):
         return ""
     if target[1] == "testing":
-        return "testing is for tests"
+        return ""
     if not folders:
         return "a public header includes no sub-room" if path.endswith(".h") else ""
     room, other = folders[0], target[1]
@@ -305,13 +161,13 @@ def against_rooms(path: str, target: tuple[str, ...], layers: Layers) -> str:
 
 
 def check_rooms(names: list[str], layers: Layers) -> list[Finding]:
-    """In a context with sub-rooms folders and lines match, and sources lie beside their headers."""
+    """Sources lie beside their headers, and the sub-rooms that have lines are those that have folders."""
     found = []
     folders, headers = set(), {}
     for path in map(Path, names):
-        if path.parts[0] != "src" or len(path.parts) < 3 or not layers.has_rooms(path.parts[1]):
+        if path.parts[0] != "src" or len(path.parts) < 3:
             continue
-        if len(path.parts) > 3 and path.parts[2] != "testing":
+        if len(path.parts) > 3 and path.parts[2] != "testing" and layers.has_rooms(path.parts[1]):
             folders.add("/".join(path.parts[1:3]))
         if path.suffix == ".h":
             headers.setdefault((path.parts[1], path.stem), set()).add(path.parent)
@@ -330,34 +186,20 @@ def check_rooms(names: list[str], layers: Layers) -> list[Finding]:
     return found
 
 
-def check_first_lines(path: str, text: str) -> list[Finding]:
-    if path.endswith(".h"):
-        if not re.match(r"(\s*//[^\n]*\n)*\s*#pragma once\n", text):
-            return [Finding("pragma-once", path, 1, "a header opens with #pragma once")]
-        return []
-    own = Path(path).with_suffix(".h")
-    if own.parts[0] == "src" and own.exists():
-        first = INCLUDE.search(text)
-        wanted = "/".join(own.parts[1:])
-        if first is None or first.group(2) != wanted:
-            return [Finding("own-header", path, 1, f'the first include is "{wanted}"')]
-    return []
-
-
-def check_sizes(path: str, text: str) -> list[Finding]:
+def check_sizes(path: str, lines: list[str]) -> list[Finding]:
+    """A body ends, as clang-format lays it out, at the next `}` that stands where its head began."""
     found = []
-    lines = text.count("\n")
     limit = HEADER_LINES_MAX if path.endswith(".h") else SOURCE_LINES_MAX
-    if lines > limit:
-        found.append(Finding("file-size", path, 1, f"{lines} lines, at most {limit}"))
-    for function in functions(bare(text)):
-        place = f"{path}:{function.name}"
-        if function.lines > FUNCTION_LINES_MAX:
-            words = f"{function.lines} lines, at most {FUNCTION_LINES_MAX}"
-            found.append(Finding("function-size", place, function.line, words))
-        if function.parameters > PARAMETERS_MAX and not function.name.startswith("TEST"):
-            words = f"{function.parameters} parameters, at most {PARAMETERS_MAX}"
-            found.append(Finding("parameters", place, function.line, words))
+    if len(lines) > limit:
+        found.append(Finding("file-size", path, 1, f"{len(lines)} lines, at most {limit}"))
+    heads = {}  # by their indentation
+    for number, line in enumerate(lines, 1):
+        indent = len(line) - len(line.lstrip())
+        if line.strip() == "}" and number - heads.get(indent, number) >= FUNCTION_LINES_MAX:
+            words = f"{number - heads[indent] + 1} lines, at most {FUNCTION_LINES_MAX}"
+            found.append(Finding("function-size", path, heads[indent], words))
+        if line.strip() and not line.lstrip().startswith(("}", "#")):
+            heads[indent] = number
     return found
 
 
@@ -393,33 +235,10 @@ def check_name(path: str) -> list[Finding]:
 def check_file(path: str, text: str, layers: Layers) -> list[Finding]:
     found = check_name(path) + check_lines(path, text)
     if Path(path).suffix in CODE:
-        found += check_includes(path, text, layers) + check_first_lines(path, text) + check_sizes(path, text)
+        found += check_includes(path, text, layers) + check_sizes(path, text.splitlines())
+    if path.endswith(".h") and not re.match(r"(\s*//[^\n]*\n)*\s*#pragma once\n", text):
+        found.append(Finding("pragma-once", path, 1, "a header opens with #pragma once"))
     return found
-
-
-def apply_exceptions(found: list[Finding], text: str, path: str) -> list[Finding]:
-    """Drops what `rule place  reason` lines excuse; complains about lines without a reason or a use."""
-    excused, rest = {}, []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        words = line.split(maxsplit=2)
-        if len(words) < 3:
-            rest.append(Finding("exceptions", path, number, "rule, place and reason are needed"))
-        else:
-            excused[(words[0], words[1])] = number
-    used = set()
-    for finding in found:
-        key = (finding.rule, finding.place)
-        if key in excused:
-            used.add(key)
-        else:
-            rest.append(finding)
-    for key, number in excused.items():
-        if key not in used:
-            words = f"'{' '.join(key)}' excuses nothing: delete the line"
-            rest.append(Finding("exceptions", path, number, words))
-    return rest
 
 
 def tracked_files() -> list[str]:
@@ -444,8 +263,6 @@ def main() -> int:
             continue  # a corpus file, not text
         found += check_file(name, text, layers)
     found += check_rooms(names, layers)
-    exceptions = Path("tools/exceptions.txt")
-    found = apply_exceptions(found, exceptions.read_text(), str(exceptions))
     for finding in found:
         print(finding)
     print(f"tidy: {len(names)} files, {len(found)} findings")

@@ -38,10 +38,13 @@ def test_a_place_is_found_however_it_is_broken_into_lines(tmp_path):
     folder = tmp_path / "src" / "raft" / "room"
     folder.mkdir(parents=True)
     (folder / "x.cc").write_text("void f() {\n  go(first,\n     second);\n}\n")
-    found, twice, nowhere = fault("go(first, second);", ""), fault("{", ""), fault("stop();", "")
-    mutate.find_places([found, twice, nowhere], tmp_path)
+    (folder / "y.cc").write_text("void f() {}\n")
+    found, moved = fault("go(first, second);", ""), fault("go(first, second);", "", "y.cc")
+    twice, nowhere = fault("void f() {", "", "z.cc"), fault("stop();", "")
+    mutate.find_places([found, moved, twice, nowhere], tmp_path)
     assert (found.lost, found.before) == ("", "go(first,\n     second);")
-    assert nowhere.lost == "0 places in x.cc"
+    assert moved.path == found.path
+    assert (twice.lost, nowhere.lost) == ("2 places", "0 places")
 
 
 def test_values_and_conditions_and_statements_are_switched():

@@ -16,6 +16,7 @@ constexpr Duration budget_wait = std::chrono::seconds(30);
 
 class Reader final : public Object {
  public:
+  // NOLINTNEXTLINE(readability-function-size): what was read of one entry, kept as its reader
   Reader(Tree& tree, PieceStore& store, NamespacePtr ns, const shard::Record& record, Attributes attributes,
          Content content, Accounting accounting)
       : tree_(tree),
@@ -178,6 +179,7 @@ Task<Result<std::optional<Content>>> content_of(Tree& tree, EntrySlot slot, Obje
   co_return std::optional<Content>(std::move(content));
 }
 
+// NOLINTNEXTLINE(readability-function-size): the same
 std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, NamespacePtr ns,
                                     const shard::Record& record, Attributes attributes, Content content,
                                     Accounting accounting) {

@@ -7,8 +7,12 @@ namespace kiseki::s3 {
 namespace {
 
 constexpr std::size_t lookahead_size = 4_KiB;
-/// Hashed right after it was received, while it is in the cache.
+/// Checked right after it was received, while it is in the cache.
 constexpr std::size_t slice_size = 128_KiB;
+/// A body of fewer bytes is hashed at once: what others could save it costs as much as waiting for them.
+constexpr std::size_t worth_sharing = 16_KiB;
+/// A body up to here is one piece of the file system, which then needs no pass of its own for the SHA-256.
+constexpr Bytes one_piece = 4_MiB;
 constexpr std::string_view chunk_signature_name = "chunk-signature=";
 constexpr std::string_view trailer_signature_name = "x-amz-trailer-signature";
 
@@ -78,9 +82,8 @@ S3Result<BodyRules> body_rules(const HttpHead& head, const Identity& identity, C
   return rules;
 }
 
-Body::Body(HttpStream& stream, BodyRules rules) : stream_(stream), rules_(std::move(rules)) {
-  if (rules_.form == PayloadForm::signed_hash) sha256_.emplace(crypto::HashKind::sha256);
-  if (!rules_.md5.empty()) md5_.emplace(crypto::HashKind::md5);
+Body::Body(HttpStream& stream, BodyRules rules, crypto::HashLanes& lanes)
+    : stream_(stream), rules_(std::move(rules)), lanes_(lanes), wants_md5_(!rules_.md5.empty()) {
   if (rules_.checksum) checksum_.emplace(*rules_.checksum);
   if (rules_.signer) chunk_hash_.emplace(crypto::HashKind::sha256);
   if (is_stream(rules_.form)) lookahead_ = Buffer(lookahead_size);
@@ -88,7 +91,17 @@ Body::Body(HttpStream& stream, BodyRules rules) : stream_(stream), rules_(std::m
 
 void Body::set_properties(fs::Properties properties, Md5 md5) {
   properties_ = std::move(properties);
-  if (md5 == Md5::always && !md5_) md5_.emplace(crypto::HashKind::md5);
+  if (md5 == Md5::always) wants_md5_ = true;
+}
+
+void Body::choose_hashes() {
+  const bool is_signed = rules_.form == PayloadForm::signed_hash;
+  if (!wants_md5_) {
+    if (is_signed) sha256_.emplace(crypto::HashKind::sha256);
+    return;
+  }
+  const bool both = is_signed || rules_.length.value_or(one_piece) <= one_piece;
+  hasher_.emplace(lanes_, both ? crypto::LaneDigests::md5_and_sha256 : crypto::LaneDigests::md5);
 }
 
 std::unexpected<Error> Body::fail_with(S3Error error) {
@@ -98,33 +111,39 @@ std::unexpected<Error> Body::fail_with(S3Error error) {
 
 Task<Result<std::size_t>> Body::read(MutableView into) {
   if (failure_) co_return fail(Errc::invalid_argument, "the request's body is at fault");
+  if (ended_) co_return std::size_t{0};
+  if (!hasher_ && !sha256_) choose_hashes();
   std::size_t filled = 0;
   while (filled < into.size() && !ended_) {
     const MutableView slice = into.subspan(filled, std::min(slice_size, into.size() - filled));
     const auto count = co_await read_content(slice);
     if (!count) co_return fail(count.error());
-    if (*count == 0) {
-      KISEKI_CO_TRY(take_end());
-      break;
-    }
+    ended_ = *count == 0;
     absorb(slice.first(*count));
     filled += *count;
     if (rules_.length && total_ > *rules_.length) co_return fail_with({S3Code::incomplete_body});
   }
+  if (hasher_ && filled < worth_sharing) hasher_->update_now(into.first(filled));
+  if (hasher_ && filled >= worth_sharing) co_await hasher_->update(into.first(filled));
+  if (ended_) KISEKI_CO_TRY(take_end());
   co_return filled;
 }
 
 Result<> Body::take_end() {
-  ended_ = true;
   if (rules_.length && total_ != *rules_.length) return fail_with({S3Code::incomplete_body});
   if (sha256_) digest_ = sha256_->finish<32>();
+  if (hasher_) {
+    const auto digests = hasher_->finish();
+    md5_ = digests.md5;
+    digest_ = digests.sha256;
+    hasher_.reset();
+  }
   return {};
 }
 
 void Body::absorb(View bytes) {
   total_ += bytes.size();
   if (sha256_) sha256_->update(bytes);
-  if (md5_) md5_->update(bytes);
   if (checksum_) checksum_->update(bytes);
 }
 
@@ -233,16 +252,16 @@ Result<fs::Properties> Body::finish() {
 }
 
 Result<> Body::check_digests() {
-  if (digest_ && !equal_constant_time(*digest_, as_view(rules_.sha256))) {
+  const bool is_signed = rules_.form == PayloadForm::signed_hash;
+  if (is_signed && !equal_constant_time(*digest_, as_view(rules_.sha256))) {
     return fail_with({S3Code::x_amz_content_sha256_mismatch,
                       {},
                       {{"ClientComputedContentSHA256", to_hex(as_view(rules_.sha256))},
                        {"S3ComputedContentSHA256", to_hex(*digest_)}}});
   }
   if (md5_) {
-    const auto digest = md5_->finish<16>();
-    etag_ = to_hex(digest);
-    if (!rules_.md5.empty() && !equal(digest, as_view(rules_.md5))) {
+    etag_ = to_hex(*md5_);
+    if (!rules_.md5.empty() && !equal(*md5_, as_view(rules_.md5))) {
       return fail_with({S3Code::bad_digest, "The Content-MD5 you specified did not match what we received."});
     }
   }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "crypto/hash_lanes.h"
 #include "fs/objects.h"
 #include "s3/authenticator.h"
 #include "s3/checksum.h"
@@ -33,10 +34,10 @@ class Body final : public fs::Source {
  public:
   enum class Md5 : std::uint8_t { if_given, always };
 
-  /// `stream` outlives it.
-  Body(HttpStream& stream, BodyRules rules);
+  /// `stream` and `lanes` outlive it.
+  Body(HttpStream& stream, BodyRules rules, crypto::HashLanes& lanes);
 
-  /// What `finish` hands over, with the ETag and the checksum added.
+  /// Before the first byte is read: what `finish` hands over, with the ETag and the checksum added.
   void set_properties(fs::Properties properties, Md5 md5);
 
   std::optional<Bytes> size() const override { return rules_.length; }
@@ -59,6 +60,7 @@ class Body final : public fs::Source {
   Result<> step_framing();
   Result<> check_chunk();
   Result<> check_trailers();
+  void choose_hashes();
   void absorb(View bytes);
   Result<> take_end();
   Result<> check_digests();
@@ -66,14 +68,17 @@ class Body final : public fs::Source {
 
   HttpStream& stream_;
   BodyRules rules_;
+  crypto::HashLanes& lanes_;
   fs::Properties properties_;
   std::optional<S3Error> failure_;
 
   Bytes total_ = 0;
   bool ended_ = false;
-  std::optional<crypto::Hasher> sha256_;  // until the end; then it is in `digest_`
-  std::optional<crypto::Digest256> digest_;
-  std::optional<crypto::Hasher> md5_;
+  bool wants_md5_;
+  std::optional<crypto::LaneHasher> hasher_;  // MD5, and SHA-256 where it is wanted too
+  std::optional<crypto::Hasher> sha256_;      // without MD5
+  std::optional<crypto::DigestMd5> md5_;      // of a body that has ended
+  std::optional<crypto::Digest256> digest_;   // of a body that has ended
   std::optional<Checksum> checksum_;
   std::string etag_;
 

@@ -135,7 +135,7 @@ Task<S3Result<Reply>> Service::perform(Exchange& exchange, const Selection& sele
   KISEKI_S3_CO_TRY(check_fields(stream.head(), owner_id(identity.key.tenant)));
   auto rules = body_rules(stream.head(), identity, selected.checksum_of);
   if (!rules) co_return refuse(std::move(rules).error());
-  Body body(stream, std::move(*rules));
+  Body body(stream, std::move(*rules), lanes_);
   Call call{.namespaces = *ports_.namespaces,
             .objects = *ports_.objects,
             .uploads = *ports_.uploads,

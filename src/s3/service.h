@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "crypto/hash_lanes.h"
 #include "s3/access_log.h"
 #include "s3/http_server.h"
 #include "s3/routes.h"
@@ -55,6 +56,7 @@ class Service final : public HttpHandler {
   Ports ports_;
   ServiceOptions options_;
   Authenticator authenticator_;
+  crypto::HashLanes lanes_;  // of this core
   std::string host_id_;
   std::uint64_t request_base_;
   std::uint64_t requests_ = 0;

@@ -144,7 +144,7 @@ S3Code code_of(Errc code, Subject subject) noexcept {
     case Errc::not_directory:
       return S3Code::invalid_request;
     case Errc::too_large:
-      return subject == Subject::part ? S3Code::entity_too_small : S3Code::entity_too_large;
+      return S3Code::entity_too_large;
     case Errc::out_of_range:
       return subject == Subject::part ? S3Code::entity_too_small : S3Code::invalid_range;
     case Errc::no_space:

@@ -370,7 +370,7 @@ TEST(Errors, every_code_of_the_system_has_a_meaning_here) {
       {Errc::is_directory, Subject::object, "InvalidRequest", 400},
       {Errc::not_directory, Subject::object, "InvalidRequest", 400},
       {Errc::too_large, Subject::object, "EntityTooLarge", 400},
-      {Errc::too_large, Subject::part, "EntityTooSmall", 400},
+      {Errc::too_large, Subject::part, "EntityTooLarge", 400},
       {Errc::out_of_range, Subject::object, "InvalidRange", 416},
       {Errc::no_space, Subject::object, "InsufficientStorage", 507},
       {Errc::quota_exceeded, Subject::object, "QuotaExceeded", 403},

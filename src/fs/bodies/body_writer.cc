@@ -7,13 +7,6 @@
 
 namespace kiseki::fs::detail {
 
-namespace {
-
-/// How long a body waits for memory.
-constexpr Duration budget_wait = std::chrono::seconds(30);
-
-}  // namespace
-
 BodyWriter::BodyWriter(Tree& tree, PieceStore& store, BodyOwner owner)
     : tree_(tree), store_(store), owner_(owner), map_(tree, store, std::move(owner)) {}
 

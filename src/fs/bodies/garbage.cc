@@ -65,9 +65,14 @@ Task<Result<>> free_rows(Tree& tree, shard::Transaction& transaction, const Entr
   auto last = co_await last_page_leaf(tree, ns, old.id);
   if (!last) co_return fail(last.error());
   for (std::uint32_t leaf = 1; leaf <= *last; ++leaf) {
-    auto pages = co_await scan_rows(tree, {{ns, old.id, LeafId{leaf}}, shard::Kind::map_page, {}});
-    if (!pages) co_return fail(pages.error());
-    for (shard::Row& page : pages->rows) transaction.erase(std::move(page.key));
+    std::string from;
+    for (bool more = true; more;) {
+      auto pages = co_await scan_rows(tree, {{ns, old.id, LeafId{leaf}}, shard::Kind::map_page, from});
+      if (!pages) co_return fail(pages.error());
+      more = pages->more;
+      if (more) from = pages->rows.back().key.item + '\0';
+      for (shard::Row& page : pages->rows) transaction.erase(std::move(page.key));
+    }
   }
   co_return Result<>();
 }

@@ -182,6 +182,25 @@ Task<Result<Buffer>> PieceStore::read(KeysPtr keys, Piece piece, Bytes offset, B
   co_return std::move(bytes);
 }
 
+std::shared_ptr<OneShot<PieceStore::Ahead>> PieceStore::start_read(KeysPtr keys, Piece piece, Bytes offset,
+                                                                   Bytes length) {
+  // Of the caller, which may give up, and of the read, which runs to its end.
+  auto outcome = std::make_shared<OneShot<Ahead>>();
+  background_.spawn(read_ahead(std::move(keys), piece, offset, length, outcome));
+  return outcome;
+}
+
+Task<> PieceStore::read_ahead(KeysPtr keys, Piece piece, Bytes offset, Bytes length,
+                              std::shared_ptr<OneShot<Ahead>> into) {
+  auto permit = co_await services_.payload_budget->acquire_within(*services_.clock, budget_wait, length);
+  if (!permit) {
+    into->set({fail(Errc::busy, "no memory for another piece"), {}});
+    co_return;
+  }
+  auto bytes = co_await read(std::move(keys), piece, offset, length);
+  into->set({std::move(bytes), std::move(*permit)});
+}
+
 Task<Result<GcEpoch>> PieceStore::touch(Piece piece) {
   chunk::DeviceStore& chunks = *services_.chunks;
   auto epoch = co_await on(chunks.executor(), chunks.touch(piece.reference, GcEpoch{}));

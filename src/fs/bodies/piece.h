@@ -17,6 +17,10 @@ inline constexpr Bytes piece_tail_min = 64_KiB;
 inline constexpr Bytes piece_size_max = piece_size + piece_tail_min;
 /// What is hashed, sealed or opened before the loop gets its turn.
 inline constexpr Bytes slice_size = 256_KiB;
+/// How long work waits for memory, then `busy`.
+inline constexpr Duration budget_wait = std::chrono::seconds(30);
+/// What the maps of readers on one core take.
+inline constexpr Bytes maps_max = 64_MiB;
 
 /// One piece of a body: where its ciphertext lies, and whose epoch's data key opens it.
 struct Piece {
@@ -71,6 +75,15 @@ class PieceStore {
   /// Bytes [offset, offset + length) of the piece, which must lie in it. `not_found`; `corrupted`: nothing is
   /// given out.
   Task<Result<Buffer>> read(KeysPtr keys, Piece piece, Bytes offset, Bytes length);
+  /// Bytes read beside the caller, and the memory they are counted by.
+  struct Ahead {
+    Result<Buffer> bytes;
+    Semaphore::Permit permit;
+  };
+  /// The same as `read`, beside the caller, who takes the outcome later or forgets it.
+  std::shared_ptr<OneShot<Ahead>> start_read(KeysPtr keys, Piece piece, Bytes offset, Bytes length);
+  /// Memory for the maps that readers hold.
+  Semaphore& map_budget() noexcept { return map_budget_; }
   /// Raises the last put of a stored piece, for a transaction that came too late for its epoch.
   /// `unavailable`: it was collected, and its body has to be sent again.
   Task<Result<GcEpoch>> touch(Piece piece);
@@ -87,12 +100,15 @@ class PieceStore {
   Task<Result<chunk::Blocks>> fetch(ChunkReference reference, std::size_t first, std::size_t count);
   Task<Result<>> open_blocks(KeysPtr keys, Piece piece, std::size_t first, chunk::Blocks& blocks);
 
+  Task<> read_ahead(KeysPtr keys, Piece piece, Bytes offset, Bytes length,
+                    std::shared_ptr<OneShot<Ahead>> into);
   Task<> renew_holds();
   Task<> renew(std::shared_ptr<Hold> hold, GcEpoch epoch);
 
   Services services_;
   Scope background_;
   std::vector<std::weak_ptr<Hold>> holds_;
+  Semaphore map_budget_{maps_max};
   bool renewing_ = false;
 };
 

@@ -1,5 +1,6 @@
 #include "fs/bodies/stored_object.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/assert.h"
@@ -12,7 +13,8 @@ namespace kiseki::fs::detail {
 namespace {
 
 constexpr std::uint32_t window_pages = 8;
-constexpr Duration budget_wait = std::chrono::seconds(30);
+/// What is read of a piece at once: the next of it comes from the device while this one goes out.
+constexpr Bytes read_size = 1_MiB;
 
 class Reader final : public Object {
  public:
@@ -33,48 +35,94 @@ class Reader final : public Object {
 
   Task<Result<Buffer>> read(Bytes offset, Bytes length) override {
     if (offset >= attributes_.size || length == 0) co_return fail(Errc::out_of_range, "beyond the end");
-    length = std::min(length, attributes_.size - offset);
+    const Bytes end = offset + std::min(length, attributes_.size - offset);
     permit_.release();
     if (!content_.bytes.empty()) {
-      co_return Buffer::copy_of(as_view(content_.bytes).subspan(offset, length));
+      co_return Buffer::copy_of(as_view(content_.bytes).subspan(offset, end - offset));
     }
-    KISEKI_CO_TRY(co_await reach(offset));
-    co_return co_await read_piece(offset, length);
+    KISEKI_CO_TRY(co_await reach(offset, end));
+    const Extent extent = extent_at(offset, end);
+    if (extent.length == 0) co_return fail(Errc::corrupted, "a map that ends before its object");
+    auto bytes = co_await read_extent(offset, extent);
+    if (bytes) look_ahead(offset + bytes->size(), end);
+    co_return bytes;
   }
 
  private:
+  /// Bytes of one piece.
+  struct Extent {
+    Piece piece;
+    Bytes offset = 0, length = 0;
+  };
+
   /// The object may be deleted while it is read: its chunks stay.
   void keep() {
-    if (content_.window.pieces.empty()) return;
+    const MapWindow& window = content_.window;
+    ends_.clear();
+    ends_.reserve(window.pieces.size());
+    Bytes end = window.first;
+    for (const Piece& piece : window.pieces) ends_.push_back(end += piece.reference.length);
+    if (window.pieces.empty()) return;
     if (!hold_) hold_ = store_.hold();
-    hold_->replace(content_.window.pieces);
+    hold_->replace(window.pieces);
   }
 
-  /// Makes the window hold the byte.
-  Task<Result<>> reach(Bytes offset) {
+  /// Makes the window hold all of [offset, end): the object may be replaced while they are read.
+  Task<Result<>> reach(Bytes offset, Bytes end) {
     const MapWindow& window = content_.window;
-    if (offset >= window.first && offset < window.end) co_return Result<>();
-    auto next = offset == window.end ? co_await pages_from(tree_, ns_, file_, offset, window_pages)
-                                     : co_await page_at(tree_, ns_, file_, offset);
-    if (!next) co_return fail(next.error());
-    content_.window = *std::move(next);
+    if (offset >= window.first && end <= window.end) co_return Result<>();
+    map_permit_.release();
+    Services& services = tree_.services();
+    constexpr Bytes each = 2 * sizeof(Piece) + sizeof(GcEpoch) + sizeof(Bytes);
+    auto permit = co_await store_.map_budget().acquire_within(*services.clock, budget_wait,
+                                                              ((end - offset) / piece_size + 1) * each);
+    if (!permit) co_return fail(Errc::busy, "no memory for the map of an object");
+    const bool follows = offset >= window.first && offset < window.end;
+    auto wanted = follows ? window : MapWindow{};
+    if (!follows) {
+      auto first = co_await page_at(tree_, ns_, file_, offset);
+      if (!first) co_return fail(first.error());
+      wanted = *std::move(first);
+    }
+    while (wanted.end < end) {
+      auto next = co_await pages_from(tree_, ns_, file_, wanted.end, window_pages);
+      if (!next) co_return fail(next.error());
+      wanted.pieces.insert(wanted.pieces.end(), next->pieces.begin(), next->pieces.end());
+      wanted.end = next->end;
+    }
+    content_.window = std::move(wanted);
+    map_permit_ = std::move(*permit);
     keep();
     co_return Result<>();
   }
 
-  Task<Result<Buffer>> read_piece(Bytes offset, Bytes length) {
-    Bytes first = content_.window.first;
-    for (const Piece& piece : content_.window.pieces) {
-      const Bytes end = first + piece.reference.length;
-      if (offset >= end) {
-        first = end;
-        continue;
-      }
-      length = std::min(length, end - offset);
-      KISEKI_CO_TRY(co_await account(length));
-      co_return co_await store_.read(ns_->keys, piece, offset - first, length);
+  /// From `offset` on, within one piece and `read_size`; empty where the map has no such byte.
+  Extent extent_at(Bytes offset, Bytes end) const {
+    const auto found = std::ranges::upper_bound(ends_, offset);
+    if (found == ends_.end() || offset < content_.window.first) return {};
+    const Piece& piece = content_.window.pieces[static_cast<std::size_t>(found - ends_.begin())];
+    const Bytes into = offset - (*found - piece.reference.length);
+    const Bytes limit = round_down(into, read_size) + read_size;
+    return {piece, into, std::min({end - offset, *found - offset, limit - into})};
+  }
+
+  Task<Result<Buffer>> read_extent(Bytes offset, const Extent& extent) {
+    if (const auto ahead = std::exchange(ahead_, nullptr); ahead && ahead_at_ == offset) {
+      auto done = co_await ahead->take();
+      if (done.bytes && done.bytes->size() > extent.length) done.bytes->shrink(extent.length);
+      if (done.bytes) permit_ = std::move(done.permit);
+      co_return std::move(done.bytes);
     }
-    co_return fail(Errc::corrupted, "a map that ends before its object");
+    KISEKI_CO_TRY(co_await account(extent.length));
+    co_return co_await store_.read(ns_->keys, extent.piece, extent.offset, extent.length);
+  }
+
+  void look_ahead(Bytes offset, Bytes end) {
+    if (offset >= end || accounting_ == Accounting::caller) return;
+    const Extent next = extent_at(offset, end);
+    if (next.length == 0) return;
+    ahead_ = store_.start_read(ns_->keys, next.piece, next.offset, next.length);
+    ahead_at_ = offset;
   }
 
   Task<Result<>> account(Bytes length) {
@@ -93,8 +141,12 @@ class Reader final : public Object {
   Attributes attributes_;
   Content content_;
   Accounting accounting_;
+  std::vector<Bytes> ends_;     // of the window's pieces, in the object
   std::shared_ptr<Hold> hold_;  // of this reader, and for a moment of its renewal
   Semaphore::Permit permit_;    // for the bytes read last
+  Semaphore::Permit map_permit_;
+  std::shared_ptr<OneShot<PieceStore::Ahead>> ahead_;  // of the read beside us and of us
+  Bytes ahead_at_ = 0;
 };
 
 class ObjectSource final : public Source {

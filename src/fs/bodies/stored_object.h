@@ -16,9 +16,9 @@ Task<Result<std::optional<Content>>> content_of(Tree& tree, EntrySlot slot, Obje
 /// Who counts the memory of what a reader gives out.
 enum class Accounting : std::uint8_t { reader, caller };
 
-/// A reader of a stored body. Keeps up to eight map pages at a time, so an object of up to 8 GiB reads to its
-/// end whatever happens to its entry; of a longer one that is replaced meanwhile the rest is `stale`. `tree`
-/// and `store` outlive it.
+/// A reader of a stored body. The map of all bytes that a call asks for is in memory before the first of them
+/// is given out, so that they are read to the end whatever happens to the entry; `stale` when the object was
+/// replaced before. `tree` and `store` outlive it.
 std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, NamespacePtr ns,
                                     const shard::Record& record, Attributes attributes, Content content,
                                     Accounting accounting);

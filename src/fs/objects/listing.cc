@@ -184,7 +184,10 @@ class PageBuilder {
                       NamespacePtr& ns) {
     ns = found.ns;
     const InodeId id = found.entry.record.id;
-    if (found.entry.type == NameType::object) co_return add_object(std::move(found), candidates);
+    if (found.entry.type == NameType::object) {
+      const bool is_object = found.entry.record.type == shard::EntryType::object;
+      co_return is_object ? add_object(std::move(found), candidates) : Result<>();
+    }
     if (request_.by_directory) co_return co_await add_prefix(std::move(found), candidates);
     auto directory = co_await tree_.open(ns->id, id);
     if (directory) {

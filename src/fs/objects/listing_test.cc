@@ -218,5 +218,22 @@ TEST_P(ListingSeeds, agree_with_the_model) {
 
 INSTANTIATE_TEST_SUITE_P(Listing, ListingSeeds, testing::Range<std::uint64_t>(1, 13));
 
+TEST_F(ListingTest, entries_of_other_types_are_not_shown) {
+  put("a");
+  put("c");
+  for (const auto type : {shard::EntryType::symbolic_link, shard::EntryType::file}) {
+    const auto slot = gateway.get(gateway.tree.find(ns, "b" + std::to_string(int(type)), Purpose::write));
+    ASSERT_TRUE(slot);
+    shard::Record record;
+    record.type = type;
+    record.home = slot->home();
+    gateway.tree.seal_entry(*slot, record, "of another format");
+    auto transaction = gateway.tree.begin(*slot);
+    transaction.put(slot->key, std::move(record));
+    ASSERT_TRUE(gateway.get(gateway.tree.commit(*slot, std::move(transaction)))->committed());
+  }
+  check({});
+}
+
 }  // namespace
 }  // namespace kiseki::fs::detail

@@ -154,7 +154,7 @@ Task<Result<std::unique_ptr<Object>>> TreeObjects::open_with(NamespaceId ns, std
                                                              Accounting accounting) {
   KISEKI_CO_TRY(check_key(key));
   for (Attempts attempts;;) {
-    auto slot = co_await tree_.find(ns, key, Purpose::read);
+    auto slot = co_await tree_.find(ns, key, Purpose::read_body);
     if (!slot) co_return fail(slot.error());
     auto present = object_of(*slot);
     if (!present) co_return fail(present.error());

@@ -75,20 +75,16 @@ Task<Result<>> add_unlinked(Tree& tree, shard::Transaction& transaction, Directo
   co_return Result<>{};
 }
 
-/// A crash came between the link and the entry below: takes what is empty at the end of a chain.
-Task<Result<>> remove_empty_end(Tree& tree, Directory directory) {
-  while (true) {
-    const auto leaf = co_await tree.read_leaf(directory, {});
-    if (!leaf && leaf.error().code() == Errc::not_found) co_return Result<>{};
-    if (!leaf) co_return fail(leaf.error());
-    if (leaf->entries.empty()) co_return co_await tree.remove_if_empty(std::move(directory));
-    const auto& only = leaf->entries.front();
-    if (leaf->entries.size() > 1 || only.type != NameType::directory) co_return Result<>{};
-    auto child = co_await tree.open(directory.ns, only.record.id);
-    if (!child && child.error().code() == Errc::not_found) co_return Result<>{};
-    if (!child) co_return fail(std::move(child).error());
-    directory = std::move(*child);
+/// A crash came between the link and the entry below: takes what is empty of a chain, whatever others have
+/// put beside it.
+Task<Result<>> remove_empty(Tree& tree, NamespacePtr ns, std::vector<InodeId> chain) {
+  for (; !chain.empty(); chain.pop_back()) {
+    auto directory = co_await tree.open(ns, chain.back());
+    if (!directory && directory.error().code() == Errc::not_found) continue;
+    if (!directory) co_return fail(std::move(directory).error());
+    KISEKI_CO_TRY(co_await tree.remove_if_empty(std::move(*directory)));
   }
+  co_return Result<>{};
 }
 
 Task<Result<bool>> is_linked(Tree& tree, NamespacePtr ns, InodeId id, std::string name, InodeId parent_id) {
@@ -104,7 +100,8 @@ Task<Result<bool>> is_linked(Tree& tree, NamespacePtr ns, InodeId id, std::strin
 
 /// Adds what takes a directory that its session made and did not link. Where it would be linked its header
 /// says, which every rename writes: one that was renamed meanwhile has another version.
-Task<Result<>> add_chain(Tree& tree, shard::Transaction& transaction, Directory directory) {
+Task<Result<>> add_chain(Tree& tree, shard::Transaction& transaction, Directory directory,
+                         const shard::Row& pending) {
   const auto header = co_await tree.header(directory.ns, directory.id);
   if (!header) co_return fail(header.error());
   if (!*header) co_return Result<>{};
@@ -112,7 +109,11 @@ Task<Result<>> add_chain(Tree& tree, shard::Transaction& transaction, Directory 
       co_await is_linked(tree, directory.ns, directory.id, (*header)->name, (*header)->link.parent);
   if (!linked) co_return fail(linked.error());
   const bool stays = *linked && !KISEKI_PLANTED("2.6 the sweeper takes what is linked");
-  if (stays) co_return co_await remove_empty_end(tree, std::move(directory));
+  if (stays) {
+    auto chain = directories_of_chain(*directory.ns, pending);
+    if (!chain) co_return fail(chain.error());
+    co_return co_await remove_empty(tree, directory.ns, std::move(*chain));
+  }
   transaction.require(version, header_key(directory.ns->id, directory.id), (*header)->version);
   auto added = co_await add_unlinked(tree, transaction, std::move(directory));
   if (!added && added.error().code() == Errc::not_found) co_return fail(Errc::conflict, "went meanwhile");
@@ -157,7 +158,7 @@ Task<Result<>> sweep_chain(Tree& tree, shard::Row row) {
   auto directory = co_await tree.open(*ns, row.record.id);
   if (!directory && directory.error().code() != Errc::not_found) co_return fail(std::move(directory).error());
   auto transaction = tree.begin(*ns);
-  if (directory) KISEKI_CO_TRY(co_await add_chain(tree, transaction, std::move(*directory)));
+  if (directory) KISEKI_CO_TRY(co_await add_chain(tree, transaction, std::move(*directory), row));
   transaction.erase(std::move(row.key));
   co_return co_await commit(tree, std::move(transaction));
 }

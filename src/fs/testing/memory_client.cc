@@ -181,12 +181,14 @@ shard::ReadReply MemoryShards::read(const shard::ReadRequest& request) const {
       if (!all.empty()) scanned.rows.push_back(all.back());
       continue;
     }
+    Bytes size = 0;
     for (auto& row : all) {
       if (row.key.item < scan.from) continue;
-      if (scanned.rows.size() == scan.rows_max) {
+      if (scanned.rows.size() == scan.rows_max || size >= options_.reply_max) {
         scanned.more = true;
         break;
       }
+      size += row.record.encode().size();
       scanned.rows.push_back(std::move(row));
     }
   }

@@ -20,6 +20,7 @@ class MemoryShards {
     std::uint32_t shards = 4;  ///< Beside the system's.
     std::uint64_t entries_max = shard::leaf_entries_max;
     Bytes bytes_max = shard::leaf_bytes_max;
+    Bytes reply_max = 8_MiB;            ///< A scan ends where its rows are this long.
     std::uint64_t refused_percent = 0;  ///< Commits answered as `aborted` for no reason.
   };
 

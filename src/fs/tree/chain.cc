@@ -1,5 +1,6 @@
 #include "fs/tree/chain.h"
 
+#include "base/codec.h"
 #include "base/planted.h"
 #include "fs/tree/measure.h"
 
@@ -9,8 +10,16 @@ namespace {
 
 using enum shard::Assert::Type;
 
-/// The value of a pending row: its format. What there is to know the directory's header says.
-constexpr std::string_view pending_value("\x02", 1);
+constexpr std::uint8_t pending_format = 3;
+
+/// The value of a pending row. What else there is to know the directories' headers say.
+std::string pending_value(const std::vector<Directory>& made) {
+  std::string value;
+  Encoder out(value);
+  out.integer(pending_format).integer(static_cast<std::uint16_t>(made.size()));
+  for (const Directory& directory : made) out.id(directory.id);
+  return value;
+}
 
 shard::Record directory_entry(TreeCore& core, const NamespaceContext& ns, const shard::Key& key,
                               InodeId child, std::string_view name) {
@@ -25,6 +34,18 @@ shard::Record directory_entry(TreeCore& core, const NamespaceContext& ns, const 
 shard::Outcome lost() { return {.refusal = shard::Refusal::aborted, .assertion = 0, .stamp = {}}; }
 
 }  // namespace
+
+Result<std::vector<InodeId>> directories_of_chain(const NamespaceContext& ns, const shard::Row& pending) {
+  const auto value = unseal(*ns.keys, pending.key, pending.record);
+  if (!value) return fail(value.error());
+  Decoder in(as_view(*value));
+  if (in.integer<std::uint8_t>() != pending_format) return fail(Errc::wrong_format, "pending row");
+  const std::size_t count = in.integer<std::uint16_t>();
+  std::vector<InodeId> made(std::min(count, in.remaining() / 8));
+  for (InodeId& id : made) id = in.id<InodeId>();
+  KISEKI_TRY(in.finish("pending row"));
+  return made;
+}
 
 Directory ChainMaker::add_directory(Chain& chain, const NamespacePtr& ns, InodeId id,
                                     shard::DirectoryLink link, std::string name) {
@@ -52,15 +73,6 @@ Task<Result<Chain>> ChainMaker::plan(EntrySlot link, std::vector<std::string> be
   Directory parent = add_directory(chain, ns, *id, first, link.name);
   chain.entry = directory_entry(core_, *ns, link.key, *id, link.name);
 
-  chain.pending = pending_key(parent.leaf(LeafId{}), core_.client().session());
-  shard::Record pending;
-  pending.account = ns->id.value();
-  pending.id = *id;
-  pending.type = shard::EntryType::directory;
-  pending.link = first;
-  seal(core_.rng(), *ns->keys, chain.pending, pending, as_view(pending_value));
-  if (!KISEKI_PLANTED("2.6 no pending row")) chain.rows.push_back({chain.pending, std::move(pending)});
-
   for (const auto& name : below) {
     id = co_await core_.id_leases.next(ns->id);
     if (!id) co_return fail(std::move(id).error());
@@ -69,6 +81,15 @@ Task<Result<Chain>> ChainMaker::plan(EntrySlot link, std::vector<std::string> be
     chain.rows.push_back({key, directory_entry(core_, *ns, key, *id, name)});
     parent = add_directory(chain, ns, *id, {.parent = parent.id, .leaf = {}, .token = token}, name);
   }
+
+  chain.pending = pending_key(chain.made.front().leaf(LeafId{}), core_.client().session());
+  shard::Record pending;
+  pending.account = ns->id.value();
+  pending.id = chain.made.front().id;
+  pending.type = shard::EntryType::directory;
+  pending.link = first;
+  seal(core_.rng(), *ns->keys, chain.pending, pending, as_view(pending_value(chain.made)));
+  if (!KISEKI_PLANTED("2.6 no pending row")) chain.rows.push_back({chain.pending, std::move(pending)});
   chain.link = std::move(link);
   co_return chain;
 }

@@ -20,6 +20,9 @@ struct Chain {
   Creation creation = Creation::implied;
 };
 
+/// From the first to the last, as the pending row of their session says.
+Result<std::vector<InodeId>> directories_of_chain(const NamespaceContext& ns, const shard::Row& pending);
+
 /// Makes and links chains.
 class ChainMaker {
  public:

@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
-#include "base/planted.h"
 
 namespace kiseki::fs::detail {
 
@@ -63,21 +62,6 @@ shard::Record make_header(Rng& rng, const NamespaceContext& ns, InodeId director
   seal(rng, *ns.keys, header_key(ns.id, directory), record, as_view(value));
   crypto::wipe(std::as_writable_bytes(std::span(value)));
   return record;
-}
-
-Result<> confirm(const NamespaceContext& ns, const std::vector<Step>& path,
-                 const std::vector<std::optional<shard::Record>>& headers) {
-  KISEKI_ASSERT(path.size() == headers.size());
-  if (KISEKI_PLANTED("2.9 a remembered name is trusted")) return {};
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    if (!headers[i]) return fail(Errc::stale, "a directory has gone");
-    const auto header = open_header(ns, path[i].child, *headers[i]);
-    if (!header) return fail(header.error());
-    if (header->link.parent != path[i].parent || header->name != path[i].name) {
-      return fail(Errc::stale, "a directory was renamed");
-    }
-  }
-  return {};
 }
 
 Result<Guard> open_guard(const NamespaceContext& ns, const shard::LeafAddress& leaf,
@@ -162,6 +146,20 @@ Result<EntryValue> decode_entry(View bytes) {
   if (value.name.size() > name_max) in.reject();
   KISEKI_TRY(in.finish("entry"));
   return value;
+}
+
+Result<std::string> open_entry(const NamespaceContext& ns, const shard::Key& key, const shard::Record& record,
+                               std::string_view name) {
+  auto bytes = unseal(*ns.keys, key, record);
+  if (!bytes) return bytes;
+  Decoder in(as_view(*bytes));
+  const auto found = in.integer<std::uint8_t>();
+  if (!in.failed() && found != format) return fail(Errc::wrong_format, "an entry of another format");
+  const bool same = as_text(in.sized()) == name;
+  const std::size_t rest = in.remaining();
+  if (in.failed() || !same) return fail(Errc::corrupted, "an entry under another name's token");
+  bytes->erase(0, bytes->size() - rest);
+  return bytes;
 }
 
 }  // namespace kiseki::fs::detail

@@ -39,9 +39,6 @@ struct Step {
   std::string name;
   InodeId child;
 };
-/// `stale` unless the headers of the children, as read, say the same.
-Result<> confirm(const NamespaceContext& ns, const std::vector<Step>& path,
-                 const std::vector<std::optional<shard::Record>>& headers);
 
 struct Guard {
   std::string low;                  ///< First sort key of the leaf.
@@ -75,5 +72,8 @@ struct EntryValue {
 };
 std::string encode_entry(std::string_view name, std::string_view rest);
 Result<EntryValue> decode_entry(View bytes);
+/// What follows the name in an entry's sealed value. `corrupted` when it is of another name.
+Result<std::string> open_entry(const NamespaceContext& ns, const shard::Key& key, const shard::Record& record,
+                               std::string_view name);
 
 }  // namespace kiseki::fs::detail

@@ -88,11 +88,12 @@ Task<Result<>> Finder::confirm_all(NamespacePtr ns, std::vector<Step> path) {
   if (!reply) co_return fail(std::move(reply).error());
   std::vector<std::optional<shard::Record>> headers;
   for (auto& got : reply->gets) headers.push_back(std::move(got.record));
-  co_return confirm(*ns, path, headers);
+  co_return core_.confirm(*ns, path, headers);
 }
 
 Task<Result<EntrySlot>> Finder::plan(Descent descent, const Path& path, Purpose purpose) {
-  if (purpose == Purpose::read || purpose == Purpose::change) {
+  const bool is_written = purpose == Purpose::write || purpose == Purpose::write_linked;
+  if (!is_written) {
     EntrySlot nowhere;
     nowhere.name = path.name;
     co_return nowhere;

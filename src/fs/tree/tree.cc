@@ -92,7 +92,8 @@ Task<Result<EntrySlot>> Tree::locate(Directory directory, std::string name, Name
                                      std::vector<Step> path) {
   auto& core = impl_->core;
   const auto token = token_of(directory.state->name_key, name, type);
-  LeafQuery query{.entry = token, .with_body = type == NameType::object};
+  const bool reads = purpose == Purpose::read || purpose == Purpose::read_body;
+  LeafQuery query{.entry = token, .guarded = !reads, .with_body = purpose == Purpose::read_body};
   for (const auto& step : path) query.beside.push_back(header_key(directory.ns->id, step.child));
   while (true) {
     auto answer = co_await Walk(core, directory).cover(sort_key(name, type), query);
@@ -101,8 +102,8 @@ Task<Result<EntrySlot>> Tree::locate(Directory directory, std::string name, Name
       co_return fail(gone());
     }
     if (!answer) co_return fail(std::move(answer).error());
-    KISEKI_CO_TRY(confirm(*directory.ns, path, answer->beside));
-    if (purpose != Purpose::read && answer->guard && answer->guard->frozen) {
+    KISEKI_CO_TRY(core.confirm(*directory.ns, path, answer->beside));
+    if (!reads && answer->guard && answer->guard->frozen) {
       KISEKI_CO_TRY(co_await impl_->splitter.settle(directory, answer->leaf));
       continue;
     }
@@ -113,12 +114,9 @@ Task<Result<EntrySlot>> Tree::locate(Directory directory, std::string name, Name
     slot.key = entry_key(directory.leaf(answer->leaf), token);
     if (answer->guard) slot.generation = answer->guard->generation;
     if (answer->entry) {
-      const auto bytes = unseal(*directory.ns->keys, slot.key, *answer->entry);
-      if (!bytes) co_return fail(bytes.error());
-      auto value = decode_entry(as_view(*bytes));
-      if (!value) co_return fail(std::move(value).error());
-      if (value->name != name) co_return fail(Errc::corrupted, "an entry under another name's token");
-      slot.value = std::move(value->rest);
+      auto rest = open_entry(*directory.ns, slot.key, *answer->entry, name);
+      if (!rest) co_return fail(std::move(rest).error());
+      slot.value = *std::move(rest);
     }
     slot.record = std::move(answer->entry);
     slot.body = std::move(answer->body);

@@ -60,8 +60,8 @@ struct EntrySlot {
   shard::Key key;                       ///< Of the entry, in the leaf that covers the name.
   std::optional<shard::Record> record;  ///< The entry, if there is one.
   std::string value;                    ///< Its opened value after the name (docs/formats/entry.md).
-  std::optional<shard::Record> body;    ///< Its inline row, when it lies in the same shard.
-  Stamp generation;                     ///< Of the leaf.
+  std::optional<shard::Record> body;    ///< Its inline row, for `read_body`, when it lies in the same shard.
+  Stamp generation;                     ///< Of the leaf; none where a read has found its entry.
   std::shared_ptr<const Chain> chain;   // copies of one place
 
   /// False for a read below a directory that does not exist: there is no leaf to speak of.
@@ -78,6 +78,7 @@ enum class Purpose : std::uint8_t {
   write = 2,         ///< Missing directories are made by `commit` together with the entry.
   write_linked = 3,  ///< Missing directories are made now: for transactions that do more than add one entry.
   change = 4,        ///< Writes what is there: as `read` where nothing is.
+  read_body = 5,     ///< As `read`, with the inline row of what is there.
 };
 
 /// How often one operation has started again.

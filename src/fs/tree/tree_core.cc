@@ -1,5 +1,8 @@
 #include "fs/tree/tree_core.h"
 
+#include "base/assert.h"
+#include "base/planted.h"
+
 namespace kiseki::fs::detail {
 
 LeafId DirectoryState::route(std::string_view sort) const {
@@ -30,7 +33,19 @@ std::vector<std::string> DirectoryState::forget(LeafId leaf) {
   }
   for (const auto& low : separators) routes.erase(low);
   allowances.erase(leaf);
+  guards.erase(leaf);
   return separators;
+}
+
+Result<Guard> DirectoryState::open_guard(const NamespaceContext& ns, const shard::LeafAddress& leaf,
+                                         const shard::Record& record) {
+  const auto known = guards.find(leaf.leaf);
+  if (known != guards.end() && known->second.generation == record.version) return known->second;
+  auto guard = detail::open_guard(ns, leaf, record);
+  if (!guard) return guard;
+  if (guards.size() >= guards_max) guards.clear();
+  guards.insert_or_assign(leaf.leaf, *guard);
+  return guard;
 }
 
 TreeCore::TreeCore(Services given, TreeLimits given_limits)
@@ -52,6 +67,31 @@ shard::Transaction TreeCore::begin(const NamespacePtr& ns) const {
 LeafId TreeCore::new_leaf() const {
   constexpr std::uint64_t leaf_ids = (1ull << 31) - 1;
   return LeafId(static_cast<std::uint32_t>(1 + rng().below(leaf_ids)));
+}
+
+Result<> TreeCore::confirm(const NamespaceContext& ns, const std::vector<Step>& path,
+                           const std::vector<std::optional<shard::Record>>& headers) {
+  KISEKI_ASSERT(path.size() == headers.size());
+  if (KISEKI_PLANTED("2.9 a remembered name is trusted")) return {};
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (!headers[i]) return fail(Errc::stale, "a directory has gone");
+    const auto* known = directories.find({ns.id, path[i].child});
+    const auto matches = [&](InodeId parent, std::string_view name) {
+      return parent == path[i].parent && name == path[i].name;
+    };
+    if (known != nullptr && (*known)->header == headers[i]->version) {
+      if (!matches((*known)->parent, (*known)->name)) return fail(Errc::stale, "a directory was renamed");
+      continue;
+    }
+    auto header = open_header(ns, path[i].child, *headers[i]);
+    if (!header) return fail(header.error());
+    if (!matches(header->link.parent, header->name)) return fail(Errc::stale, "a directory was renamed");
+    if (known == nullptr) continue;
+    (*known)->header = header->version;
+    (*known)->parent = header->link.parent;
+    (*known)->name = std::move(header->name);
+  }
+  return {};
 }
 
 Task<Result<shard::ReadReply>> TreeCore::read(std::vector<shard::Key> rows) {

@@ -18,6 +18,7 @@ namespace kiseki::fs::detail {
 /// What is remembered of one directory.
 struct DirectoryState {
   static constexpr std::size_t routes_max = 65536;
+  static constexpr std::size_t guards_max = 1024;
   /// How many creates a leaf takes before its counters are looked at.
   struct Allowance {
     std::uint64_t creates = 0;
@@ -34,11 +35,18 @@ struct DirectoryState {
   void learn(std::string low, LeafId leaf);
   /// The separators that led to a leaf that is not there.
   std::vector<std::string> forget(LeafId leaf);
+  /// Opens a guard, unless this version of it was opened before.
+  Result<Guard> open_guard(const NamespaceContext& ns, const shard::LeafAddress& leaf,
+                           const shard::Record& record);
 
   crypto::Key256 name_key;
   std::map<std::string, LeafId, std::less<>> routes;  // low fence, leaf; the first leaf is not among them
   std::unordered_map<LeafId, Allowance> allowances;
+  std::unordered_map<LeafId, Guard> guards;  // as opened
   LeafTally tally;
+  Stamp header;  ///< Version of the header that says the next two; none: it was not opened yet.
+  InodeId parent;
+  std::string name;
   bool mending = false;  ///< One at a time brings the index up to date.
 };
 
@@ -55,6 +63,9 @@ struct TreeCore {
   LeafId new_leaf() const;
   /// Rows of one key each, by linearizable reads.
   Task<Result<shard::ReadReply>> read(std::vector<shard::Key> rows);
+  /// `stale` unless the headers of the children, as read, say the same as `path`.
+  Result<> confirm(const NamespaceContext& ns, const std::vector<Step>& path,
+                   const std::vector<std::optional<shard::Record>>& headers);
 
   Services services;
   TreeLimits limits;

@@ -208,6 +208,22 @@ TEST_F(TreeTest, directories_made_ahead_go_when_nothing_comes) {
   EXPECT_EQ(value(other, "p/q/r"), "v");
 }
 
+TEST_F(TreeTest, a_chain_whose_maker_died_goes_where_it_is_empty_whatever_came_beside_it) {
+  const auto fate = std::make_shared<MemoryShards::Fate>();
+  Gateway dying(world, small_leaves, fate);
+  ASSERT_TRUE(dying.get(detail::get(dying.tree, ns, "x")));
+  fate->commits_left = 3;  // an id lease, the directories, their link
+  EXPECT_FALSE(dying.get(dying.tree.find(ns, "p/q/r/s", Purpose::write_linked)));
+  put(other, "p/beside");
+  put(other, "p/q/beside");
+  world.shards.fence(dying.client->session());
+  settle();
+  ASSERT_TRUE(sweep_all(one));
+  expect_swept(check());
+  EXPECT_EQ(all_keys(one), (std::vector<std::string>{"p/beside", "p/q/beside"}));
+  EXPECT_EQ(check().leaves(), 4U);  // two roots, p, q
+}
+
 TEST_F(TreeTest, only_directories_with_objects_below_are_visible) {
   put(one, "full/deep/er/object");
   const auto made = one.get(one.tree.find(ns, "empty/deep/er/object", Purpose::write_linked));

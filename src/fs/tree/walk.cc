@@ -9,7 +9,7 @@ namespace kiseki::fs::detail {
 Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, LeafId leaf, LeafQuery query) {
   const auto address = directory.leaf(leaf);
   shard::ReadRequest request;
-  request.gets.push_back({.key = guard_key(address)});
+  if (query.guarded) request.gets.push_back({.key = guard_key(address)});
   if (query.entry) {
     request.gets.push_back({.key = entry_key(address, *query.entry), .with_body = query.with_body});
   }
@@ -23,24 +23,24 @@ Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, Lea
   LeafAnswer answer{
       .leaf = leaf, .guard = {}, .entry = {}, .body = {}, .rows = {}, .counters = {}, .beside = {}};
   if (query.counted) answer.counters = reply->counters.front();
-  if (const auto& record = reply->gets[0].record) {
-    auto guard = open_guard(*directory.ns, address, *record);
-    if (!guard) co_return fail(std::move(guard).error());
-    answer.guard = std::move(*guard);
+  std::size_t next = 0;
+  if (query.guarded) {
+    if (const auto& record = reply->gets[next++].record) {
+      auto guard = directory.state->open_guard(*directory.ns, address, *record);
+      if (!guard) co_return fail(std::move(guard).error());
+      answer.guard = std::move(*guard);
+    }
   }
   if (query.entry) {
-    answer.entry = std::move(reply->gets[1].record);
-    answer.body = std::move(reply->gets[1].body);
+    answer.entry = std::move(reply->gets[next].record);
+    answer.body = std::move(reply->gets[next++].body);
   }
-  const std::size_t own = reply->gets.size() - query.beside.size();
-  for (std::size_t i = own; i < reply->gets.size(); ++i) {
-    answer.beside.push_back(std::move(reply->gets[i].record));
-  }
+  for (; next < reply->gets.size(); ++next) answer.beside.push_back(std::move(reply->gets[next].record));
   if (query.whole) {
     if (reply->scans[0].more) co_return fail(Errc::too_large, "a leaf of a directory overflowed");
     answer.rows = std::move(reply->scans[0].rows);
   }
-  if (!answer.guard && leaf.is_none()) co_return fail(Errc::stale, "the directory has gone");
+  if (query.guarded && !answer.guard && leaf.is_none()) co_return fail(Errc::stale, "the directory has gone");
   co_return answer;
 }
 
@@ -77,6 +77,10 @@ Task<Result<LeafAnswer>> Walk::cover(std::string sort, LeafQuery query) {
     if (answer->entry || trusted || (answer->guard && answer->guard->covers(sort))) {
       mend();
       co_return answer;
+    }
+    if (!query.guarded) {
+      query.guarded = true;  // the same leaf again, to know whether it covers the name
+      continue;
     }
     Result<LeafId> next = LeafId{};
     if (!answer->guard) {

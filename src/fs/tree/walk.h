@@ -7,6 +7,7 @@ namespace kiseki::fs::detail {
 /// What to read of a leaf besides its guard.
 struct LeafQuery {
   std::optional<shard::Token> entry;
+  bool guarded = true;               ///< False: whoever finds the entry needs no guard.
   bool with_body = false;            ///< Also the entry's inline row.
   bool whole = false;                ///< Every entry.
   bool counted = false;              ///< The leaf's counters.

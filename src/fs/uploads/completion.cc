@@ -144,6 +144,7 @@ Task<Result<>> Completion::walk_parts(MapWriter* writer) {
   const auto& parts = request_.parts;
   shard::Scan scan{own_leaf(upload_.ns->id, upload_.id), shard::Kind::part, {}, parts_a_turn};
   std::size_t index = 0;
+  Bytes size = 0;
   while (index < parts.size()) {
     scan.from = part_key(upload_.ns->id, upload_.id, parts[index].number).item;
     auto rows = co_await scan_rows(tree_, scan);
@@ -155,6 +156,8 @@ Task<Result<>> Completion::walk_parts(MapWriter* writer) {
       if (number > parts[index].number) co_return fail(missing_part(parts[index].number));
       auto pieces = check_part(row, index);
       if (!pieces) co_return fail(pieces.error());
+      size += row.record.logical;
+      if (size > Objects::size_max) co_return fail(Errc::too_large, "an object has at most 5 TiB");
       if (writer != nullptr) KISEKI_CO_TRY(co_await add_part(*writer, row.record, *std::move(pieces)));
       if (++index == parts.size()) break;
     }

@@ -1,6 +1,8 @@
 #include "fs/uploads/tree_uploads.h"
 
+#include "fs/names/sealer.h"
 #include "fs/testing/stored_bodies.h"
+#include "fs/tree/rows.h"
 
 namespace kiseki::fs::detail {
 namespace {
@@ -118,6 +120,51 @@ TEST_F(UploadsTest, check_what_a_completion_names) {
   ASSERT_TRUE(complete(upload, {listed(2, 2, 5_MiB), listed(3, 4, 20)}));
   expect({{2, 5_MiB}, {4, 20}});
   expect_rows(0, 0, 0);
+}
+
+/// Further parts that hold what the first one does.
+Task<Result<>> repeat_part(UploadsTest& test, std::string upload, std::uint32_t count) {
+  Tree& tree = test.gateway.tree;
+  auto read = co_await read_upload(tree, test.ns, UploadsTest::key, upload, {});
+  if (!read) co_return fail(read.error());
+  const Upload& whole = read->upload;
+  const shard::Key first = part_key(test.ns, whole.id, 1);
+  const auto row = co_await read_row(tree, first);
+  if (!row || !*row) co_return fail(Errc::not_found, "no part to repeat");
+  const auto value = unseal(*whole.ns->keys, first, **row);
+  if (!value) co_return fail(value.error());
+  for (std::uint32_t number = 2; number <= count;) {
+    shard::Transaction transaction = tree.begin(whole.ns);
+    for (; number <= count && transaction.operations.size() < 1000; ++number) {
+      const shard::Key key = part_key(test.ns, whole.id, number);
+      shard::Record record = **row;
+      tree.seal_row(whole.ns, key, record, as_view(*value));
+      transaction.require(shard::Assert::Type::absent, key).put(key, std::move(record));
+    }
+    const auto outcome = co_await commit_rows(tree, whole.ns, std::move(transaction));
+    if (!outcome) co_return fail(outcome.error());
+  }
+  co_return Result<>();
+}
+
+TEST_F(UploadsTest, ten_thousand_parts_list_page_and_complete) {
+  const std::string upload = create();
+  ASSERT_TRUE(part(upload, 1, 1, 5_MiB));
+  const auto repeated = gateway.get(repeat_part(*this, upload, Uploads::parts_max));
+  ASSERT_TRUE(repeated) << repeated.error().to_string();
+  std::vector<CompletePart> parts;
+  for (bool more = true; more;) {
+    const std::uint32_t after = parts.empty() ? 0 : parts.back().number;
+    const auto page = gateway.get(gateway.uploads.parts(ns, key, upload, after, 5000));
+    ASSERT_TRUE(page && !page->parts.empty());
+    for (const PartInfo& one : page->parts) parts.push_back({one.number, one.attributes.properties.etag});
+    more = page->more;
+  }
+  ASSERT_EQ(parts.size(), Uploads::parts_max);
+  const auto done = complete(upload, parts);
+  ASSERT_TRUE(done) << done.error().to_string();
+  EXPECT_EQ(done->size, Uploads::parts_max * 5_MiB);
+  EXPECT_EQ(done->parts, (std::vector<PartRun>{{Uploads::parts_max, 5_MiB}}));
 }
 
 TEST_F(UploadsTest, replace_parts_and_refuse_bad_ones) {

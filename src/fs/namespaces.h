@@ -16,7 +16,8 @@ struct Namespace {
   std::uint64_t created_ms = 0;
 };
 
-/// What the name of a namespace may be (the rules of S3): `invalid_argument` otherwise.
+/// What the name of a namespace may be: `invalid_argument` otherwise (S3 User Guide, "General purpose bucket
+/// naming rules").
 Result<> check_namespace_name(std::string_view name);
 
 /// The namespaces of tenants.
@@ -24,9 +25,13 @@ class Namespaces {
  public:
   virtual ~Namespaces() = default;
 
-  /// `exists` when the tenant has one of that name; `invalid_argument` for a bad name.
+  /// `exists` when the tenant has one of that name, `denied` when another has; `invalid_argument` for a bad
+  /// name.
   virtual Task<Result<Namespace>> create(TenantId tenant, std::string name) = 0;
   virtual Task<Result<Namespace>> find(TenantId tenant, std::string name) = 0;
+  /// The same from memory where it is known: the namespace may have gone since, and another may have its
+  /// name. Operations on objects of one that has gone answer `not_found`; whoever gets that asks `find`.
+  virtual Task<Result<Namespace>> recall(TenantId tenant, std::string name) = 0;
   /// In byte order of the names.
   virtual Task<Result<std::vector<Namespace>>> list(TenantId tenant) = 0;
   /// `not_empty` while an object is in it. Open multipart uploads go with it.

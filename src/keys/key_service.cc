@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "base/codec.h"
@@ -154,6 +155,14 @@ std::string KeyService::seal(View context, View plaintext) {
 
 Result<std::string> KeyService::open(View context, View sealed) const {
   return detail::unwrap(seal_key(system_key_), as_view(seal_associated(context)), sealed);
+}
+
+std::array<std::byte, 16> KeyService::token(View name) const {
+  const auto key = crypto::hkdf_sha256(system_key_.view(), {}, as_view("kiseki v1 names"));
+  const auto digest = crypto::hmac_sha256(key.view(), {name});
+  std::array<std::byte, 16> token;
+  std::copy_n(digest.begin(), token.size(), token.begin());
+  return token;
 }
 
 }  // namespace kiseki::keys

@@ -109,6 +109,9 @@ class KeyService {
   std::string seal(View context, View plaintext);
   Result<std::string> open(View context, View sealed) const;
 
+  /// What stands for a name where names must not be seen: the same for the same name, and told by no other.
+  std::array<std::byte, 16> token(View name) const;
+
  private:
   const crypto::Key256& system_key_;
   Provider& provider_;

@@ -54,6 +54,22 @@ Task<S3Result<fs::Namespace>> find_bucket(Call& call) {
   co_return std::move(*ns);
 }
 
+Task<S3Result<fs::Namespace>> recall_bucket(Call& call) {
+  auto ns = co_await call.namespaces.recall(call.tenant(), call.bucket);
+  if (!ns) co_return refuse(translate(ns.error(), Subject::bucket));
+  co_return std::move(*ns);
+}
+
+Task<S3Error> explain(Call& call, fs::Namespace recalled, Error error, Subject subject) {
+  if (error.code() != Errc::not_found) co_return translate(error, subject);
+  const auto now = co_await find_bucket(call);
+  if (!now) co_return now.error();
+  // Another bucket of that name: the same request finds it.
+  if (now->id != recalled.id)
+    co_return S3Error{.code = S3Code::slow_down, .cause = "the bucket was made anew"};
+  co_return translate(error, subject);
+}
+
 std::string owner_id(TenantId tenant) { return fmt::format("{:064x}", tenant.value()); }
 
 S3Result<std::uint32_t> number_parameter(const Query& query, std::string_view name, std::uint32_t least,
@@ -102,6 +118,7 @@ Task<S3Result<Reply>> create_bucket(Call& call) {
   const auto made = co_await call.namespaces.create(call.tenant(), call.bucket);
   // As Amazon has it: making an own bucket again is a success in the first region and a conflict elsewhere.
   const bool again = !made && made.error().code() == Errc::exists && call.options.region == first_region;
+  if (!made && made.error().code() == Errc::denied) co_return refuse(S3Code::bucket_already_exists);
   if (!made && !again) co_return refuse(translate(made.error(), Subject::bucket));
   Reply reply;
   reply.head.add("Location", "/" + call.bucket);

@@ -15,6 +15,9 @@ constexpr CodeInfo table[] = {
     {"BadDigest", 400,
      "The Content-MD5 or checksum value that you specified did not match what the server received."},
     {"BadRequest", 400, "The request is not valid HTTP."},
+    {"BucketAlreadyExists", 409,
+     "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
+     "Please select a different name and try again."},
     {"BucketAlreadyOwnedByYou", 409, "The bucket that you tried to create already exists, and you own it."},
     {"BucketNotEmpty", 409, "The bucket that you tried to delete is not empty."},
     {"EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed object size."},

@@ -20,6 +20,7 @@ enum class S3Code : std::uint8_t {
   authorization_query_parameters_error,
   bad_digest,
   bad_request,
+  bucket_already_exists,
   bucket_already_owned_by_you,
   bucket_not_empty,
   entity_too_large,

@@ -162,12 +162,12 @@ Task<S3Result<Reply>> upload_part(Call& call) {
   const auto& length = call.body.rules().length;
   if (!length) co_return refuse(S3Code::missing_content_length);
   if (*length > fs::Uploads::part_size_max) co_return refuse(S3Code::entity_too_large);
-  const auto ns = co_await find_bucket(call);
+  const auto ns = co_await recall_bucket(call);
   if (!ns) co_return refuse(ns.error());
   call.body.set_properties({}, Body::Md5::always);
   const auto part = co_await call.uploads.put_part(ns->id, call.key, upload_id(call), *number, call.body);
   if (call.body.failure()) co_return refuse(*call.body.failure());
-  if (!part) co_return refuse(translate(part.error(), Subject::upload));
+  if (!part) co_return refuse(co_await explain(call, *ns, part.error(), Subject::upload));
   Reply reply;
   reply.head.add("ETag", etag_field(part->properties.etag));
   add_checksum_fields(reply.head, part->properties);

@@ -129,12 +129,12 @@ Task<S3Result<Reply>> put_object(Call& call) {
   const auto& length = call.body.rules().length;
   if (!length) co_return refuse(S3Code::missing_content_length);
   if (*length > fs::Uploads::part_size_max) co_return refuse(S3Code::entity_too_large);
-  const auto ns = co_await find_bucket(call);
+  const auto ns = co_await recall_bucket(call);
   if (!ns) co_return refuse(ns.error());
   call.body.set_properties(std::move(*properties), Body::Md5::always);
   const auto put = co_await call.objects.put(ns->id, call.key, call.body, std::move(*condition));
   if (call.body.failure()) co_return refuse(*call.body.failure());
-  if (!put) co_return refuse(translate(put.error(), Subject::object));
+  if (!put) co_return refuse(co_await explain(call, *ns, put.error(), Subject::object));
   Reply reply;
   reply.head.add("ETag", etag_field(put->properties.etag));
   add_checksum_fields(reply.head, put->properties);
@@ -142,30 +142,30 @@ Task<S3Result<Reply>> put_object(Call& call) {
 }
 
 Task<S3Result<Reply>> get_object(Call& call) {
-  const auto ns = co_await find_bucket(call);
+  const auto ns = co_await recall_bucket(call);
   if (!ns) co_return refuse(ns.error());
   auto object = co_await call.objects.open(ns->id, call.key);
-  if (!object) co_return refuse(translate(object.error(), Subject::object));
+  if (!object) co_return refuse(co_await explain(call, *ns, object.error(), Subject::object));
   auto reply = object_reply(call, (*object)->attributes());
   if (reply && reply->head.has_body()) reply->object = std::move(*object);
   co_return reply;
 }
 
 Task<S3Result<Reply>> head_object(Call& call) {
-  const auto ns = co_await find_bucket(call);
+  const auto ns = co_await recall_bucket(call);
   if (!ns) co_return refuse(ns.error());
   auto attributes = co_await call.objects.stat(ns->id, call.key);
-  if (!attributes) co_return refuse(translate(attributes.error(), Subject::object));
+  if (!attributes) co_return refuse(co_await explain(call, *ns, attributes.error(), Subject::object));
   co_return object_reply(call, std::move(*attributes));
 }
 
 Task<S3Result<Reply>> delete_object(Call& call) {
   auto condition = write_condition(call.head);
   if (!condition) co_return refuse(std::move(condition).error());
-  const auto ns = co_await find_bucket(call);
+  const auto ns = co_await recall_bucket(call);
   if (!ns) co_return refuse(ns.error());
   const auto removed = co_await call.objects.remove(ns->id, call.key, std::move(*condition));
-  if (!removed) co_return refuse(translate(removed.error(), Subject::object));
+  if (!removed) co_return refuse(co_await explain(call, *ns, removed.error(), Subject::object));
   co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
 }
 

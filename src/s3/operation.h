@@ -52,6 +52,10 @@ Reply document_reply(std::string document);
 
 /// The bucket of the call.
 Task<S3Result<fs::Namespace>> find_bucket(Call& call);
+/// The same from memory, for what is done to one object. It may have gone since: `explain` tells.
+Task<S3Result<fs::Namespace>> recall_bucket(Call& call);
+/// What to answer with when an object of a recalled bucket could not be read or written.
+Task<S3Error> explain(Call& call, fs::Namespace recalled, Error error, Subject subject);
 
 /// The id of a tenant as owner of what it made.
 std::string owner_id(TenantId tenant);

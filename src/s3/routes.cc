@@ -1,7 +1,5 @@
 #include "s3/routes.h"
 
-#include <boost/asio/ip/address_v4.hpp>
-
 namespace kiseki::s3 {
 
 namespace {
@@ -135,8 +133,6 @@ S3Result<> check_parameters(const Route& route, const Query& query) {
   return {};
 }
 
-bool is_alphanumeric(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
-
 /// The bucket in a Host field such as "bucket.s3.example.org:9000"; empty when it names none.
 std::string_view bucket_of_host(std::string_view host, std::string_view domain) {
   host = host.substr(0, host.rfind(':'));
@@ -175,23 +171,6 @@ bool applies(const FieldRule& rule, std::string_view name) noexcept {
 
 }  // namespace
 
-bool is_bucket_name(std::string_view name) noexcept {
-  if (name.size() < 3 || name.size() > 63) return false;
-  if (!is_alphanumeric(name.front()) || !is_alphanumeric(name.back())) return false;
-  if (!std::ranges::all_of(name, [](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; }))
-    return false;
-  if (name.find("..") != name.npos) return false;
-  for (const std::string_view prefix : {"xn--", "sthree-", "amzn-s3-demo-"}) {
-    if (name.starts_with(prefix)) return false;
-  }
-  for (const std::string_view suffix : {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}) {
-    if (name.ends_with(suffix)) return false;
-  }
-  boost::system::error_code not_an_address;
-  asio::ip::make_address_v4(std::string(name), not_an_address);
-  return static_cast<bool>(not_an_address);
-}
-
 S3Result<Address> resolve_address(std::string_view path, std::string_view host, std::string_view domain) {
   Address address;
   path.remove_prefix(1);
@@ -203,7 +182,7 @@ S3Result<Address> resolve_address(std::string_view path, std::string_view host, 
     if (slash != path.npos) address.key = path.substr(slash + 1);
   }
   if (address.bucket.empty() && address.key.empty()) return address;
-  if (!is_bucket_name(address.bucket)) return refuse(S3Code::invalid_bucket_name);
+  if (!fs::check_namespace_name(address.bucket)) return refuse(S3Code::invalid_bucket_name);
   if (address.key.size() > key_size_max) {
     return refuse(S3Error{S3Code::key_too_long,
                           {},

@@ -17,9 +17,6 @@ struct Address {
 /// `invalid_bucket_name`, `key_too_long`. `host` counts only when it ends in `domain`.
 S3Result<Address> resolve_address(std::string_view path, std::string_view host, std::string_view domain);
 
-/// The rules for names of new buckets (S3 User Guide, "General purpose bucket naming rules").
-bool is_bucket_name(std::string_view name) noexcept;
-
 /// What a request does, and what it needs leave for.
 struct Action {
   std::string_view operation;   ///< As the API names it: "HeadObject".

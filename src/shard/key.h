@@ -77,6 +77,7 @@ enum class Kind : std::uint8_t {
   map = 0x35,
   job = 0x36,
   collection = 0x37,  ///< Where garbage collection has got.
+  name_index = 0x38,  ///< item: token of a namespace's name (16).
 };
 
 /// What a feed row says happened.

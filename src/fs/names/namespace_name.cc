@@ -24,6 +24,13 @@ Result<> check_namespace_name(std::string_view name) {
     return fail(Errc::invalid_argument,
                 "a name is made of a-z, 0-9, '.' and '-', and begins and ends with a letter or digit");
   }
+  for (const std::string_view prefix : {"xn--", "sthree-", "amzn-s3-demo-"}) {
+    if (name.starts_with(prefix))
+      return fail(Errc::invalid_argument, "a name with a prefix that S3 reserves");
+  }
+  for (const std::string_view suffix : {"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"}) {
+    if (name.ends_with(suffix)) return fail(Errc::invalid_argument, "a name with a suffix that S3 reserves");
+  }
   if (name.contains("..") || is_address(name)) {
     return fail(Errc::invalid_argument, "a name has no two dots in a row and is not an IP address");
   }

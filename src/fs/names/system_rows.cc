@@ -30,6 +30,10 @@ shard::Key lease_key(NamespaceId ns) {
   return shard::system_key(shard::Kind::id_lease, shard::item_of(ns.value()));
 }
 
+shard::Key name_index_key(const keys::KeyService& keys, std::string_view name) {
+  return shard::system_key(shard::Kind::name_index, std::string(as_text(keys.token(as_view(name)))));
+}
+
 shard::Record system_record(std::string value) {
   shard::Record record;
   record.value = crypto::Sealed::from_store(std::move(value));
@@ -74,6 +78,22 @@ Result<NamespaceRow> NamespaceRow::decode(View bytes) {
   row.changed_ms = in->integer<std::uint64_t>();
   row.settled = in->integer<std::uint8_t>() != 0;
   KISEKI_TRY(in->finish("namespace row"));
+  return row;
+}
+
+std::string NameIndexRow::encode() const {
+  std::string out;
+  Encoder(out).integer(format).id(tenant).id(ns);
+  return out;
+}
+
+Result<NameIndexRow> NameIndexRow::decode(View bytes) {
+  auto in = begin(bytes);
+  if (!in) return fail(std::move(in).error());
+  NameIndexRow row;
+  row.tenant = in->id<TenantId>();
+  row.ns = in->id<NamespaceId>();
+  KISEKI_TRY(in->finish("name index"));
   return row;
 }
 

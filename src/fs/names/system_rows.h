@@ -16,6 +16,9 @@ shard::Key descriptor_key(NamespaceId ns);
 /// Of a namespace's directory and file ids; namespace 0: of namespace ids.
 shard::Key lease_key(NamespaceId ns);
 
+/// Of a namespace's name, in the whole cluster.
+shard::Key name_index_key(const keys::KeyService& keys, std::string_view name);
+
 /// A record of the system shard whose value stands as it is.
 shard::Record system_record(std::string value);
 
@@ -36,6 +39,14 @@ struct NamespaceRow {
 
   std::string encode() const;
   static Result<NamespaceRow> decode(View bytes);
+};
+
+struct NameIndexRow {
+  TenantId tenant;
+  NamespaceId ns;
+
+  std::string encode() const;
+  static Result<NameIndexRow> decode(View bytes);
 };
 
 /// The first id that nobody has.

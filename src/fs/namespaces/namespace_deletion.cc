@@ -147,6 +147,7 @@ Task<Result<NamespaceDeletion::Found>> NamespaceDeletion::erase_last(Tree& delet
   transaction.require(version, namespace_key(ns->id), found.version);
   transaction.put(namespace_key(ns->id), system_record(row.encode()));
   transaction.erase(descriptor_key(ns->id)).erase(lease_key(ns->id));
+  transaction.erase(name_index_key(*deleting.services().keys, entry.name));
   transaction.namespaces.push_back({entry.directory.ns->id, entry.directory.ns->epoch});
   tree_.expect(transaction, entry);
   transaction.erase(entry.key);

@@ -4,6 +4,7 @@
 
 #include "base/codec.h"
 #include "fs/namespaces/namespace_rows.h"
+#include "fs/tree/rows.h"
 
 namespace kiseki::fs::detail {
 
@@ -18,8 +19,16 @@ std::string encode_created(std::uint64_t created_ms) {
   return out;
 }
 
-Result<Namespace> space_of(TenantId tenant, std::string name, const shard::Record& record,
-                           std::string_view value) {
+/// `denied` when the name is another tenant's.
+Result<> check_owner(TenantId tenant, const shard::Record& record) {
+  const auto row = NameIndexRow::decode(record.value.view());
+  if (!row) return fail(row.error());
+  if (row->tenant != tenant) return fail(Errc::denied, "another tenant has a namespace of that name");
+  return {};
+}
+
+Result<Namespace> namespace_of(TenantId tenant, std::string name, const shard::Record& record,
+                               std::string_view value) {
   Decoder in(as_view(value));
   const auto found = in.integer<std::uint8_t>();
   if (!in.failed() && found != format)
@@ -75,12 +84,21 @@ Task<Result<Namespace>> TreeNamespaces::create(TenantId tenant, std::string name
     record.id = InodeId(made->ns->id.value());
     record.type = shard::EntryType::directory;
     tree_.seal_entry(*slot, record, encode_created(created_ms));
+    const shard::Key index = name_index_key(*services.keys, name);
+    const auto taken = co_await read_row(tree_, index);
+    if (!taken) co_return fail(taken.error());
+    // Of this tenant's own that is being made or deleted: the entry shows it next time.
+    if (*taken) KISEKI_CO_TRY(check_owner(tenant, **taken));
     auto transaction = tree_.begin(*slot);
     transaction.put(slot->key, std::move(record));
+    const NameIndexRow row{.tenant = tenant, .ns = made->ns->id};
+    transaction.require(shard::Assert::Type::absent, index).put(index, system_record(row.encode()));
     add_namespace(services, transaction, *made->ns, made->descriptor);
     const auto outcome = co_await tree_.commit(*slot, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
-    if (outcome->committed()) co_return Namespace{made->ns->id, tenant, std::move(name), created_ms};
+    if (outcome->committed()) {
+      co_return keep(Namespace{made->ns->id, tenant, std::move(name), created_ms});
+    }
     KISEKI_CO_TRY(co_await tree_.recover(*slot, *outcome, attempts));
   }
 }
@@ -88,8 +106,23 @@ Task<Result<Namespace>> TreeNamespaces::create(TenantId tenant, std::string name
 Task<Result<Namespace>> TreeNamespaces::find(TenantId tenant, std::string name) {
   const auto slot = co_await locate(tenant, name, Purpose::read);
   if (!slot) co_return fail(slot.error());
-  if (!slot->record) co_return fail(Errc::not_found, "no such namespace");
-  co_return space_of(tenant, std::move(name), *slot->record, slot->value);
+  if (!slot->record) {
+    known_.erase({tenant, name});
+    co_return fail(Errc::not_found, "no such namespace");
+  }
+  auto found = namespace_of(tenant, std::move(name), *slot->record, slot->value);
+  if (!found) co_return fail(std::move(found).error());
+  co_return keep(*std::move(found));
+}
+
+Task<Result<Namespace>> TreeNamespaces::recall(TenantId tenant, std::string name) {
+  if (const auto* known = known_.find({tenant, name})) co_return *known;
+  co_return co_await find(tenant, std::move(name));
+}
+
+Namespace TreeNamespaces::keep(Namespace ns) {
+  known_.put({ns.tenant, ns.name}, ns);
+  return ns;
 }
 
 Task<Result<std::vector<Namespace>>> TreeNamespaces::list(TenantId tenant) {
@@ -101,7 +134,7 @@ Task<Result<std::vector<Namespace>>> TreeNamespaces::list(TenantId tenant) {
     auto leaf = co_await tree_.read_leaf(*directory, *from);
     if (!leaf) co_return fail(std::move(leaf).error());
     for (auto& entry : leaf->entries) {
-      auto ns = space_of(tenant, std::move(entry.name), entry.record, entry.value);
+      auto ns = namespace_of(tenant, std::move(entry.name), entry.record, entry.value);
       if (!ns) co_return fail(std::move(ns).error());
       namespaces.push_back(std::move(*ns));
     }
@@ -114,6 +147,7 @@ Task<Result<std::vector<Namespace>>> TreeNamespaces::list(TenantId tenant) {
 }
 
 Task<Result<>> TreeNamespaces::remove(TenantId tenant, std::string name) {
+  known_.erase({tenant, name});
   auto slot = co_await locate(tenant, std::move(name), Purpose::write);
   if (!slot) co_return fail(std::move(slot).error());
   if (!slot->record) co_return fail(Errc::not_found, "no such namespace");

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "fs/names/least_recent.h"
 #include "fs/namespaces.h"
 #include "fs/namespaces/namespace_deletion.h"
 
@@ -15,16 +16,22 @@ class TreeNamespaces final : public Namespaces {
 
   Task<Result<Namespace>> create(TenantId tenant, std::string name) override;
   Task<Result<Namespace>> find(TenantId tenant, std::string name) override;
+  Task<Result<Namespace>> recall(TenantId tenant, std::string name) override;
   Task<Result<std::vector<Namespace>>> list(TenantId tenant) override;
   Task<Result<>> remove(TenantId tenant, std::string name) override;
 
  private:
+  static constexpr std::size_t known_max = 4096;
+
   Task<Result<Directory>> root(TenantId tenant);
   Task<Result<EntrySlot>> locate(TenantId tenant, std::string name, Purpose purpose);
 
   Tree& tree_;
   NamespaceDeletion& deletion_;
+  Namespace keep(Namespace ns);
+
   std::unordered_map<TenantId, NamespaceId> roots_;
+  LeastRecent<std::pair<TenantId, std::string>, Namespace> known_{known_max};
 };
 
 }  // namespace kiseki::fs::detail

@@ -1,6 +1,7 @@
 #include "fs/namespaces/tree_namespaces.h"
 
 #include "fs/file_system.h"
+#include "fs/namespaces/namespace_rows.h"
 #include "fs/testing/tree_world.h"
 
 namespace kiseki::fs::detail {
@@ -41,6 +42,44 @@ TEST_F(NamespacesTest, are_found_by_their_names) {
   EXPECT_EQ(other.get(other.namespaces.find(world.tenant, "bucke")).error().code(), Errc::not_found);
   EXPECT_EQ(one.get(one.namespaces.create(world.tenant, "No")).error().code(), Errc::invalid_argument);
   EXPECT_EQ(one.get(one.namespaces.find(TenantId(99), "bucket")).error().code(), Errc::not_found);
+}
+
+TEST_F(NamespacesTest, that_have_gone_are_recalled_and_hold_nothing) {
+  const auto ns = one.make_namespace("bucket");
+  EXPECT_EQ(other.get(other.namespaces.recall(world.tenant, "bucket"))->id, ns);
+  EXPECT_FALSE(other.get(other.objects.stat(ns, "k")));
+  ASSERT_TRUE(one.get(one.namespaces.remove(world.tenant, "bucket")));
+  EXPECT_EQ(other.get(other.namespaces.recall(world.tenant, "bucket"))->id, ns);
+  for (const auto* key : {"k", "a/b"}) {
+    PatternSource source(1, 100);
+    EXPECT_EQ(other.get(other.objects.put(ns, key, source, {})).error().code(), Errc::not_found);
+    EXPECT_EQ(other.get(other.objects.stat(ns, key)).error().code(), Errc::not_found);
+    EXPECT_EQ(other.get(other.objects.open(ns, key)).error().code(), Errc::not_found);
+    EXPECT_EQ(other.get(other.objects.remove(ns, key, {})).error().code(), Errc::not_found);
+  }
+  EXPECT_EQ(other.get(other.namespaces.find(world.tenant, "bucket")).error().code(), Errc::not_found);
+  EXPECT_EQ(other.get(other.namespaces.recall(world.tenant, "bucket")).error().code(), Errc::not_found);
+  const auto again = one.make_namespace("bucket");
+  EXPECT_EQ(other.get(other.namespaces.recall(world.tenant, "bucket"))->id, again);
+}
+
+TEST_F(NamespacesTest, of_two_tenants_never_have_the_same_name) {
+  constexpr TenantId second{2};
+  auto services = world.services(*one.client);
+  const NamespaceId root = one.get(IdLeases(services).next_namespace()).value();
+  const auto made = one.get(prepare_namespace(services, second, root));
+  ASSERT_TRUE(made);
+  shard::Transaction transaction;
+  transaction.require(shard::Assert::Type::absent, tenant_key(second));
+  transaction.put(tenant_key(second), system_record(TenantRow{.root = root}.encode()));
+  add_namespace(services, transaction, *made->ns, made->descriptor);
+  ASSERT_TRUE(one.get(one.client->commit(std::move(transaction)))->committed());
+
+  one.make_namespace("bucket");
+  EXPECT_EQ(other.get(other.namespaces.create(second, "bucket")).error().code(), Errc::denied);
+  ASSERT_TRUE(one.get(one.namespaces.remove(world.tenant, "bucket")));
+  EXPECT_TRUE(other.get(other.namespaces.create(second, "bucket")));
+  EXPECT_EQ(one.get(one.namespaces.create(world.tenant, "bucket")).error().code(), Errc::denied);
 }
 
 TEST_F(NamespacesTest, are_listed_in_the_order_of_their_names) {

@@ -19,6 +19,9 @@ class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::
 
   Task<Result<fs::Namespace>> create(TenantId tenant, std::string name) override;
   Task<Result<fs::Namespace>> find(TenantId tenant, std::string name) override;
+  Task<Result<fs::Namespace>> recall(TenantId tenant, std::string name) override {
+    return find(tenant, std::move(name));
+  }
   Task<Result<std::vector<fs::Namespace>>> list(TenantId tenant) override;
   Task<Result<>> remove(TenantId tenant, std::string name) override;
 

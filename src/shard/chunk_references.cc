@@ -23,8 +23,7 @@ std::vector<ShardId> ChunkReferences::shards() const {
 Task<Result<ChunkReferences::Slots>> ChunkReferences::raise(ShardId shard, GcEpoch epoch) const {
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
-  auto answer = co_await route->port->ask(
-      ProposeRequest{.proposal = {.stamp = {}, .body = RaiseEpoch{.epoch = epoch}}});
+  auto answer = co_await route->port->ask(ProposeRequest({.stamp = {}, .body = RaiseEpoch{.epoch = epoch}}));
   if (!answer) co_return fail(std::move(answer).error());
   if (answer->type != Answer::Type::decided) co_return fail(Errc::unavailable, "garbage: the shard is split");
   co_return Slots{answer->range.first, answer->range.last};
@@ -58,7 +57,7 @@ Task<Result<>> ChunkReferences::forget(ShardId shard, std::vector<ChunkId> chunk
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
   auto answer = co_await route->port->ask(
-      ProposeRequest{.proposal = {.stamp = {}, .body = Trim{.below = below, .chunks = std::move(chunks)}}});
+      ProposeRequest({.stamp = {}, .body = Trim{.below = below, .chunks = std::move(chunks)}}));
   if (!answer) co_return fail(std::move(answer).error());
   co_return Result<>{};
 }

@@ -29,6 +29,7 @@ constexpr Duration look_interval = std::chrono::seconds(1);
 constexpr Duration look_pause = std::chrono::milliseconds(50);
 constexpr Duration clock_interval = std::chrono::seconds(1);
 constexpr Duration connect_limit = std::chrono::seconds(30);
+constexpr Duration split_limit = std::chrono::seconds(30);
 
 /// Among all processes of the cluster.
 std::uint64_t process_of(raft::NodeId node, std::uint64_t process) {
@@ -86,11 +87,15 @@ class Node::State {
                     services_.pool) {}
 
   Task<Result<>> open();
-  Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process);
+  Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process) {
+    return hop(home().executor, connect_at_home(core, process));
+  }
   ChunkReferences references() const { return ChunkReferences(*routes_); }
   Task<std::vector<ShardStatus>> status();
   std::optional<Error> failure() const { return checkpoint_.failure(); }
-  Task<Result<ShardId>> split(ShardId shard, Slot first);
+  Task<Result<ShardId>> split(ShardId shard, Slot first) {
+    return hop(home().executor, split_at_home(shard, first));
+  }
   LocalReplicas& replicas() noexcept { return replicas_; }
   Clocks clocks() { return {.wall = home().clock->wall(), .newest = replicas_.stamps().newest()}; }
   Task<> stop();
@@ -99,6 +104,11 @@ class Node::State {
 
  private:
   const CoreServices& home() const { return services_.cores.front(); }
+  // The map and the sessions are changed on one core.
+  Task<Result<ShardId>> split_at_home(ShardId shard, Slot first);
+  Task<Result<std::unique_ptr<Client>>> connect_at_home(CoreServices core, std::uint64_t process);
+  /// Waits until the shard that a split has made is open here.
+  Task<Result<>> await_child(ShardId child);
   bool is_alone() const { return services_.peers == nullptr; }
   LocalReplicas::Services for_replicas() const;
   /// The key space as it is known here, to this node's own shards or to those of all nodes.
@@ -261,7 +271,7 @@ Task<> Node::State::sweep() {
   }
 }
 
-Task<Result<ShardId>> Node::State::split(ShardId shard, Slot first) {
+Task<Result<ShardId>> Node::State::split_at_home(ShardId shard, Slot first) {
   const auto route = routes_->find(shard);
   if (!route) co_return fail(Errc::not_found, "split: no such shard");
   if (!route->range.contains(first) || first == route->range.first) {
@@ -270,21 +280,29 @@ Task<Result<ShardId>> Node::State::split(ShardId shard, Slot first) {
   const auto child = co_await SystemMap(*routes_).allocate(map_);
   if (!child) co_return child;
   const auto answer = co_await route->port->ask(
-      ProposeRequest{.proposal = {.stamp = {}, .body = Split{.child = *child, .first = first}}});
+      ProposeRequest({.stamp = {}, .body = Split{.child = *child, .first = first}}));
   if (!answer) co_return fail(answer.error());
   if (answer->type == Answer::Type::wrong_shard) co_return fail(Errc::conflict, "split: another was first");
   if (answer->type != Answer::Type::decided) co_return fail(Errc::busy, "split: the replicas are changing");
-  while (is_alone() && replicas_.find(*child) == nullptr) {
-    if (!co_await background_.sleep(*home().clock, std::chrono::milliseconds(1))) {
-      co_return fail(Errc::cancelled, "split: the node is stopping");
-    }
-  }
+  if (is_alone()) KISEKI_CO_TRY(co_await await_child(*child));
   map_.add(*child, first);
   take_routes();
   const auto recorded = co_await SystemMap(*routes_).join(map_);
   // Whoever was first will be followed by others who join what they know; the split stands.
   if (!recorded) changed_->set();
   co_return *child;
+}
+
+Task<Result<>> Node::State::await_child(ShardId child) {
+  const BootTime deadline = home().clock->now() + split_limit;
+  while (replicas_.find(child) == nullptr) {
+    if (home().clock->now() >= deadline)
+      co_return fail(Errc::timed_out, "split: the new shard does not open");
+    if (!co_await background_.sleep(*home().clock, std::chrono::milliseconds(1))) {
+      co_return fail(Errc::cancelled, "split: the node is stopping");
+    }
+  }
+  co_return Result<>{};
 }
 
 Task<Result<>> Node::State::open() {
@@ -309,7 +327,7 @@ Task<Result<>> Node::State::open() {
   co_return Result<>{};
 }
 
-Task<Result<std::unique_ptr<Client>>> Node::State::connect(CoreServices core, std::uint64_t process) {
+Task<Result<std::unique_ptr<Client>>> Node::State::connect_at_home(CoreServices core, std::uint64_t process) {
   for (const auto& each : connected_) {
     if (each.process == process) each.session->fence();
   }

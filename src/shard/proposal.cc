@@ -121,11 +121,11 @@ void read_body(std::size_t place, RowReader& in, Proposal& proposal) {
 
 }  // namespace
 
-std::string Proposal::encode() const {
+std::string Proposal::encode(Stamp as_of) const {
   RowWriter out;
   std::visit([&out](const auto& one) { write(out, one); }, body);
   std::string head;
-  Encoder(head).integer(format).integer(static_cast<std::uint8_t>(body.index() + 1)).id(stamp);
+  Encoder(head).integer(format).integer(static_cast<std::uint8_t>(body.index() + 1)).id(as_of);
   return std::move(out).finish(std::move(head));
 }
 

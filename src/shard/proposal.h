@@ -124,7 +124,9 @@ struct Proposal {
   /// `invalid_argument`, `too_large`: what no client sends, whatever stands in the rows.
   Result<> validate() const;
 
-  std::string encode() const;
+  std::string encode() const { return encode(stamp); }
+  /// As if it had this stamp.
+  std::string encode(Stamp as_of) const;
   /// `wrong_format` when it is of a later version.
   static Result<Proposal> decode(View bytes);
 };

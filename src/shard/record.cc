@@ -125,7 +125,7 @@ void decode_rows_of_directories(Decoder& in, std::uint16_t sections, Record& rec
   }
 }
 
-void decode_header(Decoder& in, Record& record) {
+void read_header(Decoder& in, Record& record) {
   const auto sections = in.integer<std::uint16_t>();
   if (sections & ~section_all) in.reject();
   if (sections & section_seal) {
@@ -159,6 +159,21 @@ void decode_header(Decoder& in, Record& record) {
   if (sections_of(record) != sections) in.reject();
 }
 
+/// All but the value, whose bytes are given out.
+Result<Record> read(View bytes, View& value) {
+  if (bytes.size() > Record::size_max) return fail(Errc::corrupted, "record: too large");
+  auto begun = detail::begin_value(bytes, format, "record");
+  if (!begun) return fail(std::move(begun).error());
+  Decoder& in = *begun;
+  Record record;
+  record.version = in.id<Stamp>();
+  record.change = in.integer<std::uint64_t>();
+  read_header(in, record);
+  value = in.rest();
+  KISEKI_TRY(in.finish("record"));
+  return record;
+}
+
 }  // namespace
 
 std::string Record::encode() const {
@@ -172,18 +187,24 @@ std::string Record::encode() const {
   return bytes;
 }
 
+Bytes Record::encoded_size() const {
+  std::string header;
+  Encoder out(header);
+  out.integer(format).id(version).integer(change);
+  encode_header(out, *this, Stamp{});
+  return header.size() + value.view().size();
+}
+
 Result<Record> Record::decode(View bytes) {
-  if (bytes.size() > size_max) return fail(Errc::corrupted, "record: too large");
-  auto begun = detail::begin_value(bytes, format, "record");
-  if (!begun) return fail(std::move(begun).error());
-  Decoder& in = *begun;
-  Record record;
-  record.version = in.id<Stamp>();
-  record.change = in.integer<std::uint64_t>();
-  decode_header(in, record);
-  record.value = crypto::Sealed::from_store(std::string(as_text(in.rest())));
-  KISEKI_TRY(in.finish("record"));
+  View value;
+  auto record = read(bytes, value);
+  if (record) record->value = crypto::Sealed::from_store(std::string(as_text(value)));
   return record;
+}
+
+Result<Record> Record::decode_header(View bytes) {
+  View value;
+  return read(bytes, value);
 }
 
 std::string associated_data(const Key& key, const Record& record) {

@@ -95,8 +95,11 @@ struct Record {
   crypto::Sealed value;
 
   std::string encode() const;
+  Bytes encoded_size() const;
   /// `corrupted`, `wrong_format`.
   static Result<Record> decode(View bytes);
+  /// All but the value, which stays empty.
+  static Result<Record> decode_header(View bytes);
   friend bool operator==(const Record&, const Record&) = default;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -45,8 +46,13 @@ enum class Attempt : std::uint8_t {
 
 struct ProposeRequest {
   using Reply = Answer;
-  Proposal proposal;
-  Attempt attempt = Attempt::first;
+  ProposeRequest(Proposal what, Attempt which = Attempt::first)
+      : proposal(std::make_shared<const Proposal>(std::move(what))), attempt(which) {}
+  ProposeRequest(std::shared_ptr<const Proposal> what, Attempt which)
+      : proposal(std::move(what)), attempt(which) {}
+
+  std::shared_ptr<const Proposal> proposal;  // of who sends it, maybe again, and of the shard that applies it
+  Attempt attempt;
 };
 
 struct RowsReply {
@@ -174,7 +180,7 @@ struct DeadRequest {
 
 /// What may be asked of a shard, and what it replies to each.
 using Request =
-    std::variant<ProposeRequest, RowsRequest, StatusRequest, ReleasedRequest, SweepRequest, ScanRequest,
+    std::variant<RowsRequest, ProposeRequest, StatusRequest, ReleasedRequest, SweepRequest, ScanRequest,
                  PendingRequest, BeatRequest, SilentRequest, JudgeRequest, DeadRequest>;
 using Reply = std::variant<Answer, RowsReply, TransactionStatus, bool, SweepReply, Scanned, std::vector<Row>,
                            std::vector<SessionId>, Judgement, DeadRows>;

@@ -2,6 +2,8 @@
 #include <limits>
 #include <set>
 
+#include <boost/container/small_vector.hpp>
+
 #include "shard/proposal.h"
 
 // What holds of every transaction and proposal, whoever sent it: checked before it is sent, by the leader
@@ -21,10 +23,32 @@ std::unexpected<Error> invalid(const char* what) {
   return fail(Errc::invalid_argument, std::string("transaction: ") + what);
 }
 
-struct Before {
-  bool operator()(const Key* left, const Key* right) const { return *left < *right; }
+/// Most transactions name few rows: those are looked through one by one, and only more are ordered.
+class Keys {
+ public:
+  /// False when it is there.
+  bool insert(const Key* key) {
+    if (contains(key)) return false;
+    if (few_.size() < few_max) {
+      few_.push_back(key);
+    } else {
+      more_.insert(key);
+    }
+    return true;
+  }
+  bool contains(const Key* key) const {
+    const auto is_it = [key](const Key* other) { return *other == *key; };
+    return std::ranges::any_of(few_, is_it) || (!more_.empty() && more_.contains(key));
+  }
+
+ private:
+  static constexpr std::size_t few_max = 16;
+  struct Before {
+    bool operator()(const Key* left, const Key* right) const { return *left < *right; }
+  };
+  boost::container::small_vector<const Key*, few_max> few_;
+  std::set<const Key*, Before> more_;
 };
-using Keys = std::set<const Key*, Before>;
 
 Result<> check_key(const Key& key) {
   const bool is_the_shards_own = key.kind == Kind::counters || key.kind == Kind::intent ||
@@ -78,7 +102,7 @@ class Rules {
   Result<> operation(const Operation& one) {
     if (one.type == Type::fence) return {};
     if (one.type == Type::put_stamped) return put_stamped(one);
-    if (!changed_.insert(&one.key).second) return invalid("two operations on one row");
+    if (!changed_.insert(&one.key)) return invalid("two operations on one row");
     if (one.type == Type::erase) erased_.insert(&one.key);
     if (form_ == Form::sweep && !(one.type == Type::erase && one.key.kind == Kind::lock)) {
       return invalid("rows that no session has left");
@@ -110,8 +134,7 @@ class Rules {
     }
     // The shard writes such rows too.
     if (one.key.kind == Kind::feed && !one.record.references.empty()) return invalid("an event with chunks");
-    if (form_ == Form::sweep || !stamped_.insert(&one.key).second)
-      return invalid("two operations on one row");
+    if (form_ == Form::sweep || !stamped_.insert(&one.key)) return invalid("two operations on one row");
     return {};
   }
 
@@ -119,7 +142,7 @@ class Rules {
     const auto& [from, to] = std::tie(one.key, one.to);
     const bool opens_there = from.kind == Kind::entry && to.kind == Kind::entry && from.item == to.item &&
                              from.leaf.ns == to.leaf.ns && from.leaf.container == to.leaf.container;
-    if (!opens_there || !absent_.contains(&to) || !changed_.insert(&to).second) {
+    if (!opens_there || !absent_.contains(&to) || !changed_.insert(&to)) {
       return invalid("a move to where the row cannot be");
     }
     return present_.contains(&from) ? Result<>{} : invalid("a move of what may not be there");

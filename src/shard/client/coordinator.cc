@@ -39,8 +39,10 @@ Task<Result<Answer>> Coordinator::prepare(std::size_t place) {
     prepare.branch.operations[incoming.operation].record =
         participants_[incoming.branch].moved[incoming.place];
   }
-  co_return co_await session_.deliver(*participant.branch.route.port,
-                                      {.stamp = {}, .body = std::move(prepare)}, holder_, deadline_);
+  co_return co_await session_.deliver(
+      *participant.branch.route.port,
+      std::make_shared<const Proposal>(Proposal{.stamp = {}, .body = std::move(prepare)}), holder_,
+      deadline_);
 }
 
 bool Coordinator::take(std::size_t place, Result<Answer> answer) {
@@ -173,13 +175,12 @@ Task<Result<Outcome>> Coordinator::run() {
 /// The slots it was carried out in.
 Task<Result<SlotRange>> Coordinator::resolve_at(Route route) {
   const bool is_committed = decision_->committed();
+  const Resolve resolve{.id = holder_.id,
+                        .verdict = is_committed ? Verdict::committed : Verdict::aborted,
+                        .stamp = is_committed ? decision_->stamp : Stamp{}};
   const auto answer = co_await session_.deliver(
-      *route.port,
-      {.stamp = {},
-       .body = Resolve{.id = holder_.id,
-                       .verdict = is_committed ? Verdict::committed : Verdict::aborted,
-                       .stamp = is_committed ? decision_->stamp : Stamp{}}},
-      std::nullopt, session_.deadline());
+      *route.port, std::make_shared<const Proposal>(Proposal{.stamp = {}, .body = resolve}), std::nullopt,
+      session_.deadline());
   if (!answer) co_return fail(answer.error());
   co_return answer->range;
 }

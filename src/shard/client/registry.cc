@@ -17,7 +17,7 @@ void require_version(Transaction& transaction, const Key& key, Stamp version) {
 
 Task<Result<>> Registry::commit(Transaction transaction) const {
   Proposal proposal{.stamp = {}, .body = Commit::of_node(std::move(transaction))};
-  const auto answer = co_await routes_.system().port->ask(ProposeRequest{.proposal = std::move(proposal)});
+  const auto answer = co_await routes_.system().port->ask(ProposeRequest(std::move(proposal)));
   if (!answer) co_return fail(answer.error());
   if (answer->type == Answer::Type::decided && answer->outcome.committed()) co_return Result<>{};
   co_return fail(Errc::conflict, "system shard: another one was first");
@@ -26,7 +26,7 @@ Task<Result<>> Registry::commit(Transaction transaction) const {
 Task<Result<>> Registry::everywhere(Proposal proposal) const {
   Coverage asked;
   while (const auto slot = asked.missing()) {
-    auto answer = co_await routes_.of(*slot).port->ask(ProposeRequest{.proposal = proposal});
+    auto answer = co_await routes_.of(*slot).port->ask(ProposeRequest(proposal));
     if (!answer) co_return fail(std::move(answer).error());
     if (!answer->range.contains(*slot)) co_return fail(Errc::unavailable, "a shard is being split");
     if (answer->type != Answer::Type::decided) co_return fail(Errc::busy, "a shard knows too many sessions");

@@ -8,8 +8,8 @@ namespace kiseki::shard::detail {
 
 Task<Result<>> Resolver::resolve(ShardPort& at, Holder holder, Verdict verdict, Stamp stamp) const {
   if (&at == &primary(holder)) co_return Result<>{};
-  auto answer = co_await at.ask(ProposeRequest{
-      .proposal = {.stamp = {}, .body = Resolve{.id = holder.id, .verdict = verdict, .stamp = stamp}}});
+  auto answer = co_await at.ask(
+      ProposeRequest({.stamp = {}, .body = Resolve{.id = holder.id, .verdict = verdict, .stamp = stamp}}));
   if (!answer) co_return fail(std::move(answer).error());
   co_return Result<>{};
 }
@@ -52,7 +52,7 @@ Task<Result<>> Resolver::make_way(ShardPort& at, Holder holder, std::optional<Ho
 Task<Result<>> Resolver::end(ShardPort& at, Holder holder) const {
   const Decide abort{
       .id = holder.id, .low_water = 0, .primary = holder.primary, .verdict = Verdict::aborted, .floor = {}};
-  auto answer = co_await primary(holder).ask(ProposeRequest{.proposal = {.stamp = {}, .body = abort}});
+  auto answer = co_await primary(holder).ask(ProposeRequest({.stamp = {}, .body = abort}));
   if (!answer) co_return fail(std::move(answer).error());
   if (answer->type != Answer::Type::decided) co_return Result<>{};
   const bool is_committed = answer->outcome.committed();

@@ -78,8 +78,8 @@ Task<bool> Session::pause(Duration& length) {
   co_return co_await background_.sleep(clock(), now);
 }
 
-Task<Result<Answer>> Session::deliver(ShardPort& port, Proposal proposal, std::optional<Holder> asking,
-                                      BootTime deadline) {
+Task<Result<Answer>> Session::deliver(ShardPort& port, std::shared_ptr<const Proposal> proposal,
+                                      std::optional<Holder> asking, BootTime deadline) {
   auto attempt = Attempt::first;
   Duration length = pause_first;
   for (;;) {
@@ -118,7 +118,6 @@ Task<Result<Outcome>> Session::commit(Transaction transaction) {
 }
 
 Task<Result<Outcome>> Session::commit_anywhere(Transaction transaction) {
-  KISEKI_CO_TRY(transaction.validate());
   auto permit = co_await slots_.acquire_within(clock(), options_.limit);
   if (!permit) co_return fail(Errc::busy, "too many transactions are under way");
   const BootTime until = deadline();
@@ -131,24 +130,29 @@ Task<Result<Outcome>> Session::commit_anywhere(Transaction transaction) {
     if (clock().now() >= until) co_return fail(Errc::timed_out, "a shard is being split");
     if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
   }
+  KISEKI_CO_TRY(transaction.validate());
   KISEKI_CO_TRY(transaction.validate_spread());
   co_return co_await commit_many(std::move(transaction), std::move(*permit));
 }
 
-Task<Result<Answer>> Session::commit_one(Route route, Transaction transaction, BootTime until) {
+Task<Result<Answer>> Session::commit_one(Route route, Transaction& transaction, BootTime until) {
   const TransactionId id{options_.id, sequences_.begin()};
-  Proposal proposal{
+  const auto proposal = std::make_shared<const Proposal>(Proposal{
       .stamp = {},
-      .body = Commit{.id = id, .low_water = sequences_.low_water(), .transaction = std::move(transaction)}};
-  auto answer = co_await deliver(*route.port, std::move(proposal), std::nullopt, until);
+      .body = Commit{.id = id, .low_water = sequences_.low_water(), .transaction = std::move(transaction)}});
+  auto answer = co_await deliver(*route.port, proposal, std::nullopt, until);
   sequences_.finish(id.sequence);
+  if (answer && answer->type == Answer::Type::wrong_shard) {
+    transaction = std::get<Commit>(proposal->body).transaction;
+  }
   co_return answer;
 }
 
 Task<Result<Answer>> Session::deliver_to(LeafAddress leaf, Proposal proposal, BootTime deadline) {
+  const auto shared = std::make_shared<const Proposal>(std::move(proposal));
   Duration length = pause_first;
   for (;;) {
-    auto answer = co_await deliver(*routes_.of(leaf).port, proposal, std::nullopt, deadline);
+    auto answer = co_await deliver(*routes_.of(leaf).port, shared, std::nullopt, deadline);
     if (!answer || answer->type != Answer::Type::wrong_shard) co_return answer;
     if (clock().now() >= deadline) co_return fail(Errc::timed_out, "a shard is being split");
     if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");

@@ -46,12 +46,13 @@ class Session {
 
   /// Proposes until there is an answer that is none of `blocked` and `full`, or `deadline` has passed: then
   /// `timed_out`, or `blocked` as it is. Makes way for it meanwhile.
-  Task<Result<Answer>> deliver(ShardPort& port, Proposal proposal, std::optional<Holder> asking,
-                               BootTime deadline);
+  Task<Result<Answer>> deliver(ShardPort& port, std::shared_ptr<const Proposal> proposal,
+                               std::optional<Holder> asking, BootTime deadline);
   /// The same, to the shard that has `leaf`, wherever splits take it.
   Task<Result<Answer>> deliver_to(LeafAddress leaf, Proposal proposal, BootTime deadline);
   Task<Result<Outcome>> commit_anywhere(Transaction transaction);
-  Task<Result<Answer>> commit_one(Route route, Transaction transaction, BootTime until);
+  /// Gives `transaction` back when the shard does not have its rows.
+  Task<Result<Answer>> commit_one(Route route, Transaction& transaction, BootTime until);
   Task<Result<Outcome>> commit_many(Transaction transaction, Semaphore::Permit permit);
   Task<Result<ReadReply>> read_once(const ReadRequest& request);
   /// `stale` when the rows lie in another shard.

@@ -37,11 +37,11 @@ void Check::block(const Holder* holder) {
 
 Result<bool> Check::namespaces() {
   for (const auto& ns : transaction_.namespaces) {
-    const auto bytes = draft_.get(family_state, state_key(shard_.id, StateType::ns, ns.ns.value()));
+    const auto bytes = draft_.view(family_state, state_key(shard_.id, StateType::ns, ns.ns.value()));
     if (!bytes) return fail(bytes.error());
     NamespaceConfiguration known;
     if (*bytes) {
-      const auto decoded = NamespaceConfiguration::decode(as_view(**bytes));
+      const auto decoded = NamespaceConfiguration::decode(**bytes);
       if (!decoded) return fail(decoded.error());
       known = *decoded;
     }
@@ -66,7 +66,7 @@ Result<bool> Check::assertion(std::size_t place) {
     return true;
   }
   if (assertion.type == Assert::Type::generation) return generation(assertion, place);
-  const auto row = draft_.record(assertion.key);
+  const auto row = draft_.header(assertion.key);
   if (!row) return fail(row.error());
   const Stamp version = *row ? (*row)->version : Stamp{};
   switch (assertion.type) {
@@ -98,7 +98,7 @@ bool Check::adds_entries(const LeafAddress& leaf) {
 }
 
 Result<bool> Check::generation(const Assert& assertion, std::size_t place) {
-  const auto guard = draft_.record(assertion.key);
+  const auto guard = draft_.header(assertion.key);
   if (!guard) return fail(guard.error());
   const Stamp version = *guard ? (*guard)->version : Stamp{};
   if (!*guard || version != assertion.stamp) return refuse(Refusal::generation, place, version);
@@ -164,7 +164,7 @@ void Check::fence(const Key& lock) {
 
 /// Rule 3.8 without a clock: a held row stays until its retention is lifted, whatever its date.
 Result<bool> Check::may_vanish(const Key& key) {
-  const auto row = draft_.record(key);
+  const auto row = draft_.header(key);
   if (!row) return fail(row.error());
   if (!*row) return true;
   const auto& retention = (*row)->retention;

@@ -51,7 +51,7 @@ void Effects::count(const Key& key, const Record& record, int sign) {
   auto& change = leaves_[key.leaf];
   change.entries += sign;
   if (record.type == EntryType::directory) change.subdirectories += sign;
-  change.entry_bytes += sign * static_cast<std::int64_t>(record.encode().size());
+  change.entry_bytes += sign * static_cast<std::int64_t>(record.encoded_size());
   change.logical += sign > 0 ? record.logical : 0 - record.logical;
 }
 

@@ -138,14 +138,14 @@ Result<> Machine::write(Draft& draft) const {
   return draft.write();
 }
 
-Result<std::vector<Answer>> Machine::apply(std::span<const raft::Entry> entries,
-                                           const raft::ConfState* conf) {
-  Draft draft(store_);
+Result<std::vector<Answer>> Machine::apply(std::span<const raft::Entry> entries, const raft::ConfState* conf,
+                                           const Known& known) {
+  Draft draft(store_, &cache_);
   std::vector<Answer> answers;
   answers.reserve(entries.size());
   for (const auto& entry : entries) {
     KISEKI_ASSERT(entry.index == progress_.applied + 1);
-    auto answer = apply_entry(draft, entry);
+    auto answer = apply_entry(draft, entry, known ? known(entry) : Made{});
     if (!answer) return fail(std::move(answer).error().in(fmt::format("entry {}", entry.index)));
     answer->range = range_;
     answers.push_back(std::move(*answer));
@@ -158,20 +158,26 @@ Result<std::vector<Answer>> Machine::apply(std::span<const raft::Entry> entries,
   return answers;
 }
 
-Result<Answer> Machine::apply_entry(Draft& draft, const raft::Entry& entry) {
+Result<Answer> Machine::apply_entry(Draft& draft, const raft::Entry& entry, Made made) {
   const bool is_ours = entry.type == raft::EntryType::normal && !entry.data.empty();
-  const auto proposal = is_ours ? Proposal::decode(entry.data) : Proposal{};
-  // What other versions carry out cannot be passed over.
-  if (!proposal && proposal.error().code() == Errc::wrong_format) return fail(proposal.error());
-  if (proposal && reads_store(*proposal)) KISEKI_TRY(write(draft));
+  Result<Proposal> read;
+  if (is_ours && made.proposal == nullptr) {
+    read = Proposal::decode(entry.data);
+    // What other versions carry out cannot be passed over.
+    if (!read && read.error().code() == Errc::wrong_format) return fail(read.error());
+    if (read) made = {.proposal = &*read, .stamp = read->stamp};
+  }
+  if (made.proposal != nullptr && reads_store(*made.proposal)) KISEKI_TRY(write(draft));
   progress_.applied = entry.index;
   progress_.term = entry.term;
   if (!is_ours) return Answer{};
-  const bool is_valid =
-      proposal && (proposal->validate() || KISEKI_PLANTED("1.5 a shard believes what it is sent"));
-  if (!is_valid) return of_type(Answer::Type::invalid);
-  return std::visit([&](const auto& body) { return apply_body(draft, proposal->stamp, body); },
-                    proposal->body);
+  if (made.proposal == nullptr) return of_type(Answer::Type::invalid);
+  const bool was_read = read && made.proposal == &*read;
+  if (was_read && !read->validate() && !KISEKI_PLANTED("1.5 a shard believes what it is sent")) {
+    return of_type(Answer::Type::invalid);
+  }
+  return std::visit([&](const auto& body) { return apply_body(draft, made.stamp, body); },
+                    made.proposal->body);
 }
 
 Stamp Machine::next_stamp(Stamp at_least) {
@@ -430,13 +436,13 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Trim& trim) {
 }
 
 Result<std::optional<Answer>> Machine::foresee(const Proposal& proposal) {
-  auto answer = look_ahead(proposal);
+  Draft draft = reader();
+  auto answer = look_ahead(draft, proposal);
   if (answer && *answer) (*answer)->range = range_;
   return answer;
 }
 
-Result<std::optional<Answer>> Machine::look_ahead(const Proposal& proposal) const {
-  Draft draft(store_);
+Result<std::optional<Answer>> Machine::look_ahead(Draft& draft, const Proposal& proposal) const {
   const Transaction* transaction = nullptr;
   auto purpose = Check::Purpose::commit;
   if (const auto* commit = std::get_if<Commit>(&proposal.body)) {

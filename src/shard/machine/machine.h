@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -31,9 +32,16 @@ class Machine {
   /// `corrupted` when there is no such shard.
   static Result<std::unique_ptr<Machine>> open(kv::KvStore& store, ShardId shard);
 
+  /// What an entry was made from here: valid, and with which stamp. Null when that is not known.
+  struct Made {
+    const Proposal* proposal = nullptr;
+    Stamp stamp;
+  };
+  using Known = std::function<Made(const raft::Entry&)>;
   /// One answer for each entry, in order. An error is final: what is committed could not be applied. No entry
   /// of this version's format causes one, whoever made it.
-  Result<std::vector<Answer>> apply(std::span<const raft::Entry> entries, const raft::ConfState* conf);
+  Result<std::vector<Answer>> apply(std::span<const raft::Entry> entries, const raft::ConfState* conf,
+                                    const Known& known = {});
   /// What `apply` would answer now, when that spends no entry; nothing when the proposal has to be made.
   Result<std::optional<Answer>> foresee(const Proposal& proposal);
 
@@ -56,12 +64,14 @@ class Machine {
   std::uint64_t deletions() const noexcept { return deletions_; }
   const Locks& locks() const noexcept { return locks_; }
   const Sessions& sessions() const noexcept { return sessions_; }
+  /// Rows as they stand, through the cache of those used last.
+  Draft reader() { return Draft(store_, &cache_); }
 
  private:
   Machine(kv::KvStore& store, ShardId shard)
       : store_(store), shard_(shard), locks_(shard), sessions_(shard) {}
 
-  Result<Answer> apply_entry(Draft& draft, const raft::Entry& entry);
+  Result<Answer> apply_entry(Draft& draft, const raft::Entry& entry, Made made);
   Result<Answer> apply_body(Draft& draft, Stamp proposed, const Commit& commit);
   Result<Answer> apply_body(Draft& draft, Stamp proposed, const Prepare& prepare);
   Result<Answer> apply_body(Draft& draft, Stamp proposed, const Decide& decide);
@@ -77,7 +87,7 @@ class Machine {
   std::optional<Answer> remembered(TransactionId id) const;
   /// The same, and when a row lies in another shard.
   std::optional<Answer> answered(TransactionId id, const Transaction& transaction) const;
-  Result<std::optional<Answer>> look_ahead(const Proposal& proposal) const;
+  Result<std::optional<Answer>> look_ahead(Draft& draft, const Proposal& proposal) const;
   Result<std::optional<Answer>> prepared_before(Draft& draft, const Prepare& prepare) const;
   Result<Answer> answer_prepared(Draft& draft, const Prepared& prepared, const Transaction& branch) const;
   Result<Checked> check(Draft& draft, const Transaction& transaction, Check::Purpose purpose) const;
@@ -99,6 +109,7 @@ class Machine {
   std::uint64_t deletions_ = 1;
   Locks locks_;
   Sessions sessions_;
+  RowCache cache_;
 };
 
 }  // namespace kiseki::shard::detail

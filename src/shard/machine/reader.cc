@@ -36,12 +36,7 @@ void Reader::note(const Holder* holder) {
 
 Result<std::optional<Record>> Reader::row(const Key& key) {
   note(machine_.locks().writer_of(key));
-  const auto bytes = store_.get(family_of(key.kind), as_view(key.encode()));
-  if (!bytes) return fail(bytes.error());
-  if (!*bytes) return std::nullopt;
-  auto record = Record::decode(as_view(**bytes));
-  if (!record) return fail(std::move(record).error());
-  return std::move(*record);
+  return rows_.record(key);
 }
 
 Result<ReadReply::Got> Reader::get(const Get& get) {
@@ -85,10 +80,7 @@ Result<ReadReply::Scanned> Reader::scan_leaf(const Scan& scan) {
 
 Result<Counters> Reader::counters(const LeafAddress& leaf) {
   for (const auto* holder : machine_.locks().writers_in(leaf, Kind::entry)) note(holder);
-  const auto bytes = store_.get(family_rows, as_view(key(leaf, Kind::counters).encode()));
-  if (!bytes) return fail(bytes.error());
-  if (!*bytes) return Counters{};
-  return Counters::decode(as_view(**bytes));
+  return rows_.counters(leaf);
 }
 
 bool Reader::holds(const RowsRequest& request) const {

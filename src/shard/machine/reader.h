@@ -14,7 +14,7 @@ class Reader {
   /// A reply stops at the row that passes it, with `more`.
   static constexpr Bytes reply_max = 8_MiB;
 
-  Reader(kv::KvStore& store, const Machine& machine) : store_(store), machine_(machine) {}
+  Reader(kv::KvStore& store, Machine& machine) : store_(store), machine_(machine), rows_(machine.reader()) {}
 
   /// `stale` when a row lies in another shard.
   Result<RowsReply> read(const RowsRequest& request);
@@ -38,6 +38,7 @@ class Reader {
 
   kv::KvStore& store_;
   const Machine& machine_;
+  Draft rows_;
   std::map<TransactionId, Holder> undecided_;
   std::multimap<Stamp, Row> oldest_;
   std::uint32_t rows_max_ = 0;

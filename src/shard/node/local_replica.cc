@@ -2,11 +2,25 @@
 
 #include <fmt/format.h>
 
+#include "base/metrics.h"
 #include "shard/node/hop.h"
 
 namespace kiseki::shard::detail {
 
 namespace {
+
+metrics::Counter lost("kiseki_shard_messages_lost_total",
+                      "Messages of other replicas that found too many bytes waiting.");
+
+/// What messages take while they wait.
+Bytes size_of(const std::vector<raft::Message>& messages) {
+  Bytes size = 0;
+  for (const auto& message : messages) {
+    size += sizeof(message) + message.context.size();
+    for (const auto& entry : message.entries) size += sizeof(entry) + entry.data.size();
+  }
+  return size;
+}
 
 /// The log must reach from what the store has to at least where it got.
 Result<> check_fit(const Machine& machine, const raft::Recovered& recovered) {
@@ -112,7 +126,14 @@ Task<Result<>> LocalReplica::transfer_leader_here(raft::NodeId to) {
 }
 
 void LocalReplica::receive(std::vector<raft::Message> messages, FramePtr frame) {
-  asio::post(core_.executor, [this, messages = std::move(messages), frame = std::move(frame)] {
+  const Bytes size = size_of(messages);
+  if (received_.fetch_add(size) + size > received_max) {
+    received_.fetch_sub(size);
+    lost.add(messages.size());
+    return;
+  }
+  asio::post(core_.executor, [this, size, messages = std::move(messages), frame = std::move(frame)] {
+    received_.fetch_sub(size);
     if (!is_stopped_) replica_->step(messages, frame);
   });
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -46,6 +47,9 @@ class LocalReplica {
   Task<Result<>> change_members(std::vector<raft::ConfChange> changes);
   Task<Result<>> transfer_leader(raft::NodeId to);
 
+  /// Of messages that wait for the core; what would be more is lost.
+  static constexpr Bytes received_max = 32_MiB;
+  Bytes received() const noexcept { return received_; }
   /// Posts what other replicas sent. Not called any more once `stop` is.
   void receive(std::vector<raft::Message> messages, FramePtr frame);
   Task<Result<>> receive_snapshot(raft::Message message, raft::SnapshotSource& source);
@@ -75,7 +79,8 @@ class LocalReplica {
   ShardSnapshots snapshots_;
   std::unique_ptr<raft::Replica> replica_;
   std::unique_ptr<ReplicaJournal> journal_;
-  std::size_t streams_ = 0;  // snapshots on their way in
+  std::atomic<Bytes> received_ = 0;  // of messages that wait for the core
+  std::size_t streams_ = 0;          // snapshots on their way in
   ::kiseki::Event streams_ended_;
   bool is_stopped_ = false;
 };

@@ -71,7 +71,9 @@ Task<Result<>> LocalReplicas::let_go(ShardId shard) {
   }
   co_await gone->quiet();
   co_await gone->stop();
-  KISEKI_CO_TRY(remove_replica(services_.store, shard));
+  auto removal = Removal::begin(services_.store, shard);
+  if (!removal) co_return fail(removal.error());
+  KISEKI_CO_TRY(co_await carry_out_beside(services_.pool, *removal));
   kv::KvStore& store = services_.store;
   KISEKI_CO_TRY(co_await services_.pool.run([&store] { return store.flush(); }));
   log::info("shard", "shard {}: the replica here was removed", shard.value());

@@ -105,6 +105,21 @@ TEST_F(LocalReplicasTest, does_not_begin_what_a_split_has_just_made) {
   EXPECT_EQ(applied(), 0U);
 }
 
+TEST_F(LocalReplicasTest, messages_wait_for_the_core_within_a_bound_of_bytes) {
+  LocalReplica& replica = *replicas_->find(ShardId(1));
+  const std::string bytes(1_MiB, 'm');
+  const std::size_t count = 2 * LocalReplica::received_max / bytes.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    raft::Message message{.type = raft::MessageType::heartbeat, .to = 1, .from = 2};
+    message.context = as_view(bytes);
+    replicas_->receive(ShardId(1), {message}, nullptr);
+  }
+  EXPECT_GT(replica.received(), LocalReplica::received_max / 2);
+  EXPECT_LE(replica.received(), LocalReplica::received_max);
+  loop_.run_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(replica.received(), 0U);
+}
+
 TEST_F(LocalReplicasTest, does_not_begin_what_was_removed) {
   map_.add(ShardId(1), 1);
   map_.add(ShardId(2), 1000);

@@ -111,7 +111,8 @@ Task<> Shard::quiet() {
 
 Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfState* conf) {
   const std::size_t prepared = machine_->locks().all().size();
-  auto answers = machine_->apply(committed, conf);
+  auto answers =
+      machine_->apply(committed, conf, [this](const raft::Entry& entry) { return made_here(entry); });
   if (!answers) return fail(std::move(answers).error().in(fmt::format("shard {}", machine_->id().value())));
   entries.add(committed.size());
   stamps_.pass(machine_->last());
@@ -132,6 +133,11 @@ Result<> Shard::apply(std::span<const raft::Entry> committed, const raft::ConfSt
   return {};
 }
 
+Machine::Made Shard::made_here(const raft::Entry& entry) const {
+  const auto found = waiters_.find(entry.index);
+  return found != waiters_.end() && found->second->term == entry.term ? found->second->made : Machine::Made{};
+}
+
 /// Proposals under way may still commit; nobody here would learn it in time.
 void Shard::leadership(raft::Role role, raft::Term) {
   if (role == raft::Role::leader) return;
@@ -148,9 +154,9 @@ Result<> Shard::restore(std::unique_ptr<Machine> machine) {
   return {};
 }
 
-Task<Result<Reply>> Shard::await(raft::Replica::Position position) {
+Task<Result<Reply>> Shard::await(raft::Replica::Position position, Machine::Made made) {
   const BootTime began = clock_.now();
-  Waiter waiter{.term = position.term, .answer = {}, .replaced = false, .done = {}};
+  Waiter waiter{.term = position.term, .made = made, .answer = {}, .replaced = false, .done = {}};
   waiters_.emplace(position.index, &waiter);
   const bool in_time = co_await waiter.done.wait_for(clock_, answer_limit);
   if (const auto left = waiters_.find(position.index); left != waiters_.end() && left->second == &waiter) {
@@ -174,12 +180,13 @@ Task<Result<Reply>> Shard::call(Request request) {
 }
 
 Task<Result<Reply>> Shard::propose(ProposeRequest request) {
-  auto& [proposal, attempt] = request;
+  const Proposal& proposal = *request.proposal;
   if (stopped_ || removed_) co_return refusal();
   KISEKI_ASSERT(journal_ != nullptr);
   const Call call(*this);
-  if (!KISEKI_PLANTED("1.5 a leader proposes what is not valid")) KISEKI_CO_TRY(proposal.validate());
-  if (attempt == Attempt::first && journal_->reads_locally()) {
+  const bool is_unchecked = KISEKI_PLANTED("1.5 a leader proposes what is not valid");
+  if (!is_unchecked) KISEKI_CO_TRY(proposal.validate());
+  if (request.attempt == Attempt::first && journal_->reads_locally()) {
     auto known = machine_->foresee(proposal);
     if (!known) co_return fail(std::move(known).error());
     if (*known && journal_->reads_locally()) {
@@ -192,13 +199,14 @@ Task<Result<Reply>> Shard::propose(ProposeRequest request) {
   }
   const BootTime now = clock_.now();
   if (KISEKI_PLANTED("1.7 stamps follow the wall clock at once")) stamps_.set(clock_.wall(), now);
-  proposal.stamp = stamps_.at(now);
+  const Stamp stamp = stamps_.at(now);
   if (stamps_.is_beyond(shown_by(proposal), now) && !KISEKI_PLANTED("1.7 a shard follows every stamp")) {
     co_return fail(Errc::unavailable, fmt::format("shard {}: a stamp of the future", machine_->id().value()));
   }
-  const auto position = journal_->propose(proposal.encode());
+  const auto position = journal_->propose(proposal.encode(stamp));
   if (!position) co_return fail(position.error());
-  co_return co_await await(*position);
+  co_return co_await await(*position,
+                           {.proposal = is_unchecked ? nullptr : request.proposal.get(), .stamp = stamp});
 }
 
 /// What is seen of a state that is the newest: under a lease that still holds afterwards, or behind a

@@ -58,6 +58,7 @@ class Shard final : public raft::StateMachine, public ShardPort {
  private:
   struct Waiter {
     raft::Term term;
+    Machine::Made made;  // null where it was not found valid
     std::optional<Answer> answer;
     bool replaced = false;
     bool lost = false;
@@ -71,7 +72,9 @@ class Shard final : public raft::StateMachine, public ShardPort {
   Result<Reply> look(const Request& request);
   Result<SweepReply> for_sweep();
   std::vector<SessionId> beat(const std::vector<SessionId>& sessions);
-  Task<Result<Reply>> await(raft::Replica::Position position);
+  Task<Result<Reply>> await(raft::Replica::Position position, Machine::Made made);
+  /// The proposal that waits for the entry.
+  Machine::Made made_here(const raft::Entry& entry) const;
   /// Why calls are not served any more.
   std::unexpected<Error> refusal() const;
   void lose_waiters();

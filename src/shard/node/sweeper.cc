@@ -43,7 +43,7 @@ Task<Result<SlotRange>> Sweeper::sweep_shard(Route route, const GoneSessions& go
 /// As the node itself; what others were first with is theirs.
 Task<Result<>> Sweeper::erase(Route route, Transaction transaction) {
   Proposal proposal{.stamp = {}, .body = Commit::of_node(std::move(transaction))};
-  const auto answer = co_await route.port->ask(ProposeRequest{.proposal = std::move(proposal)});
+  const auto answer = co_await route.port->ask(ProposeRequest(std::move(proposal)));
   if (!answer) co_return fail(answer.error());
   co_return Result<>{};
 }

@@ -2,13 +2,34 @@
 
 namespace kiseki::shard::detail {
 
-Result<std::optional<std::string>> Draft::get(kv::Family family, const std::string& key) {
+namespace {
+
+std::optional<View> view_of(const std::optional<std::string>& value) {
+  return value ? std::optional(as_view(*value)) : std::nullopt;
+}
+
+}  // namespace
+
+Result<std::optional<View>> Draft::view(kv::Family family, const std::string& key) {
   auto& rows = rows_.at(family);
-  if (const auto known = rows.find(key); known != rows.end()) return known->second.value;
+  if (const auto known = rows.find(key); known != rows.end()) return view_of(known->second.value);
+  if (cache_ != nullptr) {
+    if (const auto* known = cache_->find(family, key)) return view_of(*known);
+  }
   auto value = store_.get(family, as_view(key));
   if (!value) return fail(std::move(value).error());
-  rows.emplace(key, Row{.value = *value, .changed = false});
-  return std::move(*value);
+  if (cache_ != nullptr) {
+    cache_->put(family, key, *value);
+    if (const auto* known = cache_->find(family, key)) return view_of(*known);
+  }
+  const auto [row, is_new] = rows.emplace(key, Row{.value = std::move(*value), .changed = false});
+  return view_of(row->second.value);
+}
+
+Result<std::optional<std::string>> Draft::get(kv::Family family, const std::string& key) {
+  const auto bytes = view(family, key);
+  if (!bytes) return fail(bytes.error());
+  return *bytes ? std::optional(std::string(as_text(**bytes))) : std::nullopt;
 }
 
 void Draft::put(kv::Family family, std::string key, std::string value) {
@@ -24,19 +45,28 @@ void Draft::take_back(kv::Family family, std::string_view prefix) {
 }
 
 Result<std::optional<Record>> Draft::record(const Key& key) {
-  const auto bytes = get(family_of(key.kind), key.encode());
+  const auto bytes = view(family_of(key.kind), key.encode());
   if (!bytes) return fail(bytes.error());
   if (!*bytes) return std::nullopt;
-  auto record = Record::decode(as_view(**bytes));
+  auto record = Record::decode(**bytes);
+  if (!record) return fail(std::move(record).error());
+  return std::move(*record);
+}
+
+Result<std::optional<Record>> Draft::header(const Key& key) {
+  const auto bytes = view(family_of(key.kind), key.encode());
+  if (!bytes) return fail(bytes.error());
+  if (!*bytes) return std::nullopt;
+  auto record = Record::decode_header(**bytes);
   if (!record) return fail(std::move(record).error());
   return std::move(*record);
 }
 
 Result<Counters> Draft::counters(const LeafAddress& leaf) {
-  const auto bytes = get(family_rows, key(leaf, Kind::counters).encode());
+  const auto bytes = view(family_rows, key(leaf, Kind::counters).encode());
   if (!bytes) return fail(bytes.error());
   if (!*bytes) return Counters{};
-  return Counters::decode(as_view(**bytes));
+  return Counters::decode(**bytes);
 }
 
 Result<> Draft::write() {
@@ -44,6 +74,9 @@ Result<> Draft::write() {
   for (std::size_t family = 0; family < rows_.size(); ++family) {
     for (auto& [key, row] : rows_[family]) {
       if (!row.changed) continue;
+      if (cache_ != nullptr && family != family_references) {
+        cache_->put(static_cast<kv::Family>(family), key, row.value);
+      }
       if (row.value) {
         batch.put(static_cast<kv::Family>(family), key, std::move(*row.value));
       } else {

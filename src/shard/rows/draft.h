@@ -3,20 +3,24 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "kv/kv_store.h"
 #include "shard/record.h"
-#include "shard/rows/families.h"
+#include "shard/rows/row_cache.h"
 
 namespace kiseki::shard::detail {
 
-/// What some entries change, over a store: reads see it, `write` makes it visible as one batch. Without
-/// changes it is a cache of one moment's reads.
+/// What some entries change, over a store: reads see it, `write` makes it visible as one batch.
 class Draft {
  public:
-  explicit Draft(kv::KvStore& store) : store_(store) {}
+  /// `cache`, of the rows of one shard, is read through and told of what is written; without one the draft
+  /// keeps what it has read.
+  explicit Draft(kv::KvStore& store, RowCache* cache = nullptr) : store_(store), cache_(cache) {}
 
+  /// Until the next call.
+  Result<std::optional<View>> view(kv::Family family, const std::string& key);
   Result<std::optional<std::string>> get(kv::Family family, const std::string& key);
   void put(kv::Family family, std::string key, std::string value);
   void erase(kv::Family family, std::string key);
@@ -24,6 +28,8 @@ class Draft {
   void take_back(kv::Family family, std::string_view prefix);
 
   Result<std::optional<Record>> record(const Key& key);
+  /// Without its value.
+  Result<std::optional<Record>> header(const Key& key);
   Result<Counters> counters(const LeafAddress& leaf);
 
   /// Afterwards the draft is as new.
@@ -35,6 +41,7 @@ class Draft {
     bool changed = false;
   };
   kv::KvStore& store_;
+  RowCache* const cache_;
   std::array<std::unordered_map<std::string, Row>, family_count> rows_;
 };
 

@@ -4,7 +4,6 @@
 #include "shard/machine/machine.h"
 #include "shard/rows/families.h"
 #include "shard/rows/row_codec.h"
-#include "shard/snapshots/snapshots.h"
 
 namespace kiseki::shard::detail {
 
@@ -63,32 +62,37 @@ bool overlap(SlotRange one, SlotRange other) {
   return one != no_slots && other != no_slots && one.first <= other.last && other.first <= one.last;
 }
 
-/// Rows, then the mark without them.
-Result<> finish(kv::KvStore& store, const Marked& marked) {
-  if (marked.removed.range == no_slots) return {};
-  KISEKI_TRY(erase_rows(store, marked.removed.range));
-  kv::Batch batch;
-  batch.put(family_state, state_key(marked.shard, StateType::removed), Removed{}.encode());
-  return store.write(batch);
-}
-
 }  // namespace
 
-Result<> remove_replica(kv::KvStore& store, ShardId shard) {
+Result<Removal> Removal::begin(kv::KvStore& store, ShardId shard) {
   const auto range = range_of_shard(store, shard);
   if (!range) return fail(range.error());
-  const Marked marked{.shard = shard, .removed = {.range = *range}};
   kv::Batch batch;
   batch.erase_range(family_state, range_of(state_prefix(shard)));
-  batch.put(family_state, state_key(shard, StateType::removed), marked.removed.encode());
+  batch.put(family_state, state_key(shard, StateType::removed), Removed{.range = *range}.encode());
   KISEKI_TRY(store.write(batch));
-  return finish(store, marked);
+  return Removal(store, shard, *range);
+}
+
+/// Rows, then the mark without them.
+Result<bool> Removal::step() {
+  if (is_done_) return false;
+  const auto more = erasure_.step();
+  if (!more || *more) return more;
+  kv::Batch batch;
+  batch.put(family_state, state_key(shard_, StateType::removed), Removed{}.encode());
+  KISEKI_TRY(store_.write(batch));
+  is_done_ = true;
+  return false;
 }
 
 Result<> finish_removals(kv::KvStore& store) {
   const auto marked = all_marked(store);
   if (!marked) return fail(marked.error());
-  for (const Marked& one : *marked) KISEKI_TRY(finish(store, one));
+  for (const Marked& one : *marked) {
+    Removal removal(store, one.shard, one.removed.range);
+    KISEKI_TRY(carry_out(removal));
+  }
   return {};
 }
 

@@ -79,6 +79,29 @@ TEST(Removal, goes_on_after_a_crash_and_holds_the_slots_until_it_is_done) {
   EXPECT_TRUE(was_seen_half);
 }
 
+TEST(Removal, erases_a_bounded_number_of_rows_a_step) {
+  sim::CrashableKv store{family_count};
+  constexpr std::size_t rows = 3 * Erasure::step_rows_max + 1;
+  kv::Batch batch;
+  for (std::uint64_t i = 0; i < rows; ++i) {
+    const Key row =
+        key({NamespaceId(9), InodeId(1), LeafId(static_cast<std::uint32_t>(i))}, Kind::inode, item_of(i));
+    batch.put(family_rows, row.encode(), record_of_test("value").encode());
+  }
+  ASSERT_TRUE(store.write(batch));
+  Erasure erasure(store, everywhere);
+  for (std::size_t left = rows; left > 0;) {
+    ASSERT_TRUE(erasure.step().value());
+    const std::size_t now = count_in(store, everywhere);
+    EXPECT_LE(left - now, Erasure::step_rows_max);
+    ASSERT_LT(now, left);
+    left = now;
+  }
+  while (erasure.step().value()) {
+  }
+  EXPECT_FALSE(erasure.step().value());
+}
+
 TEST(ShardMapTest, gives_slots_of_unknown_children_to_where_they_came_from) {
   ShardMap map;
   map.add(ShardId(1), 1);

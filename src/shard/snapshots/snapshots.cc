@@ -1,6 +1,6 @@
 #include "shard/snapshots/snapshots.h"
 
-#include <array>
+#include <optional>
 
 #include "base/assert.h"
 #include "base/codec.h"
@@ -8,6 +8,7 @@
 #include "shard/rows/families.h"
 #include "shard/rows/reference_rows.h"
 #include "shard/rows/row_codec.h"
+#include "shard/snapshots/erasure.h"
 #include "shard/snapshots/removal.h"
 
 namespace kiseki::shard::detail {
@@ -43,13 +44,6 @@ struct Staged {
     return staged;
   }
 };
-
-kv::Range slots_of(SlotRange slots) {
-  kv::Range range;
-  Encoder(range.from).integer(slots.first);
-  if (slots.last < 0xffff) Encoder(range.to).integer(static_cast<Slot>(slots.last + 1));
-  return range;
-}
 
 kv::Range staged_rows(ShardId shard) { return range_of(state_key(shard, StateType::staged)); }
 
@@ -105,8 +99,8 @@ class Source final : public raft::SnapshotSource {
   /// To the next family; after the last one the view is given back.
   void turn() {
     rows_.reset();
-    if (family_ == family_state) return begin(family_rows, slots_of(range_));
-    if (family_ == family_rows) return begin(family_feeds, slots_of(range_));
+    if (family_ == family_state) return begin(family_rows, rows_in(range_));
+    if (family_ == family_rows) return begin(family_feeds, rows_in(range_));
     view_.reset();
   }
 
@@ -138,36 +132,70 @@ Result<SlotRange> staged_range(kv::KvStore& store, ShardId shard) {
                     staged_key(shard, family_state, std::string(1, static_cast<char>(StateType::range))));
 }
 
-/// Puts what is staged in place of the state, in writes of bounded size.
+/// Puts what is staged in place of the state, in steps of bounded size. What stands meanwhile is neither.
 class Installation {
  public:
   Installation(kv::KvStore& store, ShardId shard, raft::Index index)
       : store_(store), shard_(shard), index_(index) {}
 
-  Result<> run() {
+  /// False when it is done.
+  Result<bool> step() {
+    switch (phase_) {
+      case Phase::mark:
+        return next_after(mark());
+      case Phase::erase_present:
+      case Phase::erase_coming:
+        return erase();
+      case Phase::rows:
+        return put_rows(family_rows);
+      case Phase::feeds:
+        return put_rows(family_feeds);
+      case Phase::state:
+        return next_after(put_state());
+      case Phase::done:
+        return false;
+    }
+    KISEKI_ASSERT(false);
+  }
+
+ private:
+  enum class Phase : std::uint8_t { mark, erase_present, erase_coming, rows, feeds, state, done };
+
+  Result<bool> next_after(Result<> carried_out) {
+    if (!carried_out) return fail(std::move(carried_out).error());
+    phase_ = static_cast<Phase>(static_cast<std::uint8_t>(phase_) + 1);
+    return true;
+  }
+
+  Result<> mark() {
     kv::Batch mark;
     mark.put(family_state, state_key(shard_, StateType::install),
              Staged{.state = Staged::State::installing, .index = index_}.encode());
     if (!KISEKI_PLANTED("1.8 an installation is not marked")) KISEKI_TRY(store_.write(mark));
-    const auto present = read_range(store_, state_key(shard_, StateType::range));
-    if (!present) return fail(present.error());
-    const auto coming = staged_range(store_, shard_);
-    if (!coming) return fail(coming.error());
-    for (const auto& range : {*present, *coming}) {
-      if (range != no_slots) KISEKI_TRY(erase_rows(store_, range));
-    }
-    KISEKI_TRY(put_rows(family_rows));
-    KISEKI_TRY(put_rows(family_feeds));
-    return put_state();
+    return {};
   }
 
- private:
-  Result<> put_rows(kv::Family family) {
+  Result<bool> erase() {
+    if (!erasure_) {
+      const auto slots = phase_ == Phase::erase_present
+                             ? read_range(store_, state_key(shard_, StateType::range))
+                             : staged_range(store_, shard_);
+      if (!slots) return fail(slots.error());
+      erasure_.emplace(store_, *slots);
+    }
+    const auto more = erasure_->step();
+    if (!more || *more) return more;
+    erasure_.reset();
+    return next_after({});
+  }
+
+  Result<bool> put_rows(kv::Family family) {
     const auto range = range_of(staged_key(shard_, family, {}));
     const auto rows = store_.iterate(family_state, range);
     kv::Batch batch;
     Bytes size = 0;
-    for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
+    for (rows->seek(as_view(from_.empty() ? range.from : from_)); rows->valid() && size < batch_max;
+         rows->next()) {
       std::string key(as_text(rows->key().subspan(range.from.size())));
       const auto name = Key::decode(as_view(key));
       if (!name) return fail(name.error());
@@ -176,13 +204,11 @@ class Installation {
       ingest_references(batch, key, *references);
       size += key.size() + rows->value().size();
       batch.put(family, std::move(key), std::string(as_text(rows->value())));
-      if (size < batch_max) continue;
-      KISEKI_TRY(store_.write(batch));
-      batch.clear();
-      size = 0;
     }
     KISEKI_TRY(rows->status());
-    return batch.empty() ? Result<>{} : store_.write(batch);
+    from_ = rows->valid() ? std::string(as_text(rows->key())) : std::string();
+    if (!batch.empty()) KISEKI_TRY(store_.write(batch));
+    return from_.empty() ? next_after({}) : Result<bool>(true);
   }
 
   /// The last write: state rows, and no mark and nothing staged any more.
@@ -210,6 +236,9 @@ class Installation {
   kv::KvStore& store_;
   ShardId shard_;
   raft::Index index_;
+  Phase phase_ = Phase::mark;
+  std::optional<Erasure> erasure_;
+  std::string from_;  // the staged row to go on with
 };
 
 void drop_staged(kv::Batch& batch, ShardId shard) {
@@ -218,28 +247,6 @@ void drop_staged(kv::Batch& batch, ShardId shard) {
 }
 
 }  // namespace
-
-Result<> erase_rows(kv::KvStore& store, SlotRange slots) {
-  for (const kv::Family family : {family_rows, family_feeds}) {
-    const auto range = slots_of(slots);
-    const auto rows = store.iterate(family, range);
-    Draft draft(store);
-    std::size_t pending = 0;
-    for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
-      std::string key(as_text(rows->key()));
-      const auto name = Key::decode(as_view(key));
-      if (!name) return fail(name.error());
-      const auto references = references_in(name->kind, rows->value());
-      if (!references) return fail(references.error());
-      unrefer(draft, key, *references);
-      draft.erase(family, std::move(key));
-      if (++pending % 1024 == 0) KISEKI_TRY(draft.write());
-    }
-    KISEKI_TRY(rows->status());
-    KISEKI_TRY(draft.write());
-  }
-  return {};
-}
 
 Task<Result<>> ShardSnapshots::flush() {
   kv::KvStore& store = store_;
@@ -292,7 +299,8 @@ Task<Result<>> ShardSnapshots::install(raft::Index index) {
     if (machine_().applied() == index) co_return co_await flush();
     co_return fail(Errc::not_found, "snapshot: none of this index is staged");
   }
-  KISEKI_CO_TRY(Installation(store_, shard_, index).run());
+  Installation installation(store_, shard_, index);
+  KISEKI_CO_TRY(co_await carry_out_beside(pool_, installation));
   KISEKI_CO_TRY(co_await flush());
   auto machine = Machine::open(store_, shard_);
   if (!machine) co_return fail(std::move(machine).error());
@@ -303,7 +311,8 @@ Result<> ShardSnapshots::finish(kv::KvStore& store, ShardId shard) {
   const auto staged = Staged::read(store, shard);
   if (!staged) return fail(staged.error());
   if (*staged && (*staged)->state == Staged::State::installing) {
-    return Installation(store, shard, (*staged)->index).run();
+    Installation installation(store, shard, (*staged)->index);
+    return carry_out(installation);
   }
   if (*staged) {
     const auto bytes = store.get(family_state, as_view(state_key(shard, StateType::progress)));

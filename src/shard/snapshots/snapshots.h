@@ -9,9 +9,6 @@
 
 namespace kiseki::shard::detail {
 
-/// Takes away every row under these slots, in writes of bounded size.
-Result<> erase_rows(kv::KvStore& store, SlotRange slots);
-
 /// Whole states of one shard: given out, taken in, put in place of the present one.
 ///
 /// A staged snapshot stands in rows of the state family and shows nowhere. Installing marks it first; from

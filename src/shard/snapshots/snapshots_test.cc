@@ -101,6 +101,30 @@ TEST_F(SnapshotsTest, give_the_state_of_one_moment_in_bounded_pieces) {
   EXPECT_EQ(target_machine_->configuration(), source->meta().conf);
 }
 
+/// Turns of the loop that others get until `work` is done.
+Task<> take_turns(std::size_t& turns, const bool& is_done) {
+  while (!is_done) {
+    ++turns;
+    co_await asio::post(asio::bind_executor(co_await asio::this_coro::executor, use_task));
+  }
+}
+
+TEST_F(SnapshotsTest, an_installation_leaves_the_core_to_others_between_its_steps) {
+  fill(300, 20'000);
+  auto snapshots = from();
+  auto source = snapshots.take().value();
+  ASSERT_TRUE(stage(source->meta(), pieces_of(*source)));
+  auto target = into();
+  std::size_t turns = 0;
+  bool is_done = false;
+  Scope others(world_.loop().executor());
+  others.spawn(take_turns(turns, is_done));
+  ASSERT_TRUE(world_.loop().get(target.install(source->meta().index)));
+  is_done = true;
+  world_.loop().get(others.stop());
+  EXPECT_GE(turns, 6U);  // 6 MB in steps of one
+}
+
 TEST_F(SnapshotsTest, carry_who_is_gone_and_who_is_fenced) {
   const SessionId gone = world_.connect(2).session->id();
   world_.connect(2);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "base/assert.h"
+#include "shard/snapshots/removal.h"
 
 namespace kiseki::shard::detail {
 
@@ -50,7 +51,7 @@ Task<Result<Reply>> MortalPort::pass(Task<Result<Reply>> call) {
   co_return answer;
 }
 
-Task<> MortalPort::deliver_late(Proposal proposal, Duration delay) {
+Task<> MortalPort::deliver_late(std::shared_ptr<const Proposal> proposal, Duration delay) {
   if (!co_await late_.sleep(clock_, delay)) co_return;
   const auto ignored = co_await shard_.call(ProposeRequest{std::move(proposal), Attempt::again});
   (void)ignored;
@@ -67,7 +68,8 @@ TransactionId id_of(const Proposal& proposal) {
 }  // namespace
 
 Task<Result<Reply>> MortalPort::propose(ProposeRequest request) {
-  auto& [proposal, attempt] = request;
+  const Proposal& proposal = *request.proposal;
+  auto& attempt = request.attempt;
   const bool is_prepare = std::holds_alternative<Prepare>(proposal.body);
   const bool is_resolve = std::holds_alternative<Resolve>(proposal.body);
   Answer answer;
@@ -81,22 +83,22 @@ Task<Result<Reply>> MortalPort::propose(ProposeRequest request) {
     co_return answer;
   }
   if (weather_.rng.below(100) < weather_.duplicates) {
-    late_.spawn(deliver_late(proposal, std::chrono::microseconds(weather_.rng.below(3'000'000))));
+    late_.spawn(deliver_late(request.proposal, std::chrono::microseconds(weather_.rng.below(3'000'000))));
     repeated_.insert(id_of(proposal));
   }
   if (repeated_.contains(id_of(proposal))) attempt = Attempt::again;
   if (const auto delay = std::exchange(weather_.delay_next, std::nullopt)) {
-    late_.spawn(deliver_late(std::move(proposal), *delay));
+    late_.spawn(deliver_late(request.proposal, *delay));
     co_return fail(Errc::timed_out, "the message is very slow");
   }
   const bool loses_answer = weather_.rng.below(100) < weather_.lost_answers;
   if (weather_.lie == Lie::refuse_again) attempt = Attempt::first;
   if (loses_answer && weather_.rng.below(2) == 0) {
     // The message is slow: the user has given it up when it arrives.
-    late_.spawn(deliver_late(std::move(proposal), std::chrono::microseconds(weather_.rng.below(20'000))));
+    late_.spawn(deliver_late(request.proposal, std::chrono::microseconds(weather_.rng.below(20'000))));
     co_return fail(Errc::timed_out, "the message was slow");
   }
-  auto real = co_await shard_.call(ProposeRequest{std::move(proposal), attempt});
+  auto real = co_await shard_.call(ProposeRequest(request.proposal, attempt));
   if (loses_answer) co_return fail(Errc::timed_out, "the answer was lost");
   co_return real;
 }
@@ -123,6 +125,12 @@ void MortalPort::tell(TransactionStatus& status) const {
     const Stamp stamp(static_cast<std::uint64_t>(now.count() + 1) << 16);
     status = TransactionStatus{.type = TransactionStatus::Type::committed, .stamp = stamp};
   }
+}
+
+Result<> remove_replica(kv::KvStore& store, ShardId shard) {
+  auto removal = Removal::begin(store, shard);
+  if (!removal) return fail(removal.error());
+  return carry_out(*removal);
 }
 
 ShardWorld::ShardWorld(std::uint32_t data_shards) : next_child_(data_shards + 1) {

@@ -86,7 +86,7 @@ class MortalPort : public ShardPort {
 
  private:
   Task<Result<Reply>> pass(Task<Result<Reply>> call);
-  Task<> deliver_late(Proposal proposal, Duration delay);
+  Task<> deliver_late(std::shared_ptr<const Proposal> proposal, Duration delay);
   Task<Result<Reply>> propose(ProposeRequest request);
   void tell(TransactionStatus& status) const;
 
@@ -105,6 +105,9 @@ struct MortalSession {
   std::unique_ptr<Routes> routes;
   std::unique_ptr<Session> session;
 };
+
+/// The whole removal of a replica at once.
+Result<> remove_replica(kv::KvStore& store, ShardId shard);
 
 class ShardWorld {
  public:

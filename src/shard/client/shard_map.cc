@@ -10,7 +10,7 @@
 namespace kiseki::shard::detail {
 
 namespace {
-constexpr std::uint8_t format = 2;
+constexpr std::uint8_t format = 3;
 constexpr std::uint32_t slots = 65'536;
 }  // namespace
 
@@ -36,54 +36,78 @@ const ShardMap::Entry* ShardMap::find(ShardId id) const {
   return found == shards.end() ? nullptr : &*found;
 }
 
-Record ShardMap::record() const {
-  std::string value;
-  Encoder out(value);
-  out.integer(format).id(next).integer(static_cast<std::uint32_t>(shards.size()));
-  for (const auto& one : shards) out.id(one.id).integer(one.range.first).integer(one.range.last);
-  Record record;
-  record.value = crypto::Sealed::from_store(std::move(value));
-  return record;
+Key ShardMap::page_key(std::size_t page) {
+  std::string item;
+  Encoder(item).integer(static_cast<std::uint16_t>(page));
+  return system_key(Kind::map, std::move(item));
 }
 
-Result<ShardMap> ShardMap::decode(const Record& record) {
-  auto in = begin_value(record.value.view(), format, "shard map");
-  if (!in) return fail(std::move(in).error());
+std::vector<Record> ShardMap::pages() const {
+  std::vector<Record> pages;
+  for (std::size_t begin = 0; begin < shards.size(); begin += page_entries_max) {
+    const std::size_t end = std::min(begin + page_entries_max, shards.size());
+    std::string value;
+    Encoder out(value);
+    out.integer(format).id(next).integer(static_cast<std::uint32_t>(shards.size()));
+    for (std::size_t i = begin; i < end; ++i) {
+      out.id(shards[i].id).integer(shards[i].range.first).integer(shards[i].range.last);
+    }
+    pages.emplace_back().value = crypto::Sealed::from_store(std::move(value));
+  }
+  return pages;
+}
+
+Result<ShardMap> ShardMap::decode(const std::vector<Record>& pages) {
   ShardMap map;
   map.shards.clear();
-  map.next = in->id<ShardId>();
-  const auto count = in->integer<std::uint32_t>();
-  std::uint32_t next_slot = 0;
-  for (std::uint32_t i = 0; i < count && !in->failed(); ++i) {
-    const auto id = in->id<ShardId>();
-    const auto first = in->integer<Slot>();
-    const auto last = in->integer<Slot>();
-    if (first != next_slot || last < first || id >= map.next) in->reject();
-    next_slot = last + 1U;
-    map.shards.push_back({.id = id, .range = {.first = first, .last = last}});
+  std::uint32_t next_slot = 0, count = 0;
+  for (const Record& page : pages) {
+    auto in = begin_value(page.value.view(), format, "shard map");
+    if (!in) return fail(std::move(in).error());
+    map.next = in->id<ShardId>();
+    count = in->integer<std::uint32_t>();
+    for (std::size_t i = 0; i < page_entries_max && in->remaining() > 0; ++i) {
+      const auto id = in->id<ShardId>();
+      const auto first = in->integer<Slot>();
+      const auto last = in->integer<Slot>();
+      if (first != next_slot || last < first || id >= map.next) in->reject();
+      next_slot = last + 1U;
+      map.shards.push_back({.id = id, .range = {.first = first, .last = last}});
+    }
+    KISEKI_TRY(in->finish("shard map"));
   }
-  if (next_slot != slots) in->reject();
-  KISEKI_TRY(in->finish("shard map"));
+  if (next_slot != slots || map.shards.size() != count) return fail(Errc::corrupted, "shard map: not whole");
   return map;
 }
 
 Task<Result<SystemMap::Known>> SystemMap::read() const {
   RowsRequest request;
-  request.gets.push_back({system_key(Kind::map, {}), false});
+  request.scans.push_back({.leaf = ShardMap::page_key(0).leaf, .kind = Kind::map, .from = {}});
   auto reply = co_await routes_.system().port->ask(std::move(request));
   if (!reply) co_return fail(std::move(reply).error());
-  const auto& record = reply->gets.front().record;
-  if (!record) co_return Known{};
-  auto map = ShardMap::decode(*record);
+  Known known;
+  std::vector<Record> pages;
+  for (auto& row : reply->scans.front().rows) {
+    known.versions.push_back(row.record.version);
+    pages.push_back(std::move(row.record));
+  }
+  if (pages.empty()) co_return known;
+  auto map = ShardMap::decode(pages);
   if (!map) co_return fail(std::move(map).error());
-  co_return Known{.map = std::move(*map), .version = record->version};
+  known.map = std::move(*map);
+  co_return known;
 }
 
-Task<Result<>> SystemMap::write(Stamp known, const ShardMap& next) const {
-  const Key row = system_key(Kind::map, {});
+/// All pages at once: the map only grows.
+Task<Result<>> SystemMap::write(const Known& known, const ShardMap& next) const {
   Transaction transaction;
-  transaction.require(known.is_none() ? Assert::Type::absent : Assert::Type::version, row, known);
-  transaction.put(row, next.record());
+  auto pages = next.pages();
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    const bool is_new = i >= known.versions.size();
+    transaction.require(is_new ? Assert::Type::absent : Assert::Type::version, ShardMap::page_key(i),
+                        is_new ? Stamp{} : known.versions[i]);
+    transaction.put(ShardMap::page_key(i), std::move(pages[i]));
+  }
   co_return co_await Registry(routes_).commit(std::move(transaction));
 }
 
@@ -91,8 +115,8 @@ Task<Result<ShardMap>> SystemMap::join(ShardMap here) const {
   const auto known = co_await read();
   if (!known) co_return fail(known.error());
   if (!KISEKI_PLANTED("1.1 an older map replaces a newer one")) here.add(known->map);
-  if (here == known->map && !known->version.is_none()) co_return here;
-  const auto written = co_await write(known->version, here);
+  if (here == known->map && !known->versions.empty()) co_return here;
+  const auto written = co_await write(*known, here);
   if (!written) co_return fail(written.error());
   co_return here;
 }
@@ -103,7 +127,7 @@ Task<Result<ShardId>> SystemMap::allocate(ShardMap here) const {
   here.add(known->map);
   const ShardId id = here.next;
   here.next = ShardId(id.value() + 1);
-  const auto written = co_await write(known->version, here);
+  const auto written = co_await write(*known, here);
   if (!written) co_return fail(written.error());
   co_return id;
 }

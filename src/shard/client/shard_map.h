@@ -24,8 +24,11 @@ struct ShardMap {
   /// Null when there is no such shard.
   const Entry* find(ShardId id) const;
 
-  Record record() const;
-  static Result<ShardMap> decode(const Record& record);
+  static constexpr std::size_t page_entries_max = 4096;
+  /// Values of the map's rows, page by page: there are as many as the shards need.
+  std::vector<Record> pages() const;
+  static Result<ShardMap> decode(const std::vector<Record>& pages);
+  static Key page_key(std::size_t page);
   friend bool operator==(const ShardMap&, const ShardMap&) = default;
 };
 
@@ -43,11 +46,11 @@ class SystemMap {
  private:
   struct Known {
     ShardMap map;
-    Stamp version;  ///< None when there is no such row yet.
+    std::vector<Stamp> versions;  ///< Of its rows; none when there are none yet.
   };
   Task<Result<Known>> read() const;
   /// `conflict` when another one was first.
-  Task<Result<>> write(Stamp known, const ShardMap& next) const;
+  Task<Result<>> write(const Known& known, const ShardMap& next) const;
 
   const Routes& routes_;
 };

@@ -129,7 +129,19 @@ TEST(ShardMapTest, joins_to_the_same_whichever_comes_first) {
   EXPECT_EQ(left.next, ShardId(9));
   left.add(one);
   EXPECT_EQ(left, right);
-  EXPECT_EQ(ShardMap::decode(left.record()).value(), left);
+  EXPECT_EQ(ShardMap::decode(left.pages()).value(), left);
+}
+
+TEST(ShardMapTest, has_room_for_a_shard_of_every_slot) {
+  ShardMap map;
+  for (std::uint32_t slot = 1; slot < 65'536; ++slot) map.add(ShardId(slot), static_cast<Slot>(slot));
+  ASSERT_EQ(map.shards.size(), 65'536U);
+  auto pages = map.pages();
+  EXPECT_GT(pages.size(), 1U);
+  for (const auto& page : pages) EXPECT_LE(page.encoded_size(), Record::size_max);
+  EXPECT_EQ(ShardMap::decode(pages).value(), map);
+  pages.pop_back();
+  EXPECT_EQ(ShardMap::decode(pages).error().code(), Errc::corrupted);
 }
 
 }  // namespace

@@ -26,12 +26,16 @@ bool is_own(kv::Family family, View key) {
 }
 
 Result<ShardMap> map_in(kv::KvStore& store) {
-  const auto bytes = store.get(family_rows, as_view(system_key(Kind::map, {}).encode()), nullptr);
-  if (!bytes) return fail(bytes.error());
-  if (!*bytes) return fail(Errc::not_found, "no map");
-  const auto record = Record::decode(as_view(**bytes));
-  if (!record) return fail(record.error());
-  return ShardMap::decode(*record);
+  std::vector<Record> pages;
+  for (;;) {
+    const auto bytes = store.get(family_rows, as_view(ShardMap::page_key(pages.size()).encode()), nullptr);
+    if (!bytes) return fail(bytes.error());
+    if (!*bytes) break;
+    auto record = Record::decode(as_view(**bytes));
+    if (!record) return fail(std::move(record).error());
+    pages.push_back(std::move(*record));
+  }
+  return ShardMap::decode(pages);
 }
 
 }  // namespace

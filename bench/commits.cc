@@ -76,7 +76,7 @@ class Bench {
     directory_ = name;
     for (auto& core : cores_) core.start();
     store_ = expect(kv::open_rocksdb({directory_ / "shards", shard::Node::families(), memory_}), "store");
-    disk_ = expect(disk::make_disk(disk::Mode::automatic, cores_[0], pool_), "disk");
+    disk_ = expect(disk::make_disk(disk::Mode::automatic, cores_[0]), "disk");
     if (!with_flushes) unsynced_ = std::make_unique<UnsyncedDisk>(*disk_);
     disk::Disk& disk = unsynced_ ? static_cast<disk::Disk&>(*unsynced_) : *disk_;
     log_ = expect(run(raft::Log::open(disk, cores_[0].executor(), cores_[0].clock(),

@@ -33,6 +33,7 @@ struct NodeReport {
   std::vector<Shard> shards;
   Bytes device_capacity = 0, device_used = 0;
   std::uint64_t device_chunks = 0;
+  std::string device_failure;  ///< Why it takes no more writes; empty: it does.
   Bytes log_bytes = 0;
   Bytes key_bytes = 0, unlocked_key_bytes = 0;  ///< Memory that holds keys.
   Garbage garbage;

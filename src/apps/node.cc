@@ -60,8 +60,6 @@ Result<> check_free(const Config& config) {
   return {};
 }
 
-Task<chunk::DeviceStore::Usage> usage_of(const chunk::DeviceStore& device) { co_return device.usage(); }
-
 }  // namespace
 
 /// Members stand in the order they are made; each outlives those below it.
@@ -103,7 +101,7 @@ struct Node::State {
  private:
   Core& first() { return storage.first(); }
   Result<> listen_for_probes();
-  chunk::DeviceStore::SecretWrap wrap();
+  chunk::SecretWrap wrap();
   Task<Result<>> connect(Station& station, std::uint64_t process);
   Task<Result<>> open_collector();
   Task<Result<>> establish_tenant(std::optional<RootCredential> given);
@@ -141,7 +139,7 @@ Result<> Node::State::listen_for_probes() {
   return {};
 }
 
-chunk::DeviceStore::SecretWrap Node::State::wrap() {
+chunk::SecretWrap Node::State::wrap() {
   return {.seal = [this](View context, View secret) { return device_keys.keys.seal(context, secret); },
           .open = [this](View context, View sealed) { return device_keys.keys.open(context, sealed); }};
 }
@@ -151,7 +149,7 @@ fs::Services Node::State::services(Station& station) {
           .clock = &station.core.clock(),
           .rng = &station.rng,
           .client = station.client.get(),
-          .chunks = &storage.device(),
+          .chunks = &storage.chunks(),
           .keys = &station.keys,
           .payload_budget = &station.budget};
 }
@@ -164,11 +162,9 @@ Task<Result<>> Node::State::open_collector() {
   collector_client = std::move(*client);
   gc::Collector::Options options;
   options.interval = std::chrono::seconds(config.gc_interval);
-  collector = std::make_unique<gc::Collector>(
-      options, gc::Collector::Services{.clock = &first().clock(),
-                                       .client = collector_client.get(),
-                                       .references = storage.shards().references(),
-                                       .devices = {&storage.device()}});
+  collector = std::make_unique<gc::Collector>(options, first().clock(), *collector_client,
+                                              storage.shards().references(),
+                                              std::vector<chunk::Device*>{&storage.device()});
   auto taught = co_await collector->start();
   if (!taught) co_return fail(std::move(taught).error().in("collector"));
   co_return Result<>{};
@@ -267,10 +263,13 @@ Task<admin_api::NodeReport> Node::State::report() {
   for (const auto& shard : co_await storage.shards().status()) {
     report.shards.push_back({shard.id.value(), shard.first, shard.last, shard.applied, shard.leader()});
   }
-  const auto usage = co_await on(storage.device().executor(), usage_of(storage.device()));
-  report.device_capacity = usage.capacity;
-  report.device_used = usage.used;
-  report.device_chunks = usage.chunks;
+  const auto device = co_await storage.device().status();
+  if (device) {
+    report.device_capacity = device->capacity;
+    report.device_used = device->used;
+    report.device_chunks = device->fragments;
+  }
+  report.device_failure = device ? device->failure : device.error().to_string();
   report.log_bytes = storage.log().live_bytes();
   const crypto::KeyMemory key_memory = crypto::key_memory();
   report.key_bytes = key_memory.total;
@@ -293,6 +292,9 @@ Task<> Node::State::watch() {
       failed(*failure);
       co_return;
     }
+    // Reads go on; who balances load sends writes elsewhere.
+    const auto device = co_await storage.device().status();
+    if (ready && (!device || !device->failure.empty())) ready = false;
   }
 }
 

@@ -22,7 +22,7 @@ Storage::Storage(const Config& config, DataDirectory directory)
 
 Storage::~Storage() = default;
 
-Result<> Storage::open(std::array<std::byte, 16> key_fingerprint, chunk::DeviceStore::SecretWrap seal) {
+Result<> Storage::open(std::array<std::byte, 16> key_fingerprint, chunk::SecretWrap seal) {
   for (auto& core : cores_) core->start();
   KISEKI_TRY(make_disks());
   KISEKI_TRY(run_on(first(), identify(key_fingerprint)));
@@ -33,9 +33,9 @@ Result<> Storage::open(std::array<std::byte, 16> key_fingerprint, chunk::DeviceS
 }
 
 Result<> Storage::make_disks() {
-  auto made = disk::make_disk(config_.disk_io, first(), pool_);
+  auto made = disk::make_disk(config_.disk_io, first());
   if (!made) return fail(std::move(made).error().in("disk.io"));
-  auto second = disk::make_disk(config_.disk_io, device_core(), pool_);
+  auto second = disk::make_disk(config_.disk_io, device_core());
   if (!second) return fail(std::move(second).error().in("disk.io"));
   disk_ = std::move(*made);
   device_disk_ = std::move(*second);
@@ -57,7 +57,7 @@ Result<> Storage::open_stores() {
   auto memory = kv::make_memory_budget(config_.store_memory / 2, config_.store_memory / 2);
   auto rows = kv::open_rocksdb({path("shards"), shard::Node::families(), memory});
   if (!rows) return fail(std::move(rows).error().in("shards"));
-  auto index = kv::open_rocksdb({path("device-index"), chunk::DeviceStore::index_families(), memory});
+  auto index = kv::open_rocksdb({path("device-index"), chunk::device_index_families(), memory});
   if (!index) return fail(std::move(index).error().in("device-index"));
   shard_store_ = std::move(*rows);
   device_index_ = std::move(*index);
@@ -84,15 +84,16 @@ Task<Result<>> Storage::open_shards() {
   co_return Result<>{};
 }
 
-Task<Result<>> Storage::open_device(chunk::DeviceStore::SecretWrap seal) {
-  chunk::DeviceStore::Options options;
+Task<Result<>> Storage::open_device(chunk::SecretWrap seal) {
+  chunk::LocalDeviceOptions options;
   options.directory = path("device");
   options.capacity = config_.device_capacity;
-  chunk::DeviceStore::Services services{*device_disk_, *device_index_,           rng_,
-                                        pool_,         device_core().executor(), device_core().clock()};
-  auto opened = co_await chunk::DeviceStore::open(std::move(options), std::move(seal), services);
+  const chunk::Machinery machinery{*device_disk_, *device_index_,           rng_,
+                                   pool_,         device_core().executor(), device_core().clock()};
+  auto opened = co_await chunk::open_local_device(std::move(options), std::move(seal), machinery);
   if (!opened) co_return fail(std::move(opened).error().in("device"));
   device_ = std::move(*opened);
+  chunks_.emplace(*device_);
   co_return Result<>{};
 }
 

@@ -1,13 +1,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "apps/config.h"
 #include "apps/data_directory.h"
 #include "base/core.h"
 #include "base/rng.h"
-#include "chunk/chunk_store.h"
+#include "chunk/local_device.h"
+#include "chunk/single_device_store.h"
 #include "disk/disk.h"
 #include "keys/keys.h"
 #include "kv/kv_store.h"
@@ -26,7 +28,7 @@ class Storage {
 
   /// `seal` wraps secrets under the key file's system key, on the device's core. Writes the marker at a first
   /// start.
-  Result<> open(std::array<std::byte, 16> key_fingerprint, chunk::DeviceStore::SecretWrap seal);
+  Result<> open(std::array<std::byte, 16> key_fingerprint, chunk::SecretWrap seal);
   void stop();
 
   const DataDirectory& directory() const noexcept { return directory_; }
@@ -35,7 +37,8 @@ class Storage {
   Core& first() noexcept { return *cores_.front(); }
   disk::Disk& disk() noexcept { return *disk_; }
   shard::Node& shards() noexcept { return *shards_; }
-  chunk::DeviceStore& device() noexcept { return *device_; }
+  chunk::Device& device() noexcept { return *device_; }
+  chunk::ChunkStore& chunks() noexcept { return *chunks_; }
   const raft::Log& log() const noexcept { return *log_; }
   std::filesystem::path path(std::string_view name) const { return directory_.path() / name; }
 
@@ -46,7 +49,7 @@ class Storage {
   Task<Result<>> identify(std::array<std::byte, 16> key_fingerprint);
   Task<Result<>> open_log();
   Task<Result<>> open_shards();
-  Task<Result<>> open_device(chunk::DeviceStore::SecretWrap seal);
+  Task<Result<>> open_device(chunk::SecretWrap seal);
 
   // In the order they are made; each outlives those below it.
   const Config& config_;
@@ -59,7 +62,8 @@ class Storage {
   std::unique_ptr<kv::KvStore> shard_store_, device_index_;
   std::unique_ptr<raft::Log> log_;
   std::unique_ptr<shard::Node> shards_;
-  std::unique_ptr<chunk::DeviceStore> device_;
+  std::unique_ptr<chunk::Device> device_;
+  std::optional<chunk::SingleDeviceStore> chunks_;
 };
 
 }  // namespace kiseki::apps

@@ -41,7 +41,12 @@ Task<Result<>> replace_whole(Disk& disk, std::filesystem::path path, std::string
   co_return co_await disk.sync_directory(path.has_parent_path() ? path.parent_path() : ".");
 }
 
-Result<std::unique_ptr<Disk>> make_disk(Mode mode, Core& core, BlockingPool& pool) {
+Task<Result<>> File::write_and_sync(Bytes offset, View from) {
+  KISEKI_CO_TRY(co_await write(offset, from));
+  co_return co_await sync();
+}
+
+Result<std::unique_ptr<Disk>> make_disk(Mode mode, Core& core) {
   std::shared_ptr<detail::Engine> engine;
   if (mode != Mode::threads) {
     auto ring = detail::Ring::open(core.executor());
@@ -53,8 +58,8 @@ Result<std::unique_ptr<Disk>> make_disk(Mode mode, Core& core, BlockingPool& poo
       log::info("disk", "files go through threads: {}", ring.error().words());
     }
   }
-  if (engine == nullptr) engine = std::make_shared<detail::ThreadEngine>(pool);
-  return std::make_unique<detail::PosixDisk>(std::move(engine), pool);
+  if (engine == nullptr) engine = std::make_shared<detail::ThreadEngine>();
+  return std::make_unique<detail::PosixDisk>(std::move(engine));
 }
 
 }  // namespace kiseki::disk

@@ -25,6 +25,8 @@ class File {
   virtual Task<Result<>> write(Bytes offset, View from) = 0;
   /// All completed writes survive a power cut (fdatasync, with the size).
   virtual Task<Result<>> sync() = 0;
+  /// As a write and then a sync, in one trip to the kernel where it links calls.
+  virtual Task<Result<>> write_and_sync(Bytes offset, View from);
   /// The range exists afterwards and holds zeros where nothing was written; durable after `sync`. `no_space`.
   virtual Task<Result<>> allocate(Bytes offset, Bytes length) = 0;
   /// Cuts or extends.
@@ -45,7 +47,8 @@ struct OpenOptions {
   Existence existence = Existence::must_exist;
 };
 
-struct Space {
+/// What a file system has.
+struct SpaceReport {
   Bytes total;
   Bytes available;
 };
@@ -66,7 +69,7 @@ class Disk {
   virtual Task<Result<>> remove(std::filesystem::path path) = 0;
   /// Creations, renames and removals in it survive a power cut.
   virtual Task<Result<>> sync_directory(std::filesystem::path directory) = 0;
-  virtual Task<Result<Space>> space(std::filesystem::path path) = 0;
+  virtual Task<Result<SpaceReport>> space(std::filesystem::path path) = 0;
 };
 
 /// The whole content of a small file. `too_large` beyond `limit`.
@@ -78,7 +81,8 @@ Task<Result<>> replace_whole(Disk& disk, std::filesystem::path path, std::string
 enum class Mode : std::uint8_t { automatic, uring, threads };
 
 /// `automatic` takes io_uring where the kernel grants it and else threads. `not_supported` when `uring` was
-/// asked for and is refused. `pool` serves the calls that block; it outlives the disk.
-Result<std::unique_ptr<Disk>> make_disk(Mode mode, Core& core, BlockingPool& pool);
+/// asked for and is refused. Calls that block run on threads of this disk alone, so that no other waits for
+/// them.
+Result<std::unique_ptr<Disk>> make_disk(Mode mode, Core& core);
 
 }  // namespace kiseki::disk

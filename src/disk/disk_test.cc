@@ -30,7 +30,7 @@ class DiskTest : public testing::TestWithParam<Mode> {
     std::string name = "/var/tmp/kiseki-disk-test-XXXXXX";
     ASSERT_NE(mkdtemp(name.data()), nullptr);
     root_ = name;
-    auto made = make_disk(GetParam(), core_, pool_);
+    auto made = make_disk(GetParam(), core_);
     if (!made && GetParam() == Mode::uring) GTEST_SKIP() << made.error().words();
     ASSERT_TRUE(made);
     disk_ = std::move(*made);
@@ -66,7 +66,6 @@ class DiskTest : public testing::TestWithParam<Mode> {
   }
 
   Core core_;
-  BlockingPool pool_{2};
   fs::path root_;
   std::unique_ptr<Disk> disk_;
 };
@@ -98,6 +97,50 @@ TEST_P(DiskTest, direct_files_keep_their_content) {
   Buffer back(9_MiB);
   ASSERT_TRUE(get((*again)->read(4_KiB, back.span())));
   EXPECT_TRUE(equal(data.view(), back.view()));
+}
+
+TEST_P(DiskTest, a_write_and_its_sync_go_together) {
+  for (const Caching caching : {Caching::buffered, Caching::direct}) {
+    const auto file = create(caching == Caching::direct ? "direct" : "buffered", caching);
+    const Buffer data = pattern(3_MiB, 4);
+    ASSERT_TRUE(get(file->write_and_sync(8_KiB, data.view())));
+    EXPECT_EQ(file->size(), 8_KiB + 3_MiB);
+    Buffer back(3_MiB);
+    ASSERT_TRUE(get(file->read(8_KiB, back.span())));
+    EXPECT_TRUE(equal(data.view(), back.view()));
+  }
+}
+
+TEST_P(DiskTest, many_writes_with_their_syncs_all_end_right) {
+  const auto file = create("linked", Caching::direct);
+  const Buffer data = pattern(4_KiB, 5);
+  std::size_t ended = 0;
+  for (Bytes i = 0; i < 300; ++i) {
+    asio::co_spawn(
+        core_.executor(),
+        [](File& into, Bytes offset, View bytes, std::size_t& count) -> Task<> {
+          EXPECT_TRUE(co_await into.write_and_sync(offset, bytes));
+          ++count;
+        }(*file, i * 4_KiB, data.view(), ended),
+        [](const std::exception_ptr& thrown) { EXPECT_EQ(thrown, nullptr); });
+  }
+  core_.loop().restart();
+  core_.loop().run();
+  EXPECT_EQ(ended, 300U);
+  Buffer back(4_KiB);
+  for (Bytes i = 0; i < 300; ++i) {
+    ASSERT_TRUE(get(file->read(i * 4_KiB, back.span())));
+    EXPECT_TRUE(equal(data.view(), back.view()));
+  }
+}
+
+TEST_P(DiskTest, has_threads_of_its_own_so_that_no_other_disk_waits_for_its_calls) {
+  const auto threads = [] {
+    return std::distance(fs::directory_iterator("/proc/self/task"), fs::directory_iterator());
+  };
+  const auto before = threads();
+  const auto other = make_disk(GetParam(), core_);
+  EXPECT_GT(threads(), before);
 }
 
 TEST_P(DiskTest, a_file_system_without_direct_io_is_served_through_the_cache) {
@@ -179,11 +222,13 @@ TEST_P(DiskTest, a_file_that_may_not_grow_has_no_space_and_keeps_its_content) {
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limited), 0);
   const auto beyond = get(file->write(1_MiB, as_view("more")));
   const auto across = get(file->write(1_MiB - 4096, pattern(8_KiB, 6).view()));
+  const auto linked = get(file->write_and_sync(1_MiB - 4096, pattern(8_KiB, 6).view()));
   const auto allocated = get(file->allocate(0, 2_MiB));
   setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   EXPECT_EQ(beyond.error().code(), Errc::no_space);
   EXPECT_EQ(across.error().code(), Errc::no_space);
+  EXPECT_EQ(linked.error().code(), Errc::no_space);
   EXPECT_EQ(allocated.error().code(), Errc::no_space);
   Buffer back(4);
   ASSERT_TRUE(get(file->read(0, back.span())));

@@ -15,8 +15,8 @@ struct Services {
   Executor executor;
   Clock* clock = nullptr;
   Rng* rng = nullptr;
-  shard::Client* client = nullptr;       ///< Of this core.
-  chunk::DeviceStore* chunks = nullptr;  ///< On its own core; calls cross by `on`.
+  shard::Client* client = nullptr;  ///< Of this core.
+  chunk::ChunkStore* chunks = nullptr;
   keys::KeyService* keys = nullptr;
   Semaphore* payload_budget = nullptr;  ///< Bytes of payload in memory on this core; waits, then `busy`.
 };

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "base/scope.h"
-#include "chunk/chunk_store.h"
+#include "chunk/device.h"
 #include "shard/chunk_references.h"
 #include "shard/client.h"
 
@@ -27,13 +27,6 @@ class Collector {
     std::uint64_t rounds_whole = 60;  ///< Every so many rounds ask about all chunks, not only new ones.
     Duration alarm_after = std::chrono::minutes(10);  ///< When no round has ended for so long.
   };
-  /// All outlive it.
-  struct Services {
-    Clock* clock = nullptr;
-    shard::Client* client = nullptr;  ///< Of this core.
-    shard::ChunkReferences references;
-    std::vector<chunk::DeviceStore*> devices;  ///< On cores of their own.
-  };
   struct Status {
     GcEpoch epoch;
     std::uint64_t rounds = 0;      ///< Completed by this process.
@@ -45,7 +38,9 @@ class Collector {
     bool is_overdue = false;  ///< No round has ended for `alarm_after`: something that must answer does not.
   };
 
-  Collector(Options options, Services services);
+  /// `client`: of this core. All outlive it.
+  Collector(Options options, Clock& clock, shard::Client& client, shard::ChunkReferences references,
+            std::vector<chunk::Device*> devices);
   ~Collector();
 
   /// Devices learn the epoch: before they take puts, after every start.
@@ -64,15 +59,24 @@ class Collector {
   Task<Result<>> write(detail::CollectionRow& row) const;
   Task<Result<>> teach_devices(GcEpoch epoch) const;
   Task<Result<>> raise_shards(GcEpoch epoch) const;
-  Task<Result<>> collect(GcEpoch first, GcEpoch below);
+  /// A fragment that may go, and where it is.
+  struct Candidate {
+    std::size_t device = 0;  ///< Its place in `devices_`.
+    chunk::AgedFragment fragment;
+  };
+  Task<Result<>> collect(chunk::EpochRange last_puts);
+  Task<Result<>> collect_aged(chunk::EpochRange last_puts);
   Task<Result<>> collect_lost(ShardId shard, GcEpoch below);
-  Task<Result<>> collect_aged(chunk::DeviceStore& device, GcEpoch first, GcEpoch below);
-  Task<Result<>> collect_page(chunk::DeviceStore& device, std::vector<chunk::DeviceStore::Aged> page,
-                              GcEpoch below);
-  Task<Result<std::vector<bool>>> counted(const std::vector<ChunkId>& chunks, GcEpoch round) const;
+  Task<Result<>> judge(std::vector<Candidate> candidates, GcEpoch below);
+  Task<Result<>> erase(chunk::Device& device, std::vector<chunk::AgedFragment> fragments, GcEpoch below);
+  Task<Result<std::vector<bool>>> counted(std::vector<ChunkName> chunks, GcEpoch round);
+  void add_pending(Bytes found, Bytes erased);
 
   Options options_;
-  Services services_;
+  Clock& clock_;
+  shard::Client& client_;
+  shard::ChunkReferences references_;
+  std::vector<chunk::Device*> devices_;
   Status status_;
   std::uint64_t rounds_ = 0;
   BootTime ended_;                // the last round, or the start

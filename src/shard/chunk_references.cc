@@ -30,7 +30,7 @@ Task<Result<ChunkReferences::Slots>> ChunkReferences::raise(ShardId shard, GcEpo
 }
 
 Task<Result<ChunkReferences::Judgement>> ChunkReferences::judge(ShardId shard,
-                                                                std::vector<ChunkId> chunks) const {
+                                                                std::vector<ChunkName> chunks) const {
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
   auto reply = co_await route->port->ask(JudgeRequest{std::move(chunks)});
@@ -41,7 +41,8 @@ Task<Result<ChunkReferences::Judgement>> ChunkReferences::judge(ShardId shard,
                       .counted = std::move(reply->counted)};
 }
 
-Task<Result<ChunkReferences::Lost>> ChunkReferences::lost(ShardId shard, ChunkId from, GcEpoch below) const {
+Task<Result<ChunkReferences::Lost>> ChunkReferences::lost(ShardId shard, ChunkName from,
+                                                          GcEpoch below) const {
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
   const auto page = co_await route->port->ask(DeadRequest{from, below, rows_a_page});
@@ -53,7 +54,7 @@ Task<Result<ChunkReferences::Lost>> ChunkReferences::lost(ShardId shard, ChunkId
   co_return lost;
 }
 
-Task<Result<>> ChunkReferences::forget(ShardId shard, std::vector<ChunkId> chunks, GcEpoch below) const {
+Task<Result<>> ChunkReferences::forget(ShardId shard, std::vector<ChunkName> chunks, GcEpoch below) const {
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
   auto answer = co_await route->port->ask(

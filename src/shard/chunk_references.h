@@ -35,16 +35,16 @@ class ChunkReferences {
     bool is_known = false;      ///< False: it was built in this round and does not know what went.
     std::vector<bool> counted;  ///< As asked: there is a reference, or there was one in this round.
   };
-  Task<Result<Judgement>> judge(ShardId shard, std::vector<ChunkId> chunks) const;
+  Task<Result<Judgement>> judge(ShardId shard, std::vector<ChunkName> chunks) const;
 
   /// Chunks that lost a reference in the shard before `below`, from `from` on.
   struct Lost {
-    std::vector<ChunkId> chunks;
-    std::optional<ChunkId> next;
+    std::vector<ChunkName> chunks;
+    std::optional<ChunkName> next;
   };
-  Task<Result<Lost>> lost(ShardId shard, ChunkId from, GcEpoch below) const;
+  Task<Result<Lost>> lost(ShardId shard, ChunkName from, GcEpoch below) const;
   /// No round needs to know any more what these lost before `below`.
-  Task<Result<>> forget(ShardId shard, std::vector<ChunkId> chunks, GcEpoch below) const;
+  Task<Result<>> forget(ShardId shard, std::vector<ChunkName> chunks, GcEpoch below) const;
 
  private:
   const detail::Routes& routes_;

@@ -10,7 +10,7 @@ using namespace detail;
 
 namespace {
 
-constexpr std::uint8_t format = 1;
+constexpr std::uint8_t format = 2;
 
 void write(RowWriter& out, const Commit& commit) {
   out.id(commit.id);
@@ -46,7 +46,7 @@ void write(RowWriter& out, const RaiseEpoch& raise) { out.out().id(raise.epoch);
 void write(RowWriter& out, const Split& split) { out.out().id(split.child).integer(split.first); }
 void write(RowWriter& out, const Trim& trim) {
   out.out().id(trim.below).integer(static_cast<std::uint32_t>(trim.chunks.size()));
-  for (const auto& chunk : trim.chunks) out.out().raw(chunk);
+  for (const auto& chunk : trim.chunks) write(out.out(), chunk);
 }
 
 Verdict read_verdict(RowReader& in) {
@@ -106,7 +106,7 @@ void read(RowReader& in, Split& split) {
 void read(RowReader& in, Trim& trim) {
   trim.below = in.in().id<GcEpoch>();
   trim.chunks.resize(in.count(Trim::chunks_max));
-  for (auto& chunk : trim.chunks) std::ranges::copy(in.in().raw(chunk.size()), chunk.begin());
+  for (auto& chunk : trim.chunks) chunk = read_chunk_name(in.in());
 }
 
 /// The alternative whose number on disk is one more than its place.

@@ -114,7 +114,7 @@ struct Split {
 struct Trim {
   static constexpr std::size_t chunks_max = 8192;
   GcEpoch below;
-  std::vector<ChunkId> chunks;
+  std::vector<ChunkName> chunks;
 };
 
 struct Proposal {

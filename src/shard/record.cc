@@ -7,7 +7,7 @@ namespace kiseki::shard {
 
 namespace {
 
-constexpr std::uint8_t format = 1;
+constexpr std::uint8_t format = 2;
 constexpr std::uint8_t root_sha256 = 1;
 
 /// Which optional sections of the header follow; a section that holds nothing but zeros is left out.
@@ -40,8 +40,8 @@ std::uint16_t sections_of(const Record& record) {
 }
 
 void encode_reference(Encoder& out, const ChunkReference& reference) {
-  out.raw(reference.id).integer(reference.format.codec).integer(reference.format.block_units);
-  out.enumerator(reference.profile).integer(reference.length).integer(root_sha256).raw(reference.root);
+  write(out.raw(reference.id), reference.format).id(reference.pool);
+  out.integer(reference.length).integer(root_sha256).raw(reference.root);
 }
 
 /// The fields a writer chose. `birth` is the shard's: the authenticated form has zero in its place.
@@ -90,16 +90,12 @@ E read_enumerator(Decoder& in, E last) {
 ChunkReference decode_reference(Decoder& in) {
   ChunkReference reference;
   read_array(in, reference.id);
-  reference.format.codec = in.integer<std::uint8_t>();
-  reference.format.block_units = in.integer<std::uint8_t>();
-  const auto profile = in.integer<std::uint8_t>();
-  reference.profile = static_cast<Profile>(profile);
+  reference.format = read_chunk_format(in);
+  reference.pool = in.id<PoolId>();
   reference.length = in.integer<std::uint32_t>();
   const auto algorithm = in.integer<std::uint8_t>();
   read_array(in, reference.root);
-  const bool known = reference.format.codec == 1 && reference.format.block_units >= 1 &&
-                     reference.format.block_units <= 16 && profile == 1 && algorithm == root_sha256;
-  if (!known || reference.length == 0) in.reject();
+  if (algorithm != root_sha256 || reference.length == 0) in.reject();
   return reference;
 }
 
@@ -179,7 +175,7 @@ Result<Record> read(View bytes, View& value) {
 std::string Record::encode() const {
   KISEKI_ASSERT(references.size() <= references_max);
   std::string bytes;
-  bytes.reserve(128 + references.size() * 72 + value.view().size());
+  bytes.reserve(128 + references.size() * 77 + value.view().size());
   Encoder out(bytes);
   out.integer(format).id(version).integer(change);
   encode_header(out, *this, guard ? guard->birth : Stamp{});

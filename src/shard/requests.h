@@ -154,12 +154,12 @@ struct Judgement {
 
 struct JudgeRequest {
   using Reply = Judgement;
-  std::vector<ChunkId> chunks;
+  std::vector<ChunkName> chunks;
 };
 
 /// A reference that went, in a slot.
 struct DeadRow {
-  ChunkId chunk{};
+  ChunkName chunk{};
   Slot slot = 0;
   GcEpoch epoch;  ///< The shard's when the last one went.
 };
@@ -167,13 +167,13 @@ struct DeadRow {
 /// References that went, by chunk.
 struct DeadRows {
   std::vector<DeadRow> rows;
-  std::optional<ChunkId> next;  ///< Where to go on; nothing: that was all.
+  std::optional<ChunkName> next;  ///< Where to go on; nothing: that was all.
 };
 
 /// Chunks that lost references before `below`.
 struct DeadRequest {
   using Reply = DeadRows;
-  ChunkId from;
+  ChunkName from;
   GcEpoch below;
   std::uint32_t rows_max;
 };

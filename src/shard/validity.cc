@@ -17,7 +17,7 @@ using Type = Operation::Type;
 
 constexpr std::size_t client_item_max = 40;
 constexpr Bytes row_overhead = 256;
-constexpr std::size_t reference_size = 72;
+constexpr std::size_t reference_size = 77;
 
 std::unexpected<Error> invalid(const char* what) {
   return fail(Errc::invalid_argument, std::string("transaction: ") + what);

@@ -78,6 +78,7 @@ class CrashableKv::Walk final : public kv::Iterator {
     if (value == nullptr) return false;
     key_ = at->first;
     value_ = *value;
+    ++store_.rows_read_;
     return valid_ = true;
   }
 

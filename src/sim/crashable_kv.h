@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -38,6 +39,8 @@ class CrashableKv final : public kv::KvStore {
   void set_full(bool full);
   /// The next `count` writes fail with `io_error`, having changed nothing.
   void fail_writes(std::uint64_t count);
+  /// Rows that iterators have come to.
+  std::uint64_t rows_read() const noexcept { return rows_read_; }
   /// Whether these bytes stand in any key or value.
   bool holds(std::string_view needle) const;
 
@@ -69,6 +72,7 @@ class CrashableKv final : public kv::KvStore {
   Bytes unflushed_ = 0;
   std::uint64_t failing_writes_ = 0;
   bool full_ = false;
+  std::atomic<std::uint64_t> rows_read_ = 0;
 };
 
 }  // namespace kiseki::sim

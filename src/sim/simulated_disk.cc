@@ -204,10 +204,10 @@ Task<Result<>> SimulatedDisk::sync_directory(fs::path directory) {
   co_return Result<>{};
 }
 
-Task<Result<disk::Space>> SimulatedDisk::space(fs::path) {
+Task<Result<disk::SpaceReport>> SimulatedDisk::space(fs::path) {
   KISEKI_CO_TRY(co_await pass(life_, 0));
   const Bytes taken = std::min(used(), options_.capacity);
-  co_return disk::Space{options_.capacity, options_.capacity - taken};
+  co_return disk::SpaceReport{options_.capacity, options_.capacity - taken};
 }
 
 void SimulatedDisk::crash() {

@@ -47,7 +47,7 @@ class SimulatedDisk final : public disk::Disk {
   Task<Result<>> rename(std::filesystem::path from, std::filesystem::path to) override;
   Task<Result<>> remove(std::filesystem::path path) override;
   Task<Result<>> sync_directory(std::filesystem::path directory) override;
-  Task<Result<disk::Space>> space(std::filesystem::path path) override;
+  Task<Result<disk::SpaceReport>> space(std::filesystem::path path) override;
 
   /// Power cut. Open files answer `io_error` from now on, calls under way too; a new open sees what survived.
   void crash();

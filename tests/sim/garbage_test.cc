@@ -6,7 +6,6 @@
 
 #include "base/planted.h"
 #include "chunk/testing/device_world.h"
-#include "fs/testing/memory_device.h"
 #include "gc/collector.h"
 #include "shard/testing/shard_world.h"
 #include "sim/simulation.h"
@@ -28,51 +27,54 @@ constexpr std::uint64_t names = 6, chunk_count = 10, leaves = 3;
 constexpr kv::Family fragments_family = 1;
 
 /// The network between everybody and the device, which comes and goes.
-class FarDevice final : public chunk::DeviceStore {
+class FarDevice final : public chunk::Device {
  public:
-  FarDevice(Executor executor, Clock& clock, SeededRng& rng)
-      : executor_(executor), clock_(clock), rng_(rng) {}
+  FarDevice(Clock& clock, SeededRng& rng) : clock_(clock), rng_(rng) {}
 
-  void set(chunk::DeviceStore* device) { device_ = device; }
+  void set(chunk::Device* device) { device_ = device; }
 
-  Executor executor() const override { return executor_; }
-  Task<Result<PutReply>> put(std::shared_ptr<const chunk::SealedChunk> chunk, GcEpoch epoch) override {
+  Task<Result<chunk::PutReply>> put(chunk::SealedChunkPtr chunk, std::uint8_t index) override {
     co_await wait();
     if (device_ == nullptr) co_return gone();
-    auto reply = co_await device_->put(std::move(chunk), epoch);
+    auto reply = co_await device_->put(std::move(chunk), index);
     co_await wait();
     co_return reply;
   }
-  Task<Result<GcEpoch>> touch(ChunkReference reference, GcEpoch epoch) override {
+  Task<Result<GcEpoch>> touch(chunk::FragmentKey key, ChunkReference reference) override {
     co_await wait();
     if (device_ == nullptr) co_return gone();
-    auto reply = co_await device_->touch(reference, epoch);
+    auto reply = co_await device_->touch(key, reference);
     co_await wait();
     co_return reply;
   }
-  Task<Result<chunk::Blocks>> read(ChunkReference reference, std::size_t first, std::size_t count) override {
+  Task<Result<chunk::Blocks>> read(chunk::FragmentKey key, ChunkReference reference,
+                                   chunk::BlockRange blocks) override {
     if (device_ == nullptr) co_return gone();
-    co_return co_await device_->read(reference, first, count);
-  }
-  Task<Result<bool>> erase_if_older(ChunkId id, GcEpoch below) override {
-    co_await wait();
-    if (device_ == nullptr) co_return gone();
-    co_return co_await device_->erase_if_older(id, below);
+    co_return co_await device_->read(key, reference, blocks);
   }
   Task<Result<>> raise_epoch(GcEpoch epoch) override {
     if (device_ == nullptr) co_return gone();
     co_return co_await device_->raise_epoch(epoch);
   }
-  GcEpoch epoch() const override { return device_ == nullptr ? GcEpoch{} : device_->epoch(); }
-  Task<Result<AgedPage>> aged(ChunkId from, GcEpoch first, GcEpoch below) override {
+  Task<Result<GcEpoch>> epoch() override {
     if (device_ == nullptr) co_return gone();
-    co_return co_await device_->aged(from, first, below);
+    co_return co_await device_->epoch();
   }
-  Task<Result<std::vector<Aged>>> aged_of(std::vector<ChunkId> ids, GcEpoch below) override {
+  Task<Result<chunk::AgedPage>> aged(chunk::FragmentKey from, chunk::EpochRange last_puts) override {
     if (device_ == nullptr) co_return gone();
-    co_return co_await device_->aged_of(std::move(ids), below);
+    co_return co_await device_->aged(from, last_puts);
   }
-  Usage usage() const override { return {}; }
+  Task<Result<std::vector<chunk::AgedFragment>>> aged_of(std::vector<ChunkName> chunks,
+                                                         GcEpoch below) override {
+    if (device_ == nullptr) co_return gone();
+    co_return co_await device_->aged_of(std::move(chunks), below);
+  }
+  Task<Result<std::vector<bool>>> erase_aged(std::vector<chunk::FragmentKey> keys, GcEpoch below) override {
+    co_await wait();
+    if (device_ == nullptr) co_return gone();
+    co_return co_await device_->erase_aged(std::move(keys), below);
+  }
+  Task<Result<chunk::DeviceStatus>> status() override { co_return gone(); }
   Task<> stop() override { co_return; }
 
  private:
@@ -81,10 +83,9 @@ class FarDevice final : public chunk::DeviceStore {
     if (rng_.below(3) == 0) co_await clock_.sleep(milliseconds(rng_.below(rng_.below(4) == 0 ? 4000 : 50)));
   }
 
-  Executor executor_;
   Clock& clock_;
   SeededRng& rng_;
-  chunk::DeviceStore* device_ = nullptr;
+  chunk::Device* device_ = nullptr;
 };
 
 /// What lies between somebody and the shards.
@@ -135,7 +136,7 @@ class Run {
         late_(world_.loop().executor()),
         clock_(world_.loop()),
         disk_(clock_, schedule.seed),
-        far_(world_.loop().executor(), clock_, rng_) {
+        far_(clock_, rng_) {
     world_.weather().rng = SeededRng(schedule.seed + 1);
   }
   ~Run() { down(); }
@@ -233,8 +234,8 @@ class Run {
 
   void device_up() {
     auto options = chunk::World::small(12);
-    const chunk::DeviceStore::Services services{disk_, index_, rng_, pool_, world_.loop().executor(), clock_};
-    auto opened = world_.loop().get(chunk::DeviceStore::open(options, chunk::test_wrap(), services));
+    const chunk::Machinery machinery{disk_, index_, rng_, pool_, world_.loop().executor(), clock_};
+    auto opened = world_.loop().get(chunk::open_local_device(options, chunk::test_wrap(), machinery));
     if (!opened) return violated(opened.error().to_string());
     device_ = std::move(*opened);
     far_.set(device_.get());
@@ -262,9 +263,9 @@ class Run {
     one->client = std::make_unique<SessionClient>(*world_.connect(process).session);
     Collector::Options options;
     options.rounds_whole = 1000;
-    one->collector = std::make_unique<Collector>(
-        options,
-        Collector::Services{&clock_, one->client.get(), shard::ChunkReferences(*one->routes), {&far_}});
+    one->collector =
+        std::make_unique<Collector>(options, clock_, *one->client, shard::ChunkReferences(*one->routes),
+                                    std::vector<chunk::Device*>{&far_});
     collectors_.push_back(std::move(one));
   }
 
@@ -301,7 +302,7 @@ class Run {
                                      LeafId(static_cast<std::uint32_t>(leaf))};
     return shard::key(address, Kind::entry, std::string(16, static_cast<char>('a' + name)));
   }
-  static std::shared_ptr<const chunk::SealedChunk> chunk_of(std::uint64_t number) {
+  static chunk::SealedChunkPtr chunk_of(std::uint64_t number) {
     return chunk::make_chunk(number, 2000 + number * 900);
   }
 
@@ -351,10 +352,10 @@ class Run {
   Task<> put(Session& session) {
     Record record;
     GcEpoch lowest;
-    std::vector<std::shared_ptr<const chunk::SealedChunk>> chunks;
+    std::vector<chunk::SealedChunkPtr> chunks;
     for (std::uint64_t i = 0; i < 1 + rng_.below(2); ++i) chunks.push_back(chunk_of(rng_.below(chunk_count)));
     for (const auto& chunk : chunks) {
-      const auto reply = co_await far_.put(chunk, GcEpoch{});
+      const auto reply = co_await far_.put(chunk, 0);
       if (!reply) co_return;
       record.references.push_back(chunk::reference_to(*chunk));
       lowest = lowest.is_none() ? reply->epoch : std::min(lowest, reply->epoch);
@@ -385,7 +386,7 @@ class Run {
       if (outcome->refusal != Refusal::chunk_epoch) continue;
       lowest = {};
       for (const auto& reference : record.references) {
-        const auto epoch = co_await far_.touch(reference, GcEpoch{});
+        const auto epoch = co_await far_.touch({name_of(test_namespace, reference), 0}, reference);
         if (!epoch) co_return;
         lowest = lowest.is_none() ? *epoch : std::min(lowest, *epoch);
       }
@@ -433,19 +434,25 @@ class Run {
   /// What repair does: writes a chunk again that is there.
   Task<> repair() {
     const auto chunk = chunk_of(rng_.below(chunk_count));
-    const auto there = co_await far_.read(chunk::reference_to(*chunk), 0, chunk->tags.size());
-    if (there) (void)co_await far_.put(chunk, GcEpoch{});
+    const auto there = co_await far_.read(chunk::key_of(*chunk), chunk::reference_to(*chunk), {0, 1});
+    if (there) (void)co_await far_.put(chunk, 0);
   }
 
   // Checks
 
-  std::set<ChunkId> referred() {
-    std::set<ChunkId> chunks;
+  /// Keys of the fragments of chunks that rows refer to.
+  std::set<std::string> referred() {
+    std::set<std::string> chunks;
     const auto rows = world_.store().iterate(family_rows, {}, nullptr);
     for (rows->seek({}); rows->valid(); rows->next()) {
       const auto key = Key::decode(rows->key());
       if (!key || key->kind != Kind::entry) continue;
-      for (const auto& one : Record::decode(rows->value()).value().references) chunks.insert(one.id);
+      for (const auto& one : Record::decode(rows->value()).value().references) {
+        std::string fragment;
+        Encoder out(fragment);
+        write(out, name_of(key->leaf.ns, one)).integer(std::uint8_t{0});
+        chunks.insert(std::move(fragment));
+      }
     }
     return chunks;
   }
@@ -453,8 +460,9 @@ class Run {
   /// No reference to a missing chunk, at this moment.
   void check() {
     if (!device_ || !scope_ || scope_->stopping()) return;
-    for (const ChunkId& id : referred()) {
-      if (!index_.get(fragments_family, id, nullptr).value()) violated("a reference to a chunk that is gone");
+    for (const std::string& fragment : referred()) {
+      if (!index_.get(fragments_family, as_view(fragment), nullptr).value())
+        violated("a reference to a chunk that is gone");
     }
   }
 
@@ -479,9 +487,8 @@ class Run {
     const auto chunks = referred();
     const auto rows = index_.iterate(fragments_family, {}, nullptr);
     for (rows->seek({}); rows->valid(); rows->next()) {
-      ChunkId id;
-      std::ranges::copy(rows->key(), id.begin());
-      if (!chunks.contains(id)) violated("a chunk that nothing refers to stays");
+      if (!chunks.contains(std::string(as_text(rows->key()))))
+        violated("a chunk that nothing refers to stays");
     }
   }
 
@@ -492,10 +499,10 @@ class Run {
   Scope late_;
   sim::SimulatedClock clock_;
   sim::SimulatedDisk disk_;
-  sim::CrashableKv index_{chunk::DeviceStore::index_families().size()};
+  sim::CrashableKv index_{chunk::device_index_families().size()};
   BlockingPool pool_{0};
   FarDevice far_;
-  std::unique_ptr<chunk::DeviceStore> device_;
+  std::unique_ptr<chunk::Device> device_;
   std::unique_ptr<Scope> scope_;
   std::vector<std::unique_ptr<OneCollector>> collectors_;
   std::string violation_;
@@ -540,154 +547,10 @@ INSTANTIATE_TEST_SUITE_P(Planted, PlantedGarbage,
                                            "6.6 references that went in the round are not counted",
                                            "6.6 a move to another shard leaves no dead row",
                                            "6.6 shards are asked before all have the new epoch",
-                                           "6.6 answers need not cover the key space"));
-
-enum class Meanwhile : std::uint8_t { another_round, rebuilt };
-
-/// A reference moves to a shard that the round has asked already, just before the collector asks the shard it
-/// leaves.
-class Moving final : public MortalPort {
- public:
-  Moving(shard::ShardPort& shard, Lifeline& life, Way way, std::function<Task<>()> before,
-         Meanwhile meanwhile)
-      : MortalPort(shard, life, way.weather, way.late, way.clock),
-        before_(std::move(before)),
-        is_rebuilt_(meanwhile == Meanwhile::rebuilt) {}
-  Task<Result<shard::Reply>> call(shard::Request request) override {
-    const bool judges = std::holds_alternative<shard::JudgeRequest>(request);
-    if (judges && before_) co_await std::exchange(before_, nullptr)();
-    auto reply = co_await MortalPort::call(std::move(request));
-    if (judges && is_rebuilt_) {
-      auto& judgement = std::get<shard::Judgement>(*reply);
-      judgement.is_known = false;
-      judgement.counted.assign(judgement.counted.size(), false);
-    }
-    co_return reply;
-  }
-
- private:
-  std::function<Task<>()> before_;
-  bool is_rebuilt_;
-};
-
-class DirectedGarbage {
- public:
-  /// Whether the chunk is there afterwards.
-  bool keeps_the_chunk(Meanwhile meanwhile) {
-    const auto chunk = chunk::make_chunk(1, 5000);
-    const auto put = world_.loop().get(device_.put(chunk));
-    Record record;
-    record.references.push_back(chunk::reference_to(*chunk));
-    auto transaction = transaction_of_test();
-    transaction.chunk_epoch = put;
-    transaction.require(Assert::Type::absent, from_).put(from_, std::move(record));
-    EXPECT_TRUE(world_.loop().get(user_.session->commit(std::move(transaction)))->committed());
-    Collector other({}, services(*world_.connect(60).session, world_.routes()));
-    for (int i = 0; i < 2; ++i) EXPECT_TRUE(world_.loop().get(other.round()));
-    std::vector<Route> routes = world_.routes().all();
-    const auto& left = world_.routes().of(from_.leaf);
-    SeededRng rng(1);
-    Moving port(
-        *left.port, life_, {world_.weather(), late_, world_.clock(), rng},
-        [&]() -> Task<> { return move_meanwhile(meanwhile, other); }, meanwhile);
-    for (auto& route : routes) {
-      if (route.id == left.id) route.port = &port;
-    }
-    Routes own(std::move(routes));
-    Collector collector({}, services(*world_.connect(50).session, own));
-    (void)world_.loop().get(collector.round());
-    return device_.holds(*chunk);
-  }
-
- private:
-  Task<> move_meanwhile(Meanwhile meanwhile, Collector& other) {
-    shard::ReadRequest request;
-    request.gets.push_back({.key = from_});
-    const auto found = co_await user_.session->read(std::move(request));
-    auto transaction = transaction_of_test();
-    transaction.require(Assert::Type::version, from_, found->gets.front().record->version);
-    transaction.require(Assert::Type::absent, to_).move(from_, to_);
-    EXPECT_TRUE((co_await user_.session->commit(std::move(transaction)))->committed());
-    co_await world_.clock().sleep(seconds(1));
-    if (meanwhile == Meanwhile::another_round) EXPECT_TRUE(co_await other.round());
-  }
-
-  Collector::Services services(Session& session, const Routes& routes) {
-    clients_.push_back(std::make_unique<SessionClient>(session));
-    return {&world_.clock(), clients_.back().get(), shard::ChunkReferences(routes), {&device_.store}};
-  }
-
-  /// An entry of one name in the leaf that a later, or an earlier, shard has.
-  Key entry_in(bool later) {
-    std::optional<Key> best;
-    for (std::uint32_t leaf = 0; leaf < 20; ++leaf) {
-      Key key = shard::key({test_namespace, InodeId(1), LeafId(leaf)}, Kind::entry, std::string(16, 'a'));
-      const auto place = world_.routes().of(key.leaf).range.first;
-      const auto known = best ? world_.routes().of(best->leaf).range.first : place;
-      if (!best || (later ? place > known : place < known)) best = std::move(key);
-    }
-    return *best;
-  }
-
-  struct Device {
-    explicit Device(ShardWorld& world) : store(world.loop().executor()) {}
-    Task<GcEpoch> put(std::shared_ptr<const chunk::SealedChunk> chunk) {
-      co_return (co_await store.put(std::move(chunk), GcEpoch{}))->epoch;
-    }
-    bool holds(const chunk::SealedChunk& chunk) const { return store.holds(chunk.id); }
-    fs::MemoryDevice store;
-  };
-
-  ShardWorld world_{3};
-  Device device_{world_};
-  Lifeline life_;
-  Scope late_{world_.loop().executor()};
-  std::vector<std::unique_ptr<SessionClient>> clients_;
-  MortalSession& user_ = world_.connect(1);
-  Key from_ = entry_in(true), to_ = entry_in(false);
-};
-
-TEST(DirectedGarbage, a_move_behind_the_questions_is_not_missed) {
-  EXPECT_TRUE(DirectedGarbage().keeps_the_chunk(Meanwhile::another_round));
-  EXPECT_TRUE(DirectedGarbage().keeps_the_chunk(Meanwhile::rebuilt));
-}
-
-TEST(DirectedGarbage, believing_a_shard_of_another_round_is_noticed) {
-  const planted::Fault fault("6.6 a shard of another round is believed");
-  EXPECT_FALSE(DirectedGarbage().keeps_the_chunk(Meanwhile::another_round));
-  EXPECT_GT(fault.met(), 0U);
-}
-
-TEST(DirectedGarbage, believing_a_shard_that_was_rebuilt_is_noticed) {
-  const planted::Fault fault("6.6 a shard built from a snapshot is believed");
-  EXPECT_FALSE(DirectedGarbage().keeps_the_chunk(Meanwhile::rebuilt));
-  EXPECT_GT(fault.met(), 0U);
-}
-
-TEST(Garbage, that_is_not_collected_for_long_raises_an_alarm) {
-  ShardWorld world(3);
-  SeededRng rng(1);
-  FarDevice far(world.loop().executor(), world.clock(), rng);
-  fs::MemoryDevice device(world.loop().executor());
-  SessionClient client(*world.connect(50).session);
-  Collector collector({}, {&world.clock(), &client, shard::ChunkReferences(world.routes()), {&far}});
-  Scope scope(world.loop().executor());
-  far.set(&device);
-  scope.spawn(collector.run(scope));
-  world.loop().run_for(std::chrono::minutes(15));
-  EXPECT_GT(collector.status().rounds, 5U);
-  EXPECT_FALSE(collector.status().is_overdue);
-  far.set(nullptr);
-  world.loop().run_for(std::chrono::minutes(8));
-  EXPECT_NE(collector.status().stalled, "");
-  EXPECT_FALSE(collector.status().is_overdue);
-  world.loop().run_for(std::chrono::minutes(4));
-  EXPECT_TRUE(collector.status().is_overdue);
-  far.set(&device);
-  world.loop().run_for(std::chrono::minutes(3));
-  EXPECT_FALSE(collector.status().is_overdue);
-  world.loop().get(scope.stop());
-}
+                                           "6.6 answers need not cover the key space",
+                                           "6.6 a round that stalls counts as one that asked",
+                                           "6.6 nobody asks about what lost a reference",
+                                           "6.6 what lost a reference is forgotten before it is judged"));
 
 }  // namespace
 }  // namespace kiseki::gc

@@ -30,7 +30,8 @@ class Run {
       live();
     }
     if (was_disturbed && workload_.acknowledged() == 0) return "nothing was acknowledged";
-    return plaintext();
+    std::string words = plaintext();
+    return words.empty() ? leak() : words;
   }
 
  private:
@@ -64,6 +65,22 @@ class Run {
     if (step.what == slow) node_.set_slow(static_cast<std::uint32_t>(step.argument));
     if (step.what == jump)
       node_.set_wall_offset(std::chrono::seconds(step.argument) - std::chrono::minutes(5));
+  }
+
+  /// Whatever the cuts have left behind, nothing refers to it once all is removed: rounds give it back.
+  std::string leak() {
+    if (auto removed = loop_.get(workload_.remove_all()); !removed) {
+      return "remove: " + removed.error().to_string();
+    }
+    std::size_t left = 0;
+    for (int i = 0; i < 60; ++i) {
+      loop_.run_for(std::chrono::milliseconds(500));
+      const auto chunks = loop_.get(node_.chunks());
+      if (!chunks) return "chunks: " + chunks.error().to_string();
+      left = *chunks;
+      if (left == 0) return {};
+    }
+    return fmt::format("{} chunks that nothing refers to stay", left);
   }
 
   std::string plaintext() const {

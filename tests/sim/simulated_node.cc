@@ -50,7 +50,7 @@ SimulatedNode::SimulatedNode(SimulatedLoop& loop, std::uint64_t seed, Options op
       rng_(seed),
       disk_(clock_, seed),
       rows_(shard::Node::families().size()),
-      index_(chunk::DeviceStore::index_families().size()),
+      index_(chunk::device_index_families().size()),
       key_path_(new_key_path()),
       key_file_(create_key_file(key_path_, rng_)),
       provider_(key_file_, rng_),
@@ -105,7 +105,7 @@ void SimulatedNode::stop() {
   running_.reset();
 }
 
-chunk::DeviceStore::SecretWrap SimulatedNode::wrap() {
+chunk::SecretWrap SimulatedNode::wrap() {
   return {.seal = [this](View context, View secret) { return key_service_.seal(context, secret); },
           .open = [this](View context, View sealed) { return key_service_.open(context, sealed); }};
 }
@@ -115,11 +115,12 @@ Task<Result<>> SimulatedNode::open(Running& running) {
                                       {.directory = "/node/log", .segment_size = 1_MiB});
   if (!log) co_return fail(std::move(log).error());
   running.log = std::move(*log);
-  auto chunks = co_await chunk::DeviceStore::open(
+  auto device = co_await chunk::open_local_device(
       {.directory = "/node/device", .capacity = 512_MiB, .region = 8_MiB, .grow = 16_MiB}, wrap(),
       {disk_, index_, rng_, pool_, loop_.executor(), clock_});
-  if (!chunks) co_return fail(std::move(chunks).error());
-  running.chunks = std::move(*chunks);
+  if (!device) co_return fail(std::move(device).error());
+  running.device = std::move(*device);
+  running.chunks.emplace(*running.device);
   KISEKI_CO_TRY(co_await open_shards(running));
   KISEKI_CO_TRY(co_await open_files(running));
   running.scope.spawn(running.files->sweep());
@@ -147,16 +148,14 @@ Task<Result<>> SimulatedNode::open_shards(Running& running) {
   running.collector = std::make_unique<gc::Collector>(
       gc::Collector::Options{.interval = options_.round_min + Duration(rng_.below(spread)),
                              .rounds_whole = 1000},  // incremental rounds must find all
-      gc::Collector::Services{.clock = &clock_,
-                              .client = running.collector_client.get(),
-                              .references = running.shards->references(),
-                              .devices = {running.chunks.get()}});
+      clock_, *running.collector_client, running.shards->references(),
+      std::vector<chunk::Device*>{running.device.get()});
   co_return co_await running.collector->start();
 }
 
 Task<Result<>> SimulatedNode::open_files(Running& running) {
-  const fs::Services services{loop_.executor(),     &clock_,       &rng_,          running.client.get(),
-                              running.chunks.get(), &key_service_, &running.budget};
+  const fs::Services services{loop_.executor(), &clock_,       &rng_,          running.client.get(),
+                              &*running.chunks, &key_service_, &running.budget};
   auto tenant = co_await fs::bootstrap(services, [this](TenantId id) -> Result<> {
     return key_file_.tenant_key(id) ? Result<>() : key_file_.add_tenant(id, rng_);
   });
@@ -170,12 +169,12 @@ Task<Result<>> SimulatedNode::open_files(Running& running) {
 
 Task<Result<std::size_t>> SimulatedNode::chunks() {
   std::size_t count = 0;
-  std::optional<ChunkId> from = ChunkId{};
+  std::optional<chunk::FragmentKey> from = chunk::FragmentKey{};
   while (from) {
-    auto page =
-        co_await running_->chunks->aged(*from, GcEpoch{}, GcEpoch{std::numeric_limits<std::uint64_t>::max()});
+    auto page = co_await running_->device->aged(
+        *from, {GcEpoch{}, GcEpoch{std::numeric_limits<std::uint64_t>::max()}});
     if (!page) co_return fail(page.error());
-    count += page->chunks.size();
+    count += page->fragments.size();
     from = page->next;
   }
   co_return count;
@@ -186,7 +185,7 @@ Task<> SimulatedNode::close(Running& running) {
   if (running.files) co_await running.files->stop();
   co_await running.scope.stop();
   if (running.shards) co_await running.shards->stop();
-  if (running.chunks) co_await running.chunks->stop();
+  if (running.device) co_await running.device->stop();
   if (running.log) co_await running.log->stop();
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "base/scope.h"
-#include "chunk/chunk_store.h"
+#include "chunk/local_device.h"
+#include "chunk/single_device_store.h"
 #include "fs/file_system.h"
 #include "fs/identities.h"
 #include "gc/collector.h"
@@ -58,7 +60,8 @@ class SimulatedNode {
   struct Running {
     explicit Running(Executor executor) : scope(executor) {}
     std::unique_ptr<raft::Log> log;
-    std::unique_ptr<chunk::DeviceStore> chunks;
+    std::unique_ptr<chunk::Device> device;
+    std::optional<chunk::SingleDeviceStore> chunks;
     std::unique_ptr<shard::Node> shards;
     std::unique_ptr<shard::Client> collector_client;
     std::unique_ptr<gc::Collector> collector;
@@ -72,7 +75,7 @@ class SimulatedNode {
   Task<Result<>> open_shards(Running& running);
   Task<Result<>> open_files(Running& running);
   static Task<> close(Running& running);
-  chunk::DeviceStore::SecretWrap wrap();
+  chunk::SecretWrap wrap();
 
   SimulatedLoop& loop_;
   Options options_;

@@ -172,6 +172,13 @@ Task<Result<std::set<std::string>>> Workload::list_all() {
   }
 }
 
+Task<Result<>> Workload::remove_all() {
+  auto names = co_await list_all();
+  if (!names) co_return fail(std::move(names).error());
+  for (const auto& name : *names) KISEKI_CO_TRY(co_await node_.files().remove(ns_, name, {}));
+  co_return co_await node_.files().remove_namespace(node_.tenant(), std::string(bucket_name));
+}
+
 Task<std::string> Workload::check() {
   for (auto& [key, memory] : memory_) {
     std::string words = co_await check_key(key, memory);

@@ -30,6 +30,9 @@ class Workload {
   /// is remembered.
   Task<std::string> check();
 
+  /// Every object, then the bucket with its unfinished uploads.
+  Task<Result<>> remove_all();
+
   std::uint64_t acknowledged() const noexcept { return acknowledged_; }
 
  private:

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "chunk/chunk_store.h"
-#include "chunk/detail/index.h"
+#include "chunk/device/index.h"
+#include "chunk/local_device.h"
 #include "crypto/checksum.h"
 #include "sim/crashable_kv.h"
 #include "sim/simulated_clock.h"
@@ -17,15 +17,20 @@ using sim::SimulatedClock;
 using sim::SimulatedDisk;
 using sim::SimulatedLoop;
 
-inline ChunkId id_of(std::uint64_t number) { return crypto::sha256(std::as_bytes(std::span(&number, 1))); }
+/// The same as of the tests of shards.
+inline constexpr NamespaceId test_namespace{9};
+
+inline ChunkName chunk_name(std::uint64_t number) {
+  return {crypto::sha256(std::as_bytes(std::span(&number, 1))), test_namespace, PoolId{1}};
+}
+inline FragmentKey key_of(const SealedChunk& chunk) { return {chunk.name, 0}; }
 
 /// Bytes and tags that stand for a sealed chunk; `variant` is another ciphertext under the same id.
-inline std::shared_ptr<const SealedChunk> make_chunk(std::uint64_t number, Bytes length,
-                                                     std::uint64_t variant = 0,
-                                                     std::uint8_t block_units = 1) {
+inline SealedChunkPtr make_chunk(std::uint64_t number, Bytes length, std::uint64_t variant = 0,
+                                 std::uint8_t block_units = 1) {
   auto chunk = std::make_shared<SealedChunk>();
-  chunk->id = id_of(number);
-  chunk->format = {.codec = 1, .block_units = block_units};
+  chunk->name = chunk_name(number);
+  chunk->format.block_units = block_units;
   chunk->ciphertext = Buffer(length);
   SeededRng rng(number * 1000 + variant);
   rng.fill(chunk->ciphertext.span());
@@ -35,7 +40,7 @@ inline std::shared_ptr<const SealedChunk> make_chunk(std::uint64_t number, Bytes
 }
 
 /// Wrapping that only hides: the key service has tests of its own.
-inline DeviceStore::SecretWrap test_wrap(char key = 'k') {
+inline SecretWrap test_wrap(char key = 'k') {
   const auto mix = [key](View bytes) {
     std::string out(as_text(bytes));
     for (char& c : out) c = static_cast<char>(c ^ key);
@@ -51,8 +56,8 @@ inline DeviceStore::SecretWrap test_wrap(char key = 'k') {
 class World {
  public:
   /// 15 areas of 256 KiB.
-  static DeviceStore::Options small(Bytes areas = 15) {
-    DeviceStore::Options options;
+  static LocalDeviceOptions small(Bytes areas = 15) {
+    LocalDeviceOptions options;
     options.directory = "/device";
     options.region = 256_KiB;
     options.capacity = 1_MiB + areas * options.region;
@@ -62,18 +67,18 @@ class World {
     return options;
   }
 
-  explicit World(std::uint64_t seed, DeviceStore::Options options)
+  explicit World(std::uint64_t seed, LocalDeviceOptions options)
       : disk(clock, seed), rng(seed + 1), options_(std::move(options)) {}
   explicit World(std::uint64_t seed) : World(seed, small()) {}
   ~World() {
     if (device) stop();
   }
 
-  DeviceStore::Services services() { return {disk, store, rng, pool, loop.executor(), clock}; }
-  Task<Result<std::unique_ptr<DeviceStore>>> start() {
-    return DeviceStore::open(options_, test_wrap(), services());
+  Machinery machinery() { return {disk, store, rng, pool, loop.executor(), clock}; }
+  Task<Result<std::unique_ptr<Device>>> start() {
+    return open_local_device(options_, test_wrap(), machinery());
   }
-  void set_options(DeviceStore::Options options) { options_ = std::move(options); }
+  void set_options(LocalDeviceOptions options) { options_ = std::move(options); }
   void open() {
     auto opened = loop.get(start());
     ASSERT_TRUE(opened) << opened.error().to_string();
@@ -97,14 +102,31 @@ class World {
     end(seed);
   }
 
-  Result<DeviceStore::PutReply> put(std::shared_ptr<const SealedChunk> chunk, std::uint64_t epoch = 1) {
-    return loop.get(device->put(std::move(chunk), GcEpoch(epoch)));
+  Result<PutReply> put(SealedChunkPtr chunk) { return loop.get(device->put(std::move(chunk), 0)); }
+  /// At this epoch, if the device is not further.
+  Result<PutReply> put(SealedChunkPtr chunk, std::uint64_t epoch) {
+    if (auto raised = raise(epoch); !raised) return fail(raised.error());
+    return put(std::move(chunk));
   }
-  Result<Blocks> read(const SealedChunk& chunk) {
-    return loop.get(device->read(reference_to(chunk), 0, chunk.tags.size()));
+  Result<> raise(std::uint64_t epoch) { return loop.get(device->raise_epoch(GcEpoch(epoch))); }
+  Result<Blocks> read(const SealedChunk& chunk) { return read(chunk, {0, chunk.tags.size()}); }
+  Result<Blocks> read(const SealedChunk& chunk, BlockRange blocks) {
+    return loop.get(device->read(key_of(chunk), reference_to(chunk), blocks));
   }
-  Result<bool> erase(const ChunkId& id, std::uint64_t below) {
-    return loop.get(device->erase_if_older(id, GcEpoch(below)));
+  Result<bool> erase(const SealedChunk& chunk, std::uint64_t below) {
+    auto erased = erase(std::vector{key_of(chunk)}, below);
+    if (!erased) return fail(std::move(erased).error());
+    return erased->front();
+  }
+  Result<std::vector<bool>> erase(std::vector<FragmentKey> keys, std::uint64_t below) {
+    return loop.get(device->erase_aged(std::move(keys), GcEpoch(below)));
+  }
+  DeviceStatus status() { return loop.get(device->status()).value(); }
+  /// As if the index had been lost while the device was stopped.
+  void lose_index() {
+    kv::Batch everything;
+    for (kv::Family family = 0; family < 4; ++family) everything.erase_range(family, {});
+    ASSERT_TRUE(store.write(everything));
   }
   bool holds(const SealedChunk& chunk) {
     const auto blocks = read(chunk);
@@ -123,7 +145,7 @@ class World {
       end = fragment.extent.end();
       used += fragment.extent.length;
     }
-    if (device->usage().used != used || device->usage().chunks != live->size()) return "usage is no sum";
+    if (status().used != used || status().fragments != live->size()) return "usage is no sum";
     return {};
   }
   void check_space() { EXPECT_EQ(space_violation(), ""); }
@@ -131,13 +153,13 @@ class World {
   SimulatedLoop loop;
   SimulatedClock clock{loop};
   SimulatedDisk disk;
-  CrashableKv store{DeviceStore::index_families().size()};
+  CrashableKv store{device_index_families().size()};
   SeededRng rng;
   BlockingPool pool{0};
-  std::unique_ptr<DeviceStore> device;
+  std::unique_ptr<Device> device;
 
  private:
-  DeviceStore::Options options_;
+  LocalDeviceOptions options_;
 };
 
 }  // namespace kiseki::chunk

@@ -22,20 +22,32 @@ struct Call {
 /// Carries out file calls for one core without blocking it.
 class Engine {
  public:
+  explicit Engine(std::size_t threads) : pool_(threads) {}
   virtual ~Engine() = default;
   /// What the system call returned: bytes moved or 0, or a negative errno. Short transfers are the caller's
   /// matter.
   virtual Task<int> run(Call call) = 0;
-};
 
-/// pread, pwrite, fdatasync and fallocate on the threads of a pool.
-class ThreadEngine final : public Engine {
- public:
-  explicit ThreadEngine(BlockingPool& pool) : pool_(pool) {}
-  Task<int> run(Call call) override;
+  /// What two calls returned.
+  struct Linked {
+    int write = 0;
+    int sync = 0;  ///< -ECANCELED when the write did not move all it was to.
+  };
+  virtual Task<Linked> run_linked(Call write, Call sync) = 0;
+
+  /// For calls that block.
+  BlockingPool& pool() noexcept { return pool_; }
 
  private:
-  BlockingPool& pool_;
+  BlockingPool pool_;
+};
+
+/// pread, pwrite, fdatasync and fallocate on threads.
+class ThreadEngine final : public Engine {
+ public:
+  ThreadEngine();
+  Task<int> run(Call call) override;
+  Task<Linked> run_linked(Call write, Call sync) override;
 };
 
 }  // namespace kiseki::disk::detail

@@ -195,11 +195,11 @@ Result<> sync_directory(const std::filesystem::path& path) {
   return {};
 }
 
-Result<Space> space_of(const std::filesystem::path& path) {
+Result<SpaceReport> space_of(const std::filesystem::path& path) {
   KISEKI_TRY(check_name(path));
   struct statvfs status{};
   if (statvfs(path.c_str(), &status) != 0) return refuse("statvfs", path);
-  return Space{Bytes{status.f_blocks} * status.f_frsize, Bytes{status.f_bavail} * status.f_frsize};
+  return SpaceReport{Bytes{status.f_blocks} * status.f_frsize, Bytes{status.f_bavail} * status.f_frsize};
 }
 
 }  // namespace kiseki::disk::detail

@@ -40,7 +40,7 @@ Result<std::vector<std::string>> list_directory(const std::filesystem::path& pat
 Result<> rename_path(const std::filesystem::path& from, const std::filesystem::path& to);
 Result<> remove_path(const std::filesystem::path& path);
 Result<> sync_directory(const std::filesystem::path& path);
-Result<Space> space_of(const std::filesystem::path& path);
+Result<SpaceReport> space_of(const std::filesystem::path& path);
 
 /// Takes a descriptor out of direct mode and says so once a process.
 void leave_direct_mode(int fd);

@@ -8,10 +8,10 @@
 
 namespace kiseki::disk::detail {
 
-/// Files through an engine, names through the pool.
+/// Files through an engine, names through its threads.
 class PosixDisk final : public Disk {
  public:
-  PosixDisk(std::shared_ptr<Engine> engine, BlockingPool& pool) : engine_(std::move(engine)), pool_(pool) {}
+  explicit PosixDisk(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {}
 
   Task<Result<std::unique_ptr<File>>> open(std::filesystem::path path, OpenOptions options) override;
   Task<Result<>> make_directory(std::filesystem::path path) override;
@@ -19,11 +19,10 @@ class PosixDisk final : public Disk {
   Task<Result<>> rename(std::filesystem::path from, std::filesystem::path to) override;
   Task<Result<>> remove(std::filesystem::path path) override;
   Task<Result<>> sync_directory(std::filesystem::path directory) override;
-  Task<Result<Space>> space(std::filesystem::path path) override;
+  Task<Result<SpaceReport>> space(std::filesystem::path path) override;
 
  private:
   std::shared_ptr<Engine> engine_;  // shared with the open files: they and the disk die in any order
-  BlockingPool& pool_;
 };
 
 }  // namespace kiseki::disk::detail

@@ -22,17 +22,28 @@ class Ring final : public Engine {
   ~Ring() override;
 
   Task<int> run(Call call) override;
+  Task<Linked> run_linked(Call write, Call sync) override;
 
  private:
+  /// What the kernel answers, once: for a chain that its first call ends, only of that.
+  struct Completion {
+    int result = 0;
+    bool is_of_first = false;
+  };
   /// Lives in the frame of its caller until the kernel has answered.
   struct Pending {
     Call call;
-    OneShot<int> result;
+    const Call* then = nullptr;  ///< Begun when `call` has moved all it was to.
+    OneShot<Completion> result;
+
+    unsigned entries() const noexcept { return then == nullptr ? 1 : 2; }
   };
   static constexpr unsigned depth = 256;
 
-  explicit Ring(Executor executor) : executor_(executor), event_(executor) {}
+  explicit Ring(Executor executor);
   Result<> set_up();
+  Task<Completion> submit_and_wait(Pending& pending);
+  void prepare(Pending& pending);
   void schedule_submit();
   void submit();
   void watch();
@@ -44,6 +55,8 @@ class Ring final : public Engine {
   bool ready_ = false;
   std::deque<Pending*> waiting_;
   unsigned in_flight_ = 0;  // prepared and not answered; ≤ depth, so the completion queue cannot overflow
+  bool links_ = false;      // a chain is answered once
+  bool has_chain_ = false;  // among what is prepared and not submitted
   bool submit_scheduled_ = false;
   bool watching_ = false;
   std::uint64_t event_count_ = 0;

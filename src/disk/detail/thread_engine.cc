@@ -30,8 +30,18 @@ int carry_out(const Call& call) {
 
 }  // namespace
 
+ThreadEngine::ThreadEngine() : Engine(4) {}
+
 Task<int> ThreadEngine::run(Call call) {
-  co_return co_await pool_.run([call] { return carry_out(call); });
+  co_return co_await pool().run([call] { return carry_out(call); });
+}
+
+Task<Engine::Linked> ThreadEngine::run_linked(Call write, Call sync) {
+  co_return co_await pool().run([write, sync] {
+    Linked done{carry_out(write), -ECANCELED};
+    if (done.write >= 0 && static_cast<Bytes>(done.write) == write.length) done.sync = carry_out(sync);
+    return done;
+  });
 }
 
 }  // namespace kiseki::disk::detail

@@ -85,7 +85,7 @@ Task<Result<>> BodyWriter::send(const Source& source) {
   carry_.assign(as_text(buffer_.view().subspan(length, filled_ - length)));
   buffer_.shrink(length);
   KISEKI_CO_TRY(co_await settle());
-  if (!hold_) hold_ = store_.hold();
+  if (!hold_) hold_ = store_.hold(owner_.ns->id);
   in_flight_ = store_.start_put(owner_.ns->keys, std::move(buffer_), sum, std::move(permit_), hold_);
   co_return Result<>();
 }

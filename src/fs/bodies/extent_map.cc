@@ -63,10 +63,10 @@ void describe(const WrittenBody& body, shard::Record& record, ObjectValue& value
   value.bytes = body.kind == shard::Body::embedded ? body.bytes : std::string();
 }
 
-Task<Result<>> touch(PieceStore& store, WrittenBody& body) {
+Task<Result<>> touch(PieceStore& store, NamespaceId ns, WrittenBody& body) {
   GcEpoch lowest;
   for (std::size_t i = 0; i < body.pieces.size(); ++i) {
-    auto epoch = co_await store.touch(body.pieces[i]);
+    auto epoch = co_await store.touch(ns, body.pieces[i]);
     if (!epoch) co_return fail(epoch.error());
     lowest = lower(lowest, *epoch);
   }
@@ -132,7 +132,7 @@ Task<Result<>> MapWriter::write_page() {
     if (!outcome) co_return fail(std::move(outcome).error().in("write a map page"));
     if (outcome->committed()) break;
     KISEKI_ASSERT(outcome->refusal == shard::Refusal::chunk_epoch);
-    KISEKI_CO_TRY(co_await touch(store_, page_));
+    KISEKI_CO_TRY(co_await touch(store_, owner_.ns->id, page_));
     KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
   }
   first_ += page_.size;

@@ -21,7 +21,7 @@ struct WrittenBody {
 void describe(const WrittenBody& body, shard::Record& record, ObjectValue& value);
 
 /// Touches the new chunks again: a transaction was refused for its epoch.
-Task<Result<>> touch(PieceStore& store, WrittenBody& body);
+Task<Result<>> touch(PieceStore& store, NamespaceId ns, WrittenBody& body);
 
 /// Who a body is written for.
 struct BodyOwner {

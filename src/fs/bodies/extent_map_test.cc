@@ -17,7 +17,7 @@ class ExtentMap : public testing::Test {
   static Piece piece(std::uint64_t number, std::uint32_t length, std::uint32_t epoch = 1) {
     Piece made;
     SeededRng(number).fill(made.reference.id);
-    made.reference.format = {1, 16};
+    made.reference.format.block_units = 16;
     made.reference.length = length;
     made.key_epoch = KeyEpoch(epoch);
     return made;

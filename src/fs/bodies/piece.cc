@@ -14,11 +14,10 @@ namespace {
 /// A round that raises the epoch deletes nothing put in the epoch before: this is far less than a round.
 constexpr Duration hold_interval = std::chrono::milliseconds(250);
 
-Task<GcEpoch> epoch_of(const chunk::DeviceStore& chunks) { co_return chunks.epoch(); }
-
 std::string format_bytes(ChunkFormat format) {
   std::string out;
-  Encoder(out).integer(format.codec).integer(format.block_units);
+  Encoder encoder(out);
+  write(encoder, format);
   return out;
 }
 
@@ -37,9 +36,7 @@ struct Blocks {
 
   static Result<Blocks> of(const keys::NamespaceKeys& keys, KeyEpoch epoch, const ChunkId& id,
                            ChunkFormat format, Bytes length) {
-    if (format.codec != 1 || format.block_units < 1 || format.block_units > 16) {
-      return fail(Errc::wrong_format, "chunk of an unknown codec");
-    }
+    if (!format.is_known()) return fail(Errc::wrong_format, "chunk of an unknown format");
     const auto secrets = keys.epoch(epoch);
     if (!secrets) return fail(secrets.error());
     std::string name(as_text(id));
@@ -62,37 +59,33 @@ struct Blocks {
 
 Task<> yield_to(Executor executor) { co_await asio::post(executor, use_task); }
 
-Task<Result<PieceStore::SealedPtr>> PieceStore::seal(KeysPtr keys, KeyEpoch epoch, ChunkId id, Buffer body) {
+Task<Result<chunk::SealedChunkPtr>> PieceStore::seal(KeysPtr keys, KeyEpoch epoch, chunk::SealedChunk chunk,
+                                                     Buffer body) {
   const Bytes length = body.size();
-  const ChunkFormat format = chunk::format_for(length);
-  auto blocks = Blocks::of(*keys, epoch, id, format, length);
+  auto blocks = Blocks::of(*keys, epoch, chunk.name.id, chunk.format, length);
   if (!blocks) co_return fail(blocks.error());
-  auto sealed = std::make_shared<chunk::SealedChunk>();
-  sealed->id = id;
-  sealed->format = format;
-  sealed->tags.reserve(chunk::block_count(format, length));
+  chunk.tags.reserve(chunk::block_count(chunk.format, length));
   for (Bytes at = 0; at < length; at += blocks->block) {
     if (at > 0 && at % slice_size == 0) co_await yield_to(services_.executor);
     const MutableView block = body.span().subspan(at, std::min(blocks->block, length - at));
-    sealed->tags.push_back(
-        blocks->cipher.seal(Blocks::nonce(sealed->tags.size()), as_view(blocks->associated), block, block));
+    chunk.tags.push_back(
+        blocks->cipher.seal(Blocks::nonce(chunk.tags.size()), as_view(blocks->associated), block, block));
   }
-  sealed->ciphertext = std::move(body);
-  co_return SealedPtr(std::move(sealed));
-}
-
-Task<Result<chunk::DeviceStore::PutReply>> PieceStore::store(SealedPtr chunk) {
-  chunk::DeviceStore& chunks = *services_.chunks;
-  co_return co_await on(chunks.executor(), chunks.put(std::move(chunk), GcEpoch{}));
+  chunk.ciphertext = std::move(body);
+  co_return std::make_shared<const chunk::SealedChunk>(std::move(chunk));
 }
 
 Task<Result<PieceStore::Stored>> PieceStore::put(KeysPtr keys, Buffer body, crypto::Digest256 digest) {
   KISEKI_ASSERT(!body.empty() && body.size() <= piece_size_max);
   const KeyEpoch epoch = keys->current();
-  const ChunkId id = convergent_id(*keys, chunk::format_for(body.size()), epoch, digest);
-  auto sealed = co_await seal(keys, epoch, id, std::move(body));
+  const auto profile = services_.chunks->profile(chunk::default_pool);
+  if (!profile) co_return fail(profile.error());
+  chunk::SealedChunk chunk;
+  chunk.format = chunk::format_for(*profile, body.size());
+  chunk.name = {convergent_id(*keys, chunk.format, epoch, digest), keys->ns(), chunk::default_pool};
+  auto sealed = co_await seal(keys, epoch, std::move(chunk), std::move(body));
   if (!sealed) co_return fail(sealed.error());
-  auto reply = co_await store(*sealed);
+  auto reply = co_await services_.chunks->put(*sealed);
   if (!reply) co_return fail(reply.error());
   if (reply->put == chunk::Put::conflict) {
     co_return co_await put_privately(std::move(keys), epoch, *std::move(sealed));
@@ -102,14 +95,17 @@ Task<Result<PieceStore::Stored>> PieceStore::put(KeysPtr keys, Buffer body, cryp
 
 /// Somebody put another ciphertext under the id of this content: the copy goes under an id nobody can
 /// foresee.
-Task<Result<PieceStore::Stored>> PieceStore::put_privately(KeysPtr keys, KeyEpoch epoch, SealedPtr taken) {
+Task<Result<PieceStore::Stored>> PieceStore::put_privately(KeysPtr keys, KeyEpoch epoch,
+                                                           chunk::SealedChunkPtr taken) {
   chunk::Blocks blocks{Buffer::copy_of(taken->ciphertext.view()), taken->tags};
   KISEKI_CO_TRY(co_await open_blocks(keys, Piece{chunk::reference_to(*taken), epoch}, 0, blocks));
-  ChunkId id;
-  services_.rng->fill(id);
-  auto sealed = co_await seal(std::move(keys), epoch, id, std::move(blocks.ciphertext));
+  chunk::SealedChunk chunk;
+  chunk.format = taken->format;
+  chunk.name = taken->name;
+  services_.rng->fill(chunk.name.id);
+  auto sealed = co_await seal(std::move(keys), epoch, std::move(chunk), std::move(blocks.ciphertext));
   if (!sealed) co_return fail(sealed.error());
-  auto reply = co_await store(*sealed);
+  auto reply = co_await services_.chunks->put(*sealed);
   if (!reply) co_return fail(reply.error());
   if (reply->put == chunk::Put::conflict) co_return fail(Errc::io_error, "a random chunk id is taken");
   co_return Stored{Piece{chunk::reference_to(**sealed), epoch}, reply->epoch};
@@ -133,17 +129,16 @@ std::shared_ptr<PieceStore::Outcome> PieceStore::start_put(KeysPtr keys, Buffer 
   return outcome;
 }
 
-Task<Result<chunk::Blocks>> PieceStore::fetch(ChunkReference reference, std::size_t first,
-                                              std::size_t count) {
-  chunk::DeviceStore& chunks = *services_.chunks;
+Task<Result<chunk::Blocks>> PieceStore::fetch(NamespaceId ns, ChunkReference reference,
+                                              chunk::BlockRange range) {
   const Bytes block = chunk::block_size(reference.format);
-  auto blocks = co_await on(chunks.executor(), chunks.read(reference, first, count));
+  auto blocks = co_await services_.chunks->read(ns, reference, range);
   if (!blocks) co_return fail(blocks.error());
-  const Bytes end = std::min<Bytes>((first + count) * block, reference.length);
-  if (blocks->tags.size() != count || blocks->ciphertext.size() != end - first * block) {
+  const Bytes end = std::min<Bytes>((range.first + range.count) * block, reference.length);
+  if (blocks->tags.size() != range.count || blocks->ciphertext.size() != end - range.first * block) {
     co_return fail(Errc::corrupted, "a chunk of another length than its reference");
   }
-  const bool whole = count == chunk::block_count(reference.format, reference.length);
+  const bool whole = range.count == chunk::block_count(reference.format, reference.length);
   if (whole && chunk::root_of(reference.format, reference.length, blocks->tags) != reference.root) {
     co_return fail(Errc::corrupted, "a chunk with another root than its reference");
   }
@@ -171,7 +166,7 @@ Task<Result<Buffer>> PieceStore::read(KeysPtr keys, Piece piece, Bytes offset, B
   if (block == 0) co_return fail(Errc::wrong_format, "chunk of an unknown codec");
   const std::size_t first = offset / block;
   const std::size_t count = (offset + length - 1) / block + 1 - first;
-  auto blocks = co_await fetch(piece.reference, first, count);
+  auto blocks = co_await fetch(keys->ns(), piece.reference, {first, count});
   if (!blocks) co_return fail(std::move(blocks).error().in("read a piece"));
   KISEKI_CO_TRY(co_await open_blocks(std::move(keys), piece, first, *blocks));
   Buffer bytes = std::move(blocks->ciphertext);
@@ -201,9 +196,8 @@ Task<> PieceStore::read_ahead(KeysPtr keys, Piece piece, Bytes offset, Bytes len
   into->set({std::move(bytes), std::move(*permit)});
 }
 
-Task<Result<GcEpoch>> PieceStore::touch(Piece piece) {
-  chunk::DeviceStore& chunks = *services_.chunks;
-  auto epoch = co_await on(chunks.executor(), chunks.touch(piece.reference, GcEpoch{}));
+Task<Result<GcEpoch>> PieceStore::touch(NamespaceId ns, Piece piece) {
+  auto epoch = co_await services_.chunks->touch(ns, piece.reference);
   if (!epoch && epoch.error().code() == Errc::not_found) {
     co_return fail(Errc::unavailable,
                    "a piece was put so long ago that it was collected; send the body again");
@@ -217,20 +211,20 @@ void Hold::replace(const std::vector<Piece>& pieces) {
   for (const Piece& piece : pieces) held_.push_back({piece.reference, GcEpoch{}});
 }
 
-std::shared_ptr<Hold> PieceStore::hold() {
+std::shared_ptr<Hold> PieceStore::hold(NamespaceId ns) {
   // Of the work that holds, and for a moment of the renewal.
-  auto hold = std::make_shared<Hold>();
+  auto hold = std::make_shared<Hold>(ns);
   holds_.push_back(hold);
   if (!std::exchange(renewing_, true)) background_.spawn(renew_holds());
   return hold;
 }
 
 Task<> PieceStore::renew_holds() {
-  chunk::DeviceStore& chunks = *services_.chunks;
   while (!holds_.empty() && co_await background_.sleep(*services_.clock, hold_interval)) {
-    const GcEpoch epoch = co_await on(chunks.executor(), epoch_of(chunks));
+    const auto epoch = co_await services_.chunks->epoch();
+    if (!epoch) continue;
     for (std::size_t i = 0; i < holds_.size() && !background_.stopping(); ++i) {
-      if (auto hold = holds_[i].lock()) co_await renew(std::move(hold), epoch);
+      if (auto hold = holds_[i].lock()) co_await renew(std::move(hold), *epoch);
     }
     std::erase_if(holds_, [](const std::weak_ptr<Hold>& hold) { return hold.expired(); });
   }
@@ -239,11 +233,10 @@ Task<> PieceStore::renew_holds() {
 
 /// What cannot be touched shows when it is needed.
 Task<> PieceStore::renew(std::shared_ptr<Hold> hold, GcEpoch epoch) {
-  chunk::DeviceStore& chunks = *services_.chunks;
   for (std::size_t i = 0; i < hold->held_.size() && !background_.stopping(); ++i) {
     if (hold->held_[i].epoch >= epoch) continue;
     const ChunkReference reference = hold->held_[i].reference;
-    (void)co_await on(chunks.executor(), chunks.touch(reference, epoch));
+    (void)co_await services_.chunks->touch(hold->ns_, reference);
     const bool is_same = i < hold->held_.size() && hold->held_[i].reference == reference;
     if (is_same) hold->held_[i].epoch = epoch;
   }

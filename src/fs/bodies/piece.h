@@ -34,6 +34,7 @@ struct Piece {
 /// epoch has risen, so no round deletes them (docs/decisions/held-chunks.md).
 class Hold {
  public:
+  explicit Hold(NamespaceId ns) : ns_(ns) {}
   /// `epoch`: of its put; 0: unknown.
   void add(const ChunkReference& reference, GcEpoch epoch) { held_.push_back({reference, epoch}); }
   /// Holds these, and nothing else any more.
@@ -45,6 +46,7 @@ class Hold {
     ChunkReference reference;
     GcEpoch epoch;
   };
+  NamespaceId ns_;
   std::vector<Held> held_;
 };
 
@@ -71,7 +73,7 @@ class PieceStore {
   /// `hold` takes the piece when it is stored.
   std::shared_ptr<Outcome> start_put(KeysPtr keys, Buffer body, crypto::Digest256 digest,
                                      Semaphore::Permit permit, std::shared_ptr<Hold> hold);
-  std::shared_ptr<Hold> hold();
+  std::shared_ptr<Hold> hold(NamespaceId ns);
   /// Bytes [offset, offset + length) of the piece, which must lie in it. `not_found`; `corrupted`: nothing is
   /// given out.
   Task<Result<Buffer>> read(KeysPtr keys, Piece piece, Bytes offset, Bytes length);
@@ -86,18 +88,16 @@ class PieceStore {
   Semaphore& map_budget() noexcept { return map_budget_; }
   /// Raises the last put of a stored piece, for a transaction that came too late for its epoch.
   /// `unavailable`: it was collected, and its body has to be sent again.
-  Task<Result<GcEpoch>> touch(Piece piece);
+  Task<Result<GcEpoch>> touch(NamespaceId ns, Piece piece);
   /// Waits for puts that nobody waits for.
   Task<> stop() { return background_.stop(); }
 
  private:
-  using SealedPtr =
-      std::shared_ptr<const chunk::SealedChunk>;  // of this core and of the store's, which writes
-
-  Task<Result<chunk::DeviceStore::PutReply>> store(SealedPtr chunk);
-  Task<Result<SealedPtr>> seal(KeysPtr keys, KeyEpoch epoch, ChunkId id, Buffer body);
-  Task<Result<Stored>> put_privately(KeysPtr keys, KeyEpoch epoch, SealedPtr taken);
-  Task<Result<chunk::Blocks>> fetch(ChunkReference reference, std::size_t first, std::size_t count);
+  /// `chunk` has name and format.
+  Task<Result<chunk::SealedChunkPtr>> seal(KeysPtr keys, KeyEpoch epoch, chunk::SealedChunk chunk,
+                                           Buffer body);
+  Task<Result<Stored>> put_privately(KeysPtr keys, KeyEpoch epoch, chunk::SealedChunkPtr taken);
+  Task<Result<chunk::Blocks>> fetch(NamespaceId ns, ChunkReference reference, chunk::BlockRange range);
   Task<Result<>> open_blocks(KeysPtr keys, Piece piece, std::size_t first, chunk::Blocks& blocks);
 
   Task<> read_ahead(KeysPtr keys, Piece piece, Bytes offset, Bytes length,

@@ -3,7 +3,8 @@
 #include <cstring>
 #include <gtest/gtest.h>
 
-#include "fs/testing/memory_device.h"
+#include "chunk/single_device_store.h"
+#include "chunk/testing/memory_device.h"
 #include "sim/simulated_clock.h"
 
 namespace kiseki::fs::detail {
@@ -28,6 +29,8 @@ Buffer make_body(std::uint64_t seed, Bytes size) {
   return body;
 }
 
+ChunkName name_of(const Piece& piece) { return kiseki::name_of(NamespaceId{7}, piece.reference); }
+
 class Pieces : public testing::Test {
  public:
   void run(Task<> task) {
@@ -42,7 +45,7 @@ class Pieces : public testing::Test {
     Services all{loop.get_executor()};
     all.clock = &clock;
     all.rng = &rng;
-    all.chunks = &device;
+    all.chunks = &chunks;
     return all;
   }
 
@@ -53,7 +56,8 @@ class Pieces : public testing::Test {
   asio::io_context loop{1};
   SystemClock clock{loop};
   SeededRng rng{1};
-  MemoryDevice device{loop.get_executor()};
+  chunk::MemoryDevice device{loop.get_executor()};
+  chunk::SingleDeviceStore chunks{device};
   PieceStore store{services()};
   KeysPtr keys = make_keys(1, 1);
 };
@@ -117,7 +121,7 @@ TEST_F(Pieces, ciphertext_shows_nothing_of_the_plaintext) {
   run([](Pieces& t) -> Task<> {
     const std::string text(64_KiB, 'a');
     auto stored = co_await t.put(t.keys, as_view(text));
-    auto blocks = co_await t.device.read(stored->piece.reference, 0, 1);
+    auto blocks = co_await t.chunks.read(NamespaceId{7}, stored->piece.reference, {0, 1});
     EXPECT_EQ(as_text(blocks->ciphertext.view()).find("aaaa"), std::string::npos);
   }(*this));
 }
@@ -126,7 +130,7 @@ TEST_F(Pieces, a_damaged_block_is_corrupted_and_the_others_are_fine) {
   run([](Pieces& t) -> Task<> {
     const Buffer body = make_body(5, 256_KiB);
     auto stored = co_await t.put(t.keys, body.view());
-    t.device.damage(stored->piece.reference.id, 64_KiB + 7);
+    t.device.damage(name_of(stored->piece), 64_KiB + 7);
     auto whole = co_await t.store.read(t.keys, stored->piece, 0, 256_KiB);
     EXPECT_EQ(whole.error().code(), Errc::corrupted);
     auto block = co_await t.store.read(t.keys, stored->piece, 64_KiB + 8, 1);
@@ -153,7 +157,7 @@ TEST_F(Pieces, an_occupied_id_makes_a_private_chunk) {
   run([](Pieces& t) -> Task<> {
     const Buffer body = make_body(7, 200'000);
     auto first = co_await t.put(t.keys, body.view());
-    t.device.occupy(first->piece.reference.id, 200'000);
+    t.device.occupy(name_of(first->piece), 200'000);
     auto second = co_await t.put(t.keys, body.view());
     EXPECT_TRUE(second);
     EXPECT_NE(second->piece.reference.id, first->piece.reference.id);
@@ -168,11 +172,12 @@ TEST_F(Pieces, a_touch_raises_the_epoch_of_what_is_there) {
     auto stored = co_await t.put(t.keys, body.view());
     EXPECT_EQ(stored->epoch, GcEpoch{1});
     (void)co_await t.device.raise_epoch(GcEpoch{5});
-    auto touched = co_await t.store.touch(stored->piece);
+    auto touched = co_await t.store.touch(NamespaceId{7}, stored->piece);
     EXPECT_EQ(touched.value(), GcEpoch{5});
-    EXPECT_FALSE((co_await t.device.erase_if_older(stored->piece.reference.id, GcEpoch{5})).value());
+    const auto erased = co_await t.device.erase_aged({{name_of(stored->piece), 0}}, GcEpoch{5});
+    EXPECT_FALSE(erased->front());
     t.device.forget_all();
-    auto gone = co_await t.store.touch(stored->piece);
+    auto gone = co_await t.store.touch(NamespaceId{7}, stored->piece);
     EXPECT_EQ(gone.error().code(), Errc::unavailable);
   }(*this));
 }
@@ -181,30 +186,32 @@ TEST(Hold, keeps_its_chunks_through_every_round) {
   sim::SimulatedLoop loop;
   sim::SimulatedClock clock{loop};
   SeededRng rng{1};
-  MemoryDevice device{loop.executor()};
+  chunk::MemoryDevice device{loop.executor()};
+  chunk::SingleDeviceStore chunks{device};
   Services services{loop.executor()};
   services.clock = &clock;
   services.rng = &rng;
-  services.chunks = &device;
+  services.chunks = &chunks;
   PieceStore store{services};
   const Buffer body = make_body(3, 70'000);
   const auto stored =
       loop.get(store.put(make_keys(1, 1), Buffer::copy_of(body.view()), crypto::sha256(body.view())));
   const ChunkReference reference = stored->piece.reference;
-  auto hold = store.hold();
+  const chunk::FragmentKey key{name_of(stored->piece), 0};
+  auto hold = store.hold(NamespaceId{7});
   hold->add(reference, stored->epoch);
   GcEpoch epoch{1};
   for (int round = 0; round < 5; ++round) {
     epoch = GcEpoch(epoch.value() + 1);
     (void)loop.get(device.raise_epoch(epoch));
     loop.run_for(std::chrono::seconds(1));
-    EXPECT_FALSE(loop.get(device.erase_if_older(reference.id, epoch)).value());
+    EXPECT_FALSE(loop.get(device.erase_aged({key}, epoch))->front());
   }
   hold.reset();
   epoch = GcEpoch(epoch.value() + 1);
   (void)loop.get(device.raise_epoch(epoch));
   loop.run_for(std::chrono::seconds(1));
-  EXPECT_TRUE(loop.get(device.erase_if_older(reference.id, epoch)).value());
+  EXPECT_TRUE(loop.get(device.erase_aged({key}, epoch))->front());
   loop.get(store.stop());
 }
 
@@ -213,14 +220,14 @@ TEST_F(Pieces, a_put_beside_the_caller_gives_its_memory_back) {
     Semaphore budget(1_MiB);
     const Buffer body = make_body(9, 1_MiB);
     auto outcome = t.store.start_put(t.keys, Buffer::copy_of(body.view()), crypto::sha256(body.view()),
-                                     co_await budget.acquire(1_MiB), t.store.hold());
+                                     co_await budget.acquire(1_MiB), t.store.hold(NamespaceId{7}));
     EXPECT_EQ(budget.available(), 0U);
     EXPECT_TRUE(co_await outcome->take());
     EXPECT_EQ(budget.available(), 1_MiB);
     // Forgotten by its caller, it still runs to its end.
     t.device.refuse_puts(Errc::no_space);
     t.store.start_put(t.keys, Buffer::copy_of(body.view()), crypto::sha256(body.view()),
-                      co_await budget.acquire(1_MiB), t.store.hold());
+                      co_await budget.acquire(1_MiB), t.store.hold(NamespaceId{7}));
     co_await t.store.stop();
     EXPECT_EQ(budget.available(), 1_MiB);
   }(*this));

@@ -63,7 +63,7 @@ class Reader final : public Object {
     Bytes end = window.first;
     for (const Piece& piece : window.pieces) ends_.push_back(end += piece.reference.length);
     if (window.pieces.empty()) return;
-    if (!hold_) hold_ = store_.hold();
+    if (!hold_) hold_ = store_.hold(ns_->id);
     hold_->replace(window.pieces);
   }
 

@@ -127,7 +127,7 @@ Task<Result<Attributes>> TreeObjects::link(NamespaceId ns, std::string key, Writ
     if (outcome->committed()) {
       co_return Attributes{body.size, value.modified_ms, std::move(value.properties)};
     }
-    if (outcome->refusal == shard::Refusal::chunk_epoch) KISEKI_CO_TRY(co_await touch(store_, body));
+    if (outcome->refusal == shard::Refusal::chunk_epoch) KISEKI_CO_TRY(co_await touch(store_, ns, body));
     KISEKI_CO_TRY(co_await tree_.recover(*slot, *outcome, attempts));
   }
 }

@@ -205,7 +205,7 @@ TEST_F(ObjectsTest, readers_see_one_of_the_versions_whole) {
 TEST_F(ObjectsTest, a_damaged_block_is_never_given_out) {
   ASSERT_TRUE(put("d", 1, 200'000));
   auto object = gateway.get(gateway.objects.open(ns, "d"));
-  world.device.damage(world.device.ids().front(), 70'000);
+  world.device.damage(world.device.names().front(), 70'000);
   EXPECT_EQ(gateway.get((*object)->read(0, 200'000)).error().code(), Errc::corrupted);
   EXPECT_EQ(gateway.get((*object)->read(66'000, 1)).error().code(), Errc::corrupted);
   EXPECT_TRUE(gateway.get((*object)->read(0, 65'536)));
@@ -275,7 +275,7 @@ class LateClient final : public ForwardingClient {
 /// Raises the device's epoch at the end of the body: its chunks were put before.
 class LateSource final : public Source {
  public:
-  LateSource(MemoryDevice& device, Bytes size) : device_(device), inner_(1, size) {}
+  LateSource(chunk::MemoryDevice& device, Bytes size) : device_(device), inner_(1, size) {}
   std::optional<Bytes> size() const override { return inner_.size(); }
   Task<Result<std::size_t>> read(MutableView into) override {
     auto count = co_await inner_.read(into);
@@ -285,7 +285,7 @@ class LateSource final : public Source {
   Result<Properties> finish() override { return inner_.finish(); }
 
  private:
-  MemoryDevice& device_;
+  chunk::MemoryDevice& device_;
   PatternSource inner_;
 };
 
@@ -296,8 +296,8 @@ TEST_F(ObjectsTest, chunks_that_came_too_early_are_touched_again) {
   LateSource source(world.device, 20_MiB);
   ASSERT_TRUE(on.get(on.objects.put(ns, "late", source, {})));
   EXPECT_EQ(late.refused, 1);
-  for (const ChunkId& id : world.device.ids()) {
-    EXPECT_FALSE(on.get(world.device.erase_if_older(id, GcEpoch{3})).value());
+  for (const ChunkName& chunk : world.device.names()) {
+    EXPECT_FALSE(on.get(world.device.erase_aged({{chunk, 0}}, GcEpoch{3}))->front());
   }
   expect("late", 1, 20_MiB);
 }

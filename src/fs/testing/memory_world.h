@@ -4,6 +4,8 @@
 #include <functional>
 #include <gtest/gtest.h>
 
+#include "chunk/single_device_store.h"
+#include "chunk/testing/memory_device.h"
 #include "fs/identities.h"
 #include "fs/namespaces/namespace_deletion.h"
 #include "fs/namespaces/tree_namespaces.h"
@@ -12,7 +14,6 @@
 #include "fs/sweeping/sweeper.h"
 #include "fs/testing/forwarding_client.h"
 #include "fs/testing/memory_client.h"
-#include "fs/testing/memory_device.h"
 #include "fs/uploads/tree_uploads.h"
 #include "sim/simulated_clock.h"
 
@@ -45,7 +46,7 @@ struct MemoryWorld {
     all.clock = &clock;
     all.rng = &rng;
     all.client = &client;
-    all.chunks = &device;
+    all.chunks = &chunks;
     all.keys = &key_service;
     all.payload_budget = &budget;
     return all;
@@ -55,7 +56,8 @@ struct MemoryWorld {
   sim::SimulatedClock clock{loop};
   SeededRng rng;
   MemoryShards shards;
-  MemoryDevice device{loop.executor()};
+  chunk::MemoryDevice device{loop.executor()};
+  chunk::SingleDeviceStore chunks{device};
   crypto::Key256 system_key = crypto::Key256::random(rng);
   PlainProvider provider;
   keys::KeyService key_service{system_key, provider, rng};

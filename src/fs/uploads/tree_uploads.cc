@@ -164,7 +164,8 @@ Task<Result<>> TreeUploads::link_part(NamespaceId ns, std::string key, std::stri
     auto outcome = co_await commit_rows(tree_, read->upload.ns, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) co_return Result<>();
-    if (outcome->refusal == shard::Refusal::chunk_epoch) KISEKI_CO_TRY(co_await touch(store_, part.body));
+    if (outcome->refusal == shard::Refusal::chunk_epoch)
+      KISEKI_CO_TRY(co_await touch(store_, read->upload.ns->id, part.body));
     KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
   }
 }

@@ -192,8 +192,7 @@ std::unique_ptr<Log::Writer::Flight> Log::Writer::take_ended() {
 Task<Result<>> Log::Writer::flush(const Flight& flight) {
   const BootTime begun = clock_.now();
   disk::File& file = *segments_.active().file;
-  auto result = co_await file.write(flight.offset, flight.bytes.view());
-  if (result) result = co_await file.sync();
+  auto result = co_await file.write_and_sync(flight.offset, flight.bytes.view());
   if (!result && KISEKI_PLANTED("failed flush tried again")) result = co_await file.sync();
   flush_time.observe(clock_.now() - begun);
   flushes.add();

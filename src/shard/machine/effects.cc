@@ -32,14 +32,14 @@ Result<> Effects::apply(const Operation& operation) {
 
 void Effects::write(const Key& key, const Record& record) {
   std::string place = key.encode();
-  refer(draft_, place, record.references);
+  refer(draft_, {key.leaf.ns, place}, record.references);
   draft_.put(family_of(key.kind), std::move(place), record.encode());
   if (is_of_a_session(key.kind)) draft_.put(family_state, session_index_key(shard_, key), {});
 }
 
 void Effects::remove(const Key& key, const Record& old) {
   std::string place = key.encode();
-  unrefer(draft_, place, old.references);
+  unrefer(draft_, {key.leaf.ns, place}, old.references);
   draft_.erase(family_of(key.kind), std::move(place));
   if (is_of_a_session(key.kind)) draft_.erase(family_state, session_index_key(shard_, key));
   if (key.kind == Kind::guard) dropped_.insert(key.leaf);
@@ -71,9 +71,10 @@ void Effects::raise_time(const LeafAddress& leaf, std::uint64_t modified_ms) {
 /// which may have been asked before it came there.
 void Effects::bury(const Key& key, const Record& old, const Record* next) {
   for (const auto& reference : old.references) {
-    const auto is_same = [&reference](const ChunkReference& other) { return other.id == reference.id; };
+    const ChunkName chunk = name_of(key.leaf.ns, reference);
+    const auto is_same = [&](const ChunkReference& other) { return name_of(key.leaf.ns, other) == chunk; };
     if (next != nullptr && std::ranges::any_of(next->references, is_same)) continue;
-    put_dead(draft_, {.chunk = reference.id, .slot = slot_of(key.leaf), .epoch = when_.epoch});
+    put_dead(draft_, {.chunk = chunk, .slot = slot_of(key.leaf), .epoch = when_.epoch});
   }
 }
 
@@ -88,7 +89,7 @@ Result<> Effects::put(const Operation& operation) {
   }
   if (*old) {
     count(operation.key, **old, -1);
-    unrefer(draft_, operation.key.encode(), (*old)->references);
+    unrefer(draft_, {operation.key.leaf.ns, operation.key.encode()}, (*old)->references);
     bury(operation.key, **old, &record);
   }
   write(operation.key, record);

@@ -123,7 +123,7 @@ Result<> Locks::take(Draft& draft, Holder holder, Stamp stamp, const Transaction
     std::string place = intent_key(operation.key).encode();
     // What is staged counts as referred to from now on (rule 6.6).
     if (!KISEKI_PLANTED("6.6 prepared references are not counted")) {
-      refer(draft, place, operation.record.references);
+      refer(draft, {operation.key.leaf.ns, place}, operation.record.references);
     }
     draft.put(family_rows, std::move(place), intent.encode());
     if (operation.type != Operation::Type::move) continue;
@@ -158,7 +158,7 @@ Result<> Locks::divide_moves(Draft& draft, const Prepared& prepared, SlotRange u
     intent->staged->key = to;
     intent->staged->record = std::move(**record);
     std::string place = intent_key(to).encode();
-    refer(draft, place, intent->staged->record.references);
+    refer(draft, {to.leaf.ns, place}, intent->staged->record.references);
     draft.put(family_rows, std::move(place), intent->encode());
   }
   return {};
@@ -199,7 +199,7 @@ Result<std::optional<Operation>> Locks::unstage(Draft& draft, TransactionId id, 
   if (!*bytes) return fail(Errc::corrupted, "an intent is missing");
   auto intent = Intent::decode(as_view(**bytes));
   if (!intent) return fail(std::move(intent).error());
-  if (intent->staged) unrefer(draft, place, intent->staged->record.references);
+  if (intent->staged) unrefer(draft, {row.leaf.ns, place}, intent->staged->record.references);
   std::erase_if(intent->holders, [id](const Holder& holder) { return holder.id == id; });
   if (intent->holders.empty()) {
     draft.erase(family_rows, place);

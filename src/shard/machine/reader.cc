@@ -195,7 +195,7 @@ Result<std::vector<Row>> Reader::locks(std::uint32_t rows_max) {
   return left_by([&](SessionId session) { return sessions.is_fenced(session); }, Kind::lock, rows_max);
 }
 
-Result<Judgement> Reader::judge(const std::vector<ChunkId>& chunks) {
+Result<Judgement> Reader::judge(const std::vector<ChunkName>& chunks) {
   Judgement judgement{.range = machine_.range(),
                       .epoch = machine_.epoch(),
                       .is_known = machine_.knows_references(),

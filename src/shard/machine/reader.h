@@ -22,7 +22,7 @@ class Reader {
   Result<std::vector<Row>> pending(const GoneSessions& gone, std::uint32_t rows_max);
   /// Of sessions that are fenced here.
   Result<std::vector<Row>> locks(std::uint32_t rows_max);
-  Result<Judgement> judge(const std::vector<ChunkId>& chunks);
+  Result<Judgement> judge(const std::vector<ChunkName>& chunks);
 
  private:
   bool holds(const RowsRequest& request) const;

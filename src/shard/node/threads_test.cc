@@ -41,7 +41,7 @@ class ThreadsTest : public ::testing::Test {
     auto store = kv::open_rocksdb({directory_ / "shards", Node::families(), memory_});
     ASSERT_TRUE(store) << store.error().to_string();
     store_ = std::move(*store);
-    auto disk = disk::make_disk(disk::Mode::automatic, cores_[0], pool_);
+    auto disk = disk::make_disk(disk::Mode::automatic, cores_[0]);
     ASSERT_TRUE(disk) << disk.error().to_string();
     disk_ = std::move(*disk);
     raft::Log::Options options;

@@ -13,17 +13,18 @@ constexpr std::uint8_t format = 1;
 /// Rows passed in one look for dead ones, whether they count or not.
 constexpr std::size_t looked_at_max = 8192;
 
-std::string prefix_of(Kind kind, const ChunkId& chunk) {
+std::string prefix_of(Kind kind, const ChunkName& chunk) {
   std::string key;
-  Encoder(key).enumerator(kind).raw(chunk);
+  Encoder out(key);
+  write(out.enumerator(kind), chunk);
   return key;
 }
 
-std::string reference_key(const ChunkId& chunk, const std::string& place) {
-  return prefix_of(Kind::reference, chunk) + place;
+std::string reference_key(const Referrer& from, const ChunkReference& reference) {
+  return prefix_of(Kind::reference, name_of(from.ns, reference)) + from.place;
 }
 
-std::string dead_key(const ChunkId& chunk, Slot slot) {
+std::string dead_key(const ChunkName& chunk, Slot slot) {
   std::string key = prefix_of(Kind::dead, chunk);
   Encoder(key).integer(slot);
   return key;
@@ -47,7 +48,7 @@ Result<DeadRow> decode_dead(View key, View value) {
   Decoder in(key);
   DeadRow row;
   if (in.integer<std::uint8_t>() != static_cast<std::uint8_t>(Kind::dead)) in.reject();
-  std::ranges::copy(in.raw(row.chunk.size()), row.chunk.begin());
+  row.chunk = read_chunk_name(in);
   row.slot = in.integer<Slot>();
   KISEKI_TRY(in.finish("dead row"));
   const auto epoch = decode_epoch(value);
@@ -58,12 +59,12 @@ Result<DeadRow> decode_dead(View key, View value) {
 
 }  // namespace
 
-void refer(Draft& draft, const std::string& place, const std::vector<ChunkReference>& references) {
-  for (const auto& one : references) draft.put(family_references, reference_key(one.id, place), {});
+void refer(Draft& draft, const Referrer& from, const std::vector<ChunkReference>& references) {
+  for (const auto& one : references) draft.put(family_references, reference_key(from, one), {});
 }
 
-void unrefer(Draft& draft, const std::string& place, const std::vector<ChunkReference>& references) {
-  for (const auto& one : references) draft.erase(family_references, reference_key(one.id, place));
+void unrefer(Draft& draft, const Referrer& from, const std::vector<ChunkReference>& references) {
+  for (const auto& one : references) draft.erase(family_references, reference_key(from, one));
 }
 
 void put_dead(Draft& draft, const DeadRow& row) {
@@ -81,9 +82,9 @@ Result<> erase_dead(Draft& draft, const DeadRow& row, GcEpoch below) {
   return {};
 }
 
-void ingest_references(kv::Batch& batch, const std::string& place,
+void ingest_references(kv::Batch& batch, const Referrer& from,
                        const std::vector<ChunkReference>& references) {
-  for (const auto& one : references) batch.put(family_references, reference_key(one.id, place), {});
+  for (const auto& one : references) batch.put(family_references, reference_key(from, one), {});
 }
 
 Result<std::vector<ChunkReference>> references_in(Kind kind, View value) {
@@ -110,7 +111,7 @@ Result<GcEpoch> rebuilt_at(kv::KvStore& store, ShardId shard) {
   return decode_epoch(as_view(**value));
 }
 
-Result<bool> ReferenceRows::refers(const ChunkId& chunk) {
+Result<bool> ReferenceRows::refers(const ChunkName& chunk) {
   const auto range = range_of(prefix_of(Kind::reference, chunk));
   const auto rows = store_.iterate(family_references, range);
   for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
@@ -120,7 +121,7 @@ Result<bool> ReferenceRows::refers(const ChunkId& chunk) {
   return false;
 }
 
-Result<std::vector<DeadRow>> ReferenceRows::dead_of(const ChunkId& chunk) {
+Result<std::vector<DeadRow>> ReferenceRows::dead_of(const ChunkName& chunk) {
   const auto range = range_of(prefix_of(Kind::dead, chunk));
   const auto rows = store_.iterate(family_references, range);
   std::vector<DeadRow> found;
@@ -133,7 +134,7 @@ Result<std::vector<DeadRow>> ReferenceRows::dead_of(const ChunkId& chunk) {
   return found;
 }
 
-Result<bool> ReferenceRows::counts(const ChunkId& chunk, GcEpoch round) {
+Result<bool> ReferenceRows::counts(const ChunkName& chunk, GcEpoch round) {
   const auto now = refers(chunk);
   if (!now || *now) return now;
   if (KISEKI_PLANTED("6.6 references that went in the round are not counted")) return false;
@@ -142,7 +143,7 @@ Result<bool> ReferenceRows::counts(const ChunkId& chunk, GcEpoch round) {
   return std::ranges::any_of(*went, [round](const DeadRow& row) { return row.epoch >= round; });
 }
 
-Result<DeadRows> ReferenceRows::dead(ChunkId from, GcEpoch below, std::uint32_t rows_max) {
+Result<DeadRows> ReferenceRows::dead(ChunkName from, GcEpoch below, std::uint32_t rows_max) {
   const auto range = range_of(std::string(1, static_cast<char>(Kind::dead)));
   const auto rows = store_.iterate(family_references, range);
   DeadRows page;

@@ -32,7 +32,7 @@ Result<bool> Erasure::step() {
     if (!name) return fail(name.error());
     const auto references = references_in(name->kind, rows->value());
     if (!references) return fail(references.error());
-    unrefer(draft, key, *references);
+    unrefer(draft, {name->leaf.ns, key}, *references);
     draft.erase(family, std::move(key));
   }
   KISEKI_TRY(rows->status());

@@ -201,7 +201,7 @@ class Installation {
       if (!name) return fail(name.error());
       const auto references = references_in(name->kind, rows->value());
       if (!references) return fail(references.error());
-      ingest_references(batch, key, *references);
+      ingest_references(batch, {name->leaf.ns, key}, *references);
       size += key.size() + rows->value().size();
       batch.put(family, std::move(key), std::string(as_text(rows->value())));
     }

@@ -202,7 +202,7 @@ OddProposals::Body OddProposals::order() {
     default: {
       Trim trim{.below = GcEpoch(epoch + 2), .chunks = {}};
       for (const char letter : {'a', 'b', 'c'})
-        trim.chunks.emplace_back().fill(static_cast<std::byte>(letter));
+        trim.chunks.emplace_back(ChunkName{{}, test_namespace, {}}).id.fill(static_cast<std::byte>(letter));
       return trim;
     }
   }

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "chunk/device.h"
+#include "chunk/device/fragment.h"
+#include "chunk/device/superblock.h"
+#include "crypto/hash.h"
+#include "kv/kv_store.h"
+
+namespace kiseki::chunk::detail {
+
+/// Tags and checksums of chunks of so few blocks stand in the row, so that a small read needs no header.
+inline constexpr std::size_t inline_blocks_max = 4;
+
+/// What the index knows of a fragment.
+struct Row {
+  Position position;
+  ChunkFormat format;
+  std::uint32_t length = 0;
+  GcEpoch last_put;
+  crypto::Digest256 root{};
+  std::optional<BlockChecks> checks;  ///< Of small chunks.
+
+  Extent extent() const { return {position.offset, fragment_size(format, length)}; }
+};
+Row row_of(const FragmentHeader& header);
+
+/// The rows of one fragment before and after; nothing: no row.
+struct Change {
+  FragmentKey key;
+  std::optional<Row> before, after;
+};
+
+struct AreaUsage {
+  Bytes live = 0;
+  std::uint64_t fragments = 0;
+};
+
+/// Rows of the fragments of one device in a key-value store (docs/formats/device.md). What was written is
+/// durable after `flush` of the store; a crash before keeps a prefix.
+class Index {
+ public:
+  Index(kv::KvStore& store, Geometry geometry) : store_(store), geometry_(geometry) {}
+  static std::vector<std::string> families();
+
+  /// Reads the usage of the areas; `corrupted` when it speaks of areas beyond `present`.
+  Result<> load(Area present);
+  /// The data file has grown.
+  void add_areas(Area present) { usage_.resize(present); }
+  Result<std::optional<DeviceUuid>> owner();
+  Result<> set_owner(const DeviceUuid& uuid);
+
+  Result<std::optional<Row>> find(const FragmentKey& key);
+  /// One page of the fragments whose last put is in the range.
+  Result<AgedPage> aged(const FragmentKey& from, EpochRange last_puts);
+  /// Fragments of the chunk.
+  Result<std::vector<std::pair<FragmentKey, Row>>> fragments_of(const ChunkName& chunk);
+  /// Visible together. After an error nothing has changed.
+  Result<> write(std::span<const Change> changes);
+
+  struct Live {
+    Extent extent;
+    FragmentKey key;
+  };
+  /// The fragments that lie in the extent or reach into it, by offset.
+  Result<std::vector<Live>> live_in(Extent extent);
+
+  /// By area, for all that the data file has.
+  const std::vector<AreaUsage>& usage() const noexcept { return usage_; }
+  AreaUsage total() const noexcept { return total_; }
+  Bytes unflushed() const { return store_.unflushed(); }
+
+ private:
+  bool is_in_place(const Row& row) const;
+
+  kv::KvStore& store_;
+  Geometry geometry_;
+  std::vector<AreaUsage> usage_;
+  AreaUsage total_;
+};
+
+}  // namespace kiseki::chunk::detail

@@ -109,12 +109,12 @@ class Moving final : public MortalPort {
       : MortalPort(std::move(way)),
         before_(std::move(before)),
         is_rebuilt_(meanwhile == Meanwhile::rebuilt) {}
-  Task<Result<Reply>> call(Request request) override {
-    const bool judges = std::holds_alternative<JudgeRequest>(request);
+  Task<Result<shard::Reply>> call(shard::Request request) override {
+    const bool judges = std::holds_alternative<shard::JudgeRequest>(request);
     if (judges && before_) co_await std::exchange(before_, nullptr)();
     auto reply = co_await MortalPort::call(std::move(request));
     if (judges && is_rebuilt_) {
-      auto& judgement = std::get<Judgement>(*reply);
+      auto& judgement = std::get<shard::Judgement>(*reply);
       judgement.is_known = false;
       judgement.counted.assign(judgement.counted.size(), false);
     }

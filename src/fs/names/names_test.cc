@@ -47,7 +47,8 @@ TEST(Names, separators_are_short_and_between) {
 
 TEST(Names, of_namespaces_are_those_of_s3) {
   for (const auto* good : {"abc", "a-b.c", "123", "a1.b2"}) EXPECT_TRUE(check_namespace_name(good)) << good;
-  for (const auto* bad : {"ab", "Abc", "a_b", "-ab", "ab-", "a..b", "192.168.1.1", "", "a/b", "xn--a", "b--x-s3"}) {
+  for (const auto* bad :
+       {"ab", "Abc", "a_b", "-ab", "ab-", "a..b", "192.168.1.1", "", "a/b", "xn--a", "b--x-s3"}) {
     EXPECT_FALSE(check_namespace_name(bad)) << bad;
   }
   EXPECT_FALSE(check_namespace_name(std::string(64, 'a')));

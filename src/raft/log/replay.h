@@ -3,8 +3,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "raft/log/group_index.h"
 #include "raft/log/format.h"
+#include "raft/log/group_index.h"
 
 namespace kiseki::raft::detail {
 

@@ -7,10 +7,10 @@
 
 #include "base/scope.h"
 #include "base/sync.h"
+#include "raft/log.h"
 #include "raft/log/group_index.h"
 #include "raft/log/recovery.h"
 #include "raft/log/segment_store.h"
-#include "raft/log.h"
 
 namespace kiseki::raft {
 

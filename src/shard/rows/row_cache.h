@@ -40,7 +40,7 @@ class RowCache {
 
   void remove(Rows::iterator row);
 
-  Rows rows_;                                                                            // last used first
+  Rows rows_;                                                                              // last used first
   std::array<std::unordered_map<std::string_view, Rows::iterator>, family_count> places_;  // by `Row::key`
   Bytes size_ = 0;
 };

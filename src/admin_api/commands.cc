@@ -84,19 +84,19 @@ Task<Reply> run(const Commands::Services& services, RemoveKey command) {
 }
 
 Task<Reply> run(const Commands::Services& services, ListBuckets) {
-  auto namespaces = co_await services.file_system->list_namespaces(services.tenant);
+  auto namespaces = co_await services.namespaces->list(services.tenant);
   if (!namespaces) co_return fail(std::move(namespaces).error());
   co_return show_all(*namespaces);
 }
 
 Task<Reply> run(const Commands::Services& services, CreateBucket command) {
-  auto ns = co_await services.file_system->create_namespace(services.tenant, command.name);
+  auto ns = co_await services.namespaces->create(services.tenant, command.name);
   if (!ns) co_return fail(std::move(ns).error());
   co_return show(*ns);
 }
 
 Task<Reply> run(const Commands::Services& services, RemoveBucket command) {
-  co_return nothing(co_await services.file_system->remove_namespace(services.tenant, command.name));
+  co_return nothing(co_await services.namespaces->remove(services.tenant, command.name));
 }
 
 std::string render(const Reply& reply) {

@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/task.h"
-#include "fs/file_system.h"
 #include "fs/identities.h"
+#include "fs/namespaces.h"
 
 namespace kiseki::admin_api {
 
@@ -39,11 +39,11 @@ struct NodeReport {
   Garbage garbage;
 };
 
-/// Carries out administrators' requests for one tenant. Belongs to the core of `file_system`.
+/// Carries out administrators' requests for one tenant. Belongs to the core of `namespaces`.
 class Commands {
  public:
   struct Services {
-    fs::FileSystem* file_system = nullptr;
+    fs::Namespaces* namespaces = nullptr;
     fs::Identities* identities = nullptr;
     TenantId tenant;
     std::function<Task<NodeReport>()> report;

@@ -183,11 +183,11 @@ Task<Result<SlotRange>> Session::drain(Route route, NamespaceId ns, std::uint32_
 
 Task<Result<>> Session::configure(NamespaceId ns, std::uint32_t epoch, NamespaceState state) {
   const BootTime until = deadline();
+  const auto proposal = std::make_shared<const Proposal>(
+      Proposal{.stamp = {}, .body = Configure{.ns = ns, .epoch = epoch, .state = state}});
   Coverage told;
   while (const auto slot = told.missing()) {
-    const auto answer = co_await deliver(
-        *routes_.of(*slot).port, {.stamp = {}, .body = Configure{.ns = ns, .epoch = epoch, .state = state}},
-        std::nullopt, until);
+    const auto answer = co_await deliver(*routes_.of(*slot).port, proposal, std::nullopt, until);
     if (!answer) co_return fail(answer.error());
     if (answer->type == Answer::Type::stale) co_return fail(Errc::stale, "a newer configuration is known");
     KISEKI_CO_TRY(co_await cover(told, *slot, answer->range, until));

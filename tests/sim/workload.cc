@@ -175,8 +175,8 @@ Task<Result<std::set<std::string>>> Workload::list_all() {
 Task<Result<>> Workload::remove_all() {
   auto names = co_await list_all();
   if (!names) co_return fail(std::move(names).error());
-  for (const auto& name : *names) KISEKI_CO_TRY(co_await node_.files().remove(ns_, name, {}));
-  co_return co_await node_.files().remove_namespace(node_.tenant(), std::string(bucket_name));
+  for (const auto& name : *names) KISEKI_CO_TRY(co_await node_.files().objects().remove(ns_.id, name, {}));
+  co_return co_await node_.files().namespaces().remove(node_.tenant(), std::string(bucket_name));
 }
 
 Task<std::string> Workload::check() {

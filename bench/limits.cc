@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "bench/s3_client.h"
 #include "crypto/aead.h"
-#include "crypto/hash.h"
+#include "crypto/hash_lanes.h"
 
 namespace kiseki::bench {
 
@@ -83,7 +83,27 @@ double serve(int listener, Bytes body, const std::string& answer) {
   }
 }
 
-double sink_microseconds(Bytes size, bool put) {
+}  // namespace
+
+double thread_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+PassTimes measure_passes(Bytes size) {
+  const Buffer data(size);
+  crypto::HashLanes lanes;
+  return {.hashes = microseconds([&] {
+            crypto::LaneHasher hasher(lanes, crypto::LaneDigests::md5_and_sha256);
+            hasher.update_now(data.view());
+            hasher.finish();
+          }),
+          .cipher = cipher_microseconds(size)};
+}
+
+double sink_microseconds(Sink sink, Bytes size) {
+  const bool put = sink == Sink::receives;
   const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -101,28 +121,11 @@ double sink_microseconds(Bytes size, bool put) {
     S3Client client({"127.0.0.1", ntohs(address.sin_port), "a", "b", "us-east-1", false});
     const Buffer body(put ? size : 0);
     const double until = thread_seconds() + 0.3;
-    Bytes received = 0;
-    while (thread_seconds() < until) client.request(put ? "PUT" : "GET", "/b/k", body.view(), received);
+    while (thread_seconds() < until) client.request(put ? "PUT" : "GET", "/b/k", body.view());
   }
   server.join();
   ::close(listener);
   return result;
-}
-
-}  // namespace
-
-double thread_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
-
-Limits measure(Bytes size, bool put) {
-  const Buffer data(size);
-  return {.sha256 = put ? microseconds([&] { crypto::sha256(data.view()); }) : 0,
-          .md5 = put ? microseconds([&] { crypto::md5(data.view()); }) : 0,
-          .cipher = cipher_microseconds(size),
-          .sink = sink_microseconds(size, put)};
 }
 
 double fdatasync_microseconds(const std::filesystem::path& directory) {

@@ -9,12 +9,17 @@ namespace kiseki::bench {
 /// Seconds of one core's CPU time of the calling thread.
 double thread_seconds();
 
-/// What the machine itself needs for one operation of `size` bytes: microseconds of CPU on one core.
-struct Limits {
-  double sha256, md5, cipher;
-  double sink;  ///< A bare HTTP server on loopback that does nothing with the body.
+/// Passes over the bytes of one body, as microseconds of CPU on one core.
+struct PassTimes {
+  double hashes;  ///< MD5 and SHA-256 of one stream.
+  double cipher;
 };
-Limits measure(Bytes size, bool put);
+PassTimes measure_passes(Bytes size);
+
+/// What a bare HTTP server on loopback does with a body.
+enum class Sink : std::uint8_t { receives, sends };
+/// Its CPU time for one request.
+double sink_microseconds(Sink sink, Bytes size);
 
 /// Median of a 4 KiB overwrite and fdatasync, in microseconds of wall time.
 double fdatasync_microseconds(const std::filesystem::path& directory);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <stdexcept>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -30,15 +31,19 @@ std::string time_text(const char* format) {
 }
 
 /// The head of a signed request (AWS Signature Version 4).
-std::string signed_head(const Endpoint& endpoint, std::string_view method, std::string_view path, View body) {
+std::string signed_head(const Endpoint& endpoint, std::string_view method, std::string_view target,
+                        View body) {
+  const std::size_t mark = std::min(target.find('?'), target.size());
+  const std::string_view path = target.substr(0, mark);
+  const std::string_view query = target.substr(std::min(mark + 1, target.size()));
   const std::string time = time_text("%Y%m%dT%H%M%SZ");
   const std::string day = time.substr(0, 8);
   const std::string digest = endpoint.sign_body ? hex_sha256(body) : "UNSIGNED-PAYLOAD";
   const std::string host = fmt::format("{}:{}", endpoint.host, endpoint.port);
   const std::string_view names = "host;x-amz-content-sha256;x-amz-date";
   const std::string canonical =
-      fmt::format("{}\n{}\n\nhost:{}\nx-amz-content-sha256:{}\nx-amz-date:{}\n\n{}\n{}", method, path, host,
-                  digest, time, names, digest);
+      fmt::format("{}\n{}\n{}\nhost:{}\nx-amz-content-sha256:{}\nx-amz-date:{}\n\n{}\n{}", method, path,
+                  query, host, digest, time, names, digest);
   const std::string scope = fmt::format("{}/{}/s3/aws4_request", day, endpoint.region);
   const std::string text =
       fmt::format("AWS4-HMAC-SHA256\n{}\n{}\n{}", time, scope, hex_sha256(as_view(canonical)));
@@ -47,8 +52,21 @@ std::string signed_head(const Endpoint& endpoint, std::string_view method, std::
   return fmt::format(
       "{} {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\nx-amz-content-sha256: {}\r\nx-amz-date: {}\r\n"
       "Authorization: AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={}\r\n\r\n",
-      method, path, host, body.size(), digest, time, endpoint.access_key, scope, names,
+      method, target, host, body.size(), digest, time, endpoint.access_key, scope, names,
       to_hex(mac(signing_key, text)));
+}
+
+/// The value of a field of a response's head; every line of it ends in CRLF.
+std::string_view field_of(std::string_view head, std::string_view name) {
+  for (std::size_t line = head.find("\r\n") + 2; line < head.size();) {
+    const std::string_view text = head.substr(line, head.find("\r\n", line) - line);
+    if (text.size() > name.size() + 2 && text[name.size()] == ':' &&
+        ::strncasecmp(text.data(), name.data(), name.size()) == 0) {
+      return text.substr(name.size() + 2);
+    }
+    line += text.size() + 2;
+  }
+  return {};
 }
 
 }  // namespace
@@ -68,9 +86,9 @@ S3Client::S3Client(const Endpoint& endpoint)
 
 S3Client::~S3Client() { ::close(socket_); }
 
-int S3Client::request(std::string_view method, std::string_view path, View body, Bytes& received) {
-  send_all(signed_head(endpoint_, method, path, body), body);
-  return read_answer(method != "HEAD", received);
+Answer S3Client::request(std::string_view method, std::string_view target, View body) {
+  send_all(signed_head(endpoint_, method, target, body), body);
+  return read_answer(method != "HEAD");
 }
 
 void S3Client::send_all(std::string_view head, View body) {
@@ -86,29 +104,29 @@ void S3Client::send_all(std::string_view head, View body) {
   }
 }
 
-int S3Client::read_answer(bool has_body, Bytes& received) {
+Answer S3Client::read_answer(bool has_body) {
   std::array<char, 256 * 1024> chunk;
+  const auto receive = [&](std::size_t most) {
+    const ssize_t count = ::recv(socket_, chunk.data(), std::min(chunk.size(), most), 0);
+    if (count <= 0) throw std::runtime_error("the server closed the connection");
+    return std::string_view(chunk.data(), static_cast<std::size_t>(count));
+  };
   input_.clear();
   std::size_t end = std::string::npos;
-  while ((end = input_.find("\r\n\r\n")) == std::string::npos) {
-    const ssize_t count = ::recv(socket_, chunk.data(), chunk.size(), 0);
-    if (count <= 0) throw std::runtime_error("the server closed the connection");
-    input_.append(chunk.data(), static_cast<std::size_t>(count));
+  while ((end = input_.find("\r\n\r\n")) == std::string::npos) input_ += receive(chunk.size());
+  const std::string_view head = std::string_view(input_).substr(0, end + 2);
+  Answer answer;
+  answer.status = std::atoi(input_.c_str() + 9);
+  answer.etag = field_of(head, "etag");
+  answer.text = input_.substr(end + 4);
+  answer.received = answer.text.size();
+  const Bytes length = std::strtoull(std::string(field_of(head, "content-length")).c_str(), nullptr, 10);
+  while (has_body && answer.received < length) {
+    const std::string_view more = receive(length - answer.received);
+    answer.received += more.size();
+    if (answer.text.size() < 4_KiB) answer.text += more;
   }
-  Bytes length = 0;
-  const std::string_view head = std::string_view(input_).substr(0, end);
-  for (const std::string_view name : {"\r\nContent-Length: ", "\r\ncontent-length: "}) {
-    if (const auto at = head.find(name); at != std::string_view::npos) {
-      length = std::strtoull(head.data() + at + name.size(), nullptr, 10);
-    }
-  }
-  received = input_.size() - end - 4;
-  while (has_body && received < length) {
-    const ssize_t count = ::recv(socket_, chunk.data(), std::min<Bytes>(chunk.size(), length - received), 0);
-    if (count <= 0) throw std::runtime_error("the answer ended early");
-    received += static_cast<Bytes>(count);
-  }
-  return std::atoi(input_.c_str() + 9);
+  return answer;
 }
 
 }  // namespace kiseki::bench

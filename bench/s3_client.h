@@ -15,6 +15,13 @@ struct Endpoint {
   bool sign_body = true;  ///< A real SHA-256 of every body, or UNSIGNED-PAYLOAD.
 };
 
+struct Answer {
+  int status = 0;
+  Bytes received = 0;  ///< Length of the body.
+  std::string text;    ///< Of the body, its beginning.
+  std::string etag;    ///< As it came, with quotes.
+};
+
 /// One persistent blocking connection to an S3 server; requests signed with SigV4. Throws on what a benchmark
 /// cannot go on from.
 class S3Client {
@@ -24,12 +31,12 @@ class S3Client {
   S3Client& operator=(const S3Client&) = delete;
   ~S3Client();
 
-  /// The status; the answer's body is read and thrown away, its length goes to `received`.
-  int request(std::string_view method, std::string_view path, View body, Bytes& received);
+  /// `target` is encoded, its query in canonical order ("uploads=" for a name alone).
+  Answer request(std::string_view method, std::string_view target, View body = {});
 
  private:
   void send_all(std::string_view head, View body);
-  int read_answer(bool has_body, Bytes& received);
+  Answer read_answer(bool has_body);
 
   Endpoint endpoint_;
   int socket_;

@@ -55,7 +55,9 @@ class UnsyncedDisk final : public disk::Disk {
   }
   Task<Result<>> remove(std::filesystem::path path) override { return inner_.remove(std::move(path)); }
   Task<Result<>> sync_directory(std::filesystem::path) override { co_return Result<>(); }
-  Task<Result<disk::Namespace>> ns(std::filesystem::path path) override { return inner_.ns(std::move(path)); }
+  Task<Result<disk::SpaceReport>> space(std::filesystem::path path) override {
+    return inner_.space(std::move(path));
+  }
 
  private:
   disk::Disk& inner_;

@@ -13,12 +13,13 @@ std::optional<View> view_of(const std::optional<std::string>& value) {
 Result<std::optional<View>> Draft::view(kv::Family family, const std::string& key) {
   auto& rows = rows_.at(family);
   if (const auto known = rows.find(key); known != rows.end()) return view_of(known->second.value);
-  if (cache_ != nullptr) {
+  const bool is_cached = cache_ != nullptr && family != family_references;
+  if (is_cached) {
     if (const auto* known = cache_->find(family, key)) return view_of(*known);
   }
   auto value = store_.get(family, as_view(key));
   if (!value) return fail(std::move(value).error());
-  if (cache_ != nullptr) {
+  if (is_cached) {
     cache_->put(family, key, *value);
     if (const auto* known = cache_->find(family, key)) return view_of(*known);
   }

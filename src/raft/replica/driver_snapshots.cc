@@ -39,6 +39,7 @@ Task<Result<>> Replica::Driver::start(Recovered recovered) {
                         .heartbeat_ticks = options_.heartbeat_ticks,
                         .election_ticks = options_.election_ticks,
                         .election_ticks_max = options_.election_ticks_max,
+                        .message_size_max = std::min(Config{}.message_size_max, options_.uncommitted_max),
                         .uncommitted_size_max = options_.uncommitted_max},
                        {.base_index = recovered.base.index,
                         .base_term = recovered.base.term,

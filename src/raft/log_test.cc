@@ -457,6 +457,26 @@ TEST_F(OverlapTest, flushes_overlap_and_are_answered_in_order) {
   EXPECT_EQ(tail(one), (Texts{"first", "second"}));
 }
 
+TEST_F(OverlapTest, nothing_behind_a_failed_flush_is_acknowledged) {
+  ASSERT_TRUE(open());
+  ASSERT_TRUE(create(one));
+  loop_.run_for(std::chrono::seconds(1));
+  std::vector<std::optional<Result<>>> outcomes(2);
+  const auto writes = disk_.counters().writes;
+  disk_.faults().write_errors = 1'000'000;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    loop_.spawn([](Log& log, Index index, std::optional<Result<>>& outcome) -> Task<> {
+      const Entry entry{index, 1, EntryType::normal, as_view("text"), nullptr};
+      outcome = co_await log.append({.group = one, .hard_state = std::nullopt, .entries = {entry}});
+    }(*log_, 6 + i, outcomes[i]));
+    ASSERT_TRUE(loop_.run_until([&] { return disk_.counters().writes == writes + i + 1; }));
+    EXPECT_FALSE(outcomes[i]);
+    disk_.faults() = {};
+  }
+  ASSERT_TRUE(loop_.run_until([&] { return outcomes[0] && outcomes[1]; }));
+  for (const auto& outcome : outcomes) EXPECT_EQ(outcome->error().code(), Errc::io_error);
+}
+
 TEST_F(OverlapTest, what_followed_a_torn_batch_does_not_come_back) {
   EXPECT_EQ(after_a_torn_batch_was_written_again(), Texts{"again"});
 }

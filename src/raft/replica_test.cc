@@ -139,16 +139,6 @@ TEST(Replica, takes_no_proposals_that_the_log_has_no_room_for) {
   EXPECT_GT(machine.applied_index, before);
 }
 
-TEST(Replica, a_leader_keeps_its_own_vote) {
-  Recorder machine;
-  World world(1);
-  ASSERT_TRUE(world.start(machine));
-  for (const auto type : {ConfChange::Type::remove, ConfChange::Type::add_learner}) {
-    const ConfChange change{type, world.replica_->status().conf.voters.front()};
-    EXPECT_EQ(world.replica_->propose_conf({&change, 1}).error().code(), Errc::invalid_argument);
-  }
-}
-
 /// Proposes until a power cut; what was applied before it must be a prefix of what a restart applies.
 void crash_once(World& world, Recorder& machine, Rng& rng) {
   ASSERT_TRUE(world.start(machine));

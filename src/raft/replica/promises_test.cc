@@ -91,6 +91,37 @@ std::string votes_once_a_term_amid_others(std::uint64_t seed, Term terms) {
   return twice ? "two votes in one term" : "";
 }
 
+/// What a new leader replaces waits, like what replaces it, behind an append that is being flushed.
+std::string keeps_what_replaces_a_suffix(std::uint64_t seed) {
+  LoneReplica world(seed);
+  world.node().disk().faults() = {.slow = 1'000'000, .slow_latency = seconds(1)};
+  const std::vector<std::string> first{command(0, 1)}, behind{command(0, 2), command(0, 3)},
+      other{command(0, 4)};
+  Message replacing = append_of(other, 3, term, 1);
+  replacing.from = 3;
+  replacing.term = replacing.entries.front().term = term + 1;
+  for (const Message& message : {append_of(first, 1, 1, 1), append_of(behind, 2, term, 1), replacing}) {
+    world.give(message);
+    world.run_for(milliseconds(1));
+  }
+  bool is_confirmed = false;
+  world.run_until([&] {
+    for (const Message& one : world.take(MessageType::append_response)) {
+      is_confirmed = is_confirmed || (one.to == 3 && !one.reject && one.index == 4);
+    }
+    return is_confirmed;
+  });
+  if (!is_confirmed) return "not confirmed";
+  world.node().disk().faults() = {};
+  world.restart();
+  Message next = append_of({}, 4, term + 1, 1);
+  next.from = 3;
+  next.term = term + 1;
+  world.give(next);
+  world.run_for(milliseconds(300));
+  return grants(world.take(MessageType::append_response), 3) ? "" : "other entries than were confirmed";
+}
+
 /// Cuts the power at the moment the replica confirms entries.
 std::string keeps_what_it_confirms(std::uint64_t seed, bool is_repeated) {
   LoneReplica world(seed);
@@ -335,6 +366,20 @@ TEST(Promise, a_vote_amid_other_writes_is_durable_before_it_is_sent) {
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
       EXPECT_EQ(votes_once_a_term_amid_others(seed, terms), "");
     }
+  }
+}
+
+TEST(Promise, what_replaces_a_suffix_amid_other_writes_is_kept) {
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) EXPECT_EQ(keeps_what_replaces_a_suffix(seed), "");
+}
+
+TEST(Promise, a_leader_keeps_its_own_vote) {
+  LoneReplica world(1);
+  world.lead();
+  for (const auto type : {ConfChange::Type::remove, ConfChange::Type::add_learner}) {
+    const ConfChange change{type, 1};
+    const auto proposed = world.replica().propose_conf({&change, 1});
+    EXPECT_EQ(proposed.error().code(), Errc::invalid_argument);
   }
 }
 

@@ -218,7 +218,7 @@ class Bodies final : public Simulation {
 };
 
 TEST(BodiesOfObjects, stay_whole_while_garbage_is_collected_and_go_with_their_bucket) {
-  const auto finding = find_violation(Bodies(), Seeds::from_environment(8));
+  const auto finding = find_violation(Bodies(), Seeds::from_environment(320));
   EXPECT_FALSE(finding) << finding->to_string();
 }
 

@@ -25,7 +25,7 @@ TEST(Cluster, works_without_trouble) {
 }
 
 TEST(Cluster, transactions_are_whole_and_replicas_the_same) {
-  const auto found = find_violation(ClusterSimulation(), Seeds::from_environment(5));
+  const auto found = find_violation(ClusterSimulation(), Seeds::from_environment(96));
   EXPECT_FALSE(found) << found->to_string();
 }
 

@@ -142,7 +142,7 @@ std::string Directories::run(const Schedule& schedule, Trace& trace) const {
 }
 
 TEST(Directories, stay_whole_under_several_gateways_and_power_cuts) {
-  const auto finding = find_violation(Directories(), Seeds::from_environment(8));
+  const auto finding = find_violation(Directories(), Seeds::from_environment(160));
   EXPECT_FALSE(finding) << finding->to_string();
 }
 

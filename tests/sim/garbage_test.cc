@@ -528,7 +528,7 @@ class GarbageSimulation final : public sim::Simulation {
 };
 
 TEST(Garbage, nothing_that_is_referred_to_goes_and_nothing_else_stays) {
-  const auto finding = sim::find_violation(GarbageSimulation(), sim::Seeds::from_environment(20));
+  const auto finding = sim::find_violation(GarbageSimulation(), sim::Seeds::from_environment(1'600));
   ASSERT_FALSE(finding) << finding->to_string();
 }
 

@@ -129,7 +129,7 @@ class WholeNode final : public Simulation {
 };
 
 TEST(PowerCut, loses_nothing_acknowledged_and_shows_no_plaintext) {
-  const auto finding = find_violation(WholeNode(), Seeds::from_environment(12));
+  const auto finding = find_violation(WholeNode(), Seeds::from_environment(48));
   EXPECT_FALSE(finding) << finding->to_string();
 }
 

@@ -16,9 +16,9 @@ void expect_clean(const sim::Simulation& simulation, std::uint64_t count) {
   EXPECT_FALSE(finding) << finding->to_string();
 }
 
-TEST(Directories, answer_and_stand_as_a_plain_model) { expect_clean(ModelSimulation(), 40); }
-TEST(Directories, what_happens_at_once_has_an_order) { expect_clean(RaceSimulation(), 40); }
-TEST(Uploads, end_once_and_leave_nothing) { expect_clean(UploadSimulation(), 40); }
+TEST(Directories, answer_and_stand_as_a_plain_model) { expect_clean(ModelSimulation(), 400); }
+TEST(Directories, what_happens_at_once_has_an_order) { expect_clean(RaceSimulation(), 700); }
+TEST(Uploads, end_once_and_leave_nothing) { expect_clean(UploadSimulation(), 2'000); }
 
 TEST(Directories, any_call_may_come_before_any_step_of_another) {
   for (const auto scene : {Scene::names, Scene::leaves, Scene::entry}) {

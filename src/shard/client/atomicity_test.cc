@@ -339,15 +339,15 @@ std::string first_violation(Lie lie, sim::Seeds seeds) {
 }
 
 TEST(Atomicity, transfers_are_whole_and_counted_once) {
-  EXPECT_EQ(first_violation<Bank>(Lie::none, sim::Seeds::from_environment(100)), "");
+  EXPECT_EQ(first_violation<Bank>(Lie::none, sim::Seeds::from_environment(480)), "");
 }
 
 TEST(Atomicity, a_register_over_shards_is_linearizable) {
-  EXPECT_EQ(first_violation<Register>(Lie::none, sim::Seeds::from_environment(100)), "");
+  EXPECT_EQ(first_violation<Register>(Lie::none, sim::Seeds::from_environment(480)), "");
 }
 
 TEST(Atomicity, entries_that_move_are_in_one_place) {
-  EXPECT_EQ(first_violation<Movers>(Lie::none, sim::Seeds::from_environment(100)), "");
+  EXPECT_EQ(first_violation<Movers>(Lie::none, sim::Seeds::from_environment(480)), "");
 }
 
 class PlantedLie : public ::testing::TestWithParam<Lie> {};

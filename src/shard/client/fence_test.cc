@@ -119,7 +119,7 @@ class FenceSimulation final : public sim::Simulation {
 };
 
 TEST(Fences, nothing_of_an_earlier_session_comes_to_pass) {
-  const auto finding = sim::find_violation(FenceSimulation(), sim::Seeds::from_environment(40));
+  const auto finding = sim::find_violation(FenceSimulation(), sim::Seeds::from_environment(960));
   ASSERT_FALSE(finding) << finding->to_string();
 }
 
@@ -223,7 +223,7 @@ class LockSimulation final : public sim::Simulation {
 };
 
 TEST(Fences, nothing_of_a_holder_comes_to_pass_after_its_lock_was_broken) {
-  const auto finding = sim::find_violation(LockSimulation(), sim::Seeds::from_environment(40));
+  const auto finding = sim::find_violation(LockSimulation(), sim::Seeds::from_environment(960));
   ASSERT_FALSE(finding) << finding->to_string();
 }
 

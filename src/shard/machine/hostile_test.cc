@@ -270,7 +270,7 @@ TEST(Hostile, a_clock_that_is_put_back_stops_no_transactions) {
 }
 
 TEST(Hostile, proposals_stop_no_shard_and_part_no_replicas) {
-  const auto finding = sim::find_violation(HostileSimulation(), sim::Seeds::from_environment(60));
+  const auto finding = sim::find_violation(HostileSimulation(), sim::Seeds::from_environment(960));
   ASSERT_FALSE(finding) << finding->to_string();
 }
 

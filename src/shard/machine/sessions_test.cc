@@ -158,7 +158,7 @@ class ExpirySimulation final : public sim::Simulation {
 };
 
 TEST(Expiry, fences_who_is_silent_and_nobody_else) {
-  const auto finding = sim::find_violation(ExpirySimulation(), sim::Seeds::from_environment(40));
+  const auto finding = sim::find_violation(ExpirySimulation(), sim::Seeds::from_environment(960));
   ASSERT_FALSE(finding) << finding->to_string();
 }
 

@@ -3,8 +3,6 @@
 #include <charconv>
 #include <cstdlib>
 
-#include <boost/asio/ip/address.hpp>
-
 #include "apps/config_file.h"
 
 namespace kiseki::apps {
@@ -289,26 +287,6 @@ Result<Config> load_config(const std::optional<std::filesystem::path>& file, con
   }
   KISEKI_TRY(validate(config));
   return config;
-}
-
-Result<Endpoint> parse_endpoint(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  Endpoint endpoint;
-  std::string_view address = text.substr(0, colon == std::string_view::npos ? 0 : colon);
-  if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
-    address = address.substr(1, address.size() - 2);
-  } else if (address.find(':') != std::string_view::npos) {
-    address = {};
-  }
-  boost::system::error_code error;
-  const auto parsed = boost::asio::ip::make_address(address, error);
-  if (error || !set_number(endpoint.port, text.substr(colon + 1), std::uint16_t{0}, std::uint16_t{65535})) {
-    return fail(Errc::invalid_argument,
-                fmt::format("'{}' is not ADDRESS:PORT, such as 127.0.0.1:9000 or [::1]:9000", text));
-  }
-  endpoint.address = address;
-  endpoint.is_loopback = parsed.is_loopback();
-  return endpoint;
 }
 
 std::string config_reference() {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/endpoint.h"
 #include "base/logging.h"
 #include "base/result.h"
 #include "base/units.h"
@@ -65,13 +66,5 @@ Result<Config> load_config(const std::optional<std::filesystem::path>& file, con
 
 /// docs/configuration.md, whole.
 std::string config_reference();
-
-/// "ADDRESS:PORT" with a literal address; IPv6 in brackets.
-struct Endpoint {
-  std::string address;
-  std::uint16_t port = 0;
-  bool is_loopback = false;
-};
-Result<Endpoint> parse_endpoint(std::string_view text);
 
 }  // namespace kiseki::apps

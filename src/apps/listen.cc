@@ -1,6 +1,6 @@
 #include "apps/listen.h"
 
-#include "apps/config.h"
+#include "base/endpoint.h"
 
 namespace kiseki::apps {
 

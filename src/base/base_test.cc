@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/codec.h"
 #include "base/core.h"
+#include "base/endpoint.h"
 #include "base/guarded.h"
 #include "base/loop_signal.h"
 #include "base/metrics.h"
@@ -243,6 +244,16 @@ TEST(Core, a_crossing_brings_values_and_exceptions_home) {
     EXPECT_TRUE(co_await throws([&] { return call_on(there, []() -> int { throw std::bad_alloc(); }); }));
     EXPECT_TRUE(co_await throws([&] { return blocking.run([]() -> int { throw std::bad_alloc(); }); }));
   }(other, pool));
+}
+
+TEST(Endpoint, is_a_literal_address_and_a_port) {
+  EXPECT_TRUE(parse_endpoint("127.0.0.1:0")->is_loopback);
+  EXPECT_EQ(parse_endpoint("[::1]:9000")->address, "::1");
+  EXPECT_EQ(parse_endpoint("0.0.0.0:65535")->port, 65535);
+  for (const auto* wrong : {"", ":", "9000", "::1:9000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
+                            "host:1", "127.0.0.1:1 "}) {
+    EXPECT_FALSE(parse_endpoint(wrong)) << wrong;
+  }
 }
 
 TEST(LoopSignal, acts_once_or_more_for_every_signal_and_needs_no_arming) {

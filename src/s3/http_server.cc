@@ -1,9 +1,8 @@
 #include "s3/http_server.h"
 
-#include <charconv>
-
 #include <boost/asio/ip/tcp.hpp>
 
+#include "base/endpoint.h"
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "s3/time_format.h"
@@ -25,20 +24,10 @@ metrics::Counter connections_refused("kiseki_s3_connections_refused_total",
 metrics::Counter connections_failed("kiseki_s3_connections_out_of_memory_total",
                                     "S3 connections ended because memory could not be had.");
 
-Result<tcp::endpoint> parse_endpoint(const std::string& text) {
-  const std::size_t colon = text.rfind(':');
-  std::uint16_t port = 0;
-  if (colon != text.npos) {
-    const char* const end = text.data() + text.size();
-    const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, port);
-    std::string host = text.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-    boost::system::error_code bad;
-    const auto address = asio::ip::make_address(host, bad);
-    if (error == std::errc{} && rest == end && !bad) return tcp::endpoint(address, port);
-  }
-  return fail(Errc::invalid_argument,
-              fmt::format("'{}' is no ADDRESS:PORT (like 127.0.0.1:9000 or [::1]:9000)", text));
+Result<tcp::endpoint> endpoint_of(std::string_view text) {
+  const auto parsed = parse_endpoint(text);
+  if (!parsed) return fail(parsed.error());
+  return tcp::endpoint(asio::ip::make_address(parsed->address), parsed->port);
 }
 
 }  // namespace
@@ -140,7 +129,7 @@ class HttpServer::Acceptor {
   }
 
   Result<> start() {
-    auto endpoint = parse_endpoint(options_.address);
+    auto endpoint = endpoint_of(options_.address);
     if (!endpoint) return fail(std::move(endpoint).error());
     boost::system::error_code error;
     acceptor_.open(endpoint->protocol(), error);

@@ -12,6 +12,9 @@ namespace {
 /// So many run before the loop looks at its sockets and timers again.
 constexpr int turn = 256;
 
+/// Loops that are gone: what a thread remembers may be of one of them.
+std::atomic<std::uint64_t> deaths = 0;
+
 }  // namespace
 
 /// Stands at the end of the list while the loop is awake.
@@ -29,9 +32,25 @@ LoopQueue::LoopQueue(asio::io_context& loop)
     : service(loop),
       loop_(loop.get_executor()),
       signal_(std::make_unique<LoopSignal>(loop, [this] { drain(); })) {}
-LoopQueue::~LoopQueue() = default;
+LoopQueue::~LoopQueue() { deaths.fetch_add(1, std::memory_order_relaxed); }
 
-LoopQueue& LoopQueue::of(const Executor& loop) { return asio::use_service<LoopQueue>(loop.context()); }
+/// A thread remembers the queues of the loops it works with: the registry of a loop is behind a lock that all
+/// cores would want.
+LoopQueue& LoopQueue::of(const Executor& loop) {
+  struct Memory {
+    std::uint64_t deaths = 0;
+    std::size_t next = 0;
+    std::array<std::pair<asio::io_context*, LoopQueue*>, 16> queues{};
+  };
+  thread_local Memory memory;
+  if (const auto now = deaths.load(std::memory_order_relaxed); now != memory.deaths) memory = {.deaths = now};
+  for (const auto& [known, queue] : memory.queues) {
+    if (known == &loop.context()) return *queue;
+  }
+  auto& queue = asio::use_service<LoopQueue>(loop.context());
+  memory.queues[memory.next++ % memory.queues.size()] = {&loop.context(), &queue};
+  return queue;
+}
 
 void LoopQueue::push(Item& item) {
   Item* newest = newest_.load(std::memory_order_relaxed);

@@ -1,7 +1,6 @@
 #include "disk/detail/ring.h"
 
 #include <cerrno>
-#include <sys/eventfd.h>
 #include <system_error>
 
 namespace kiseki::disk::detail {
@@ -34,7 +33,8 @@ void fill(io_uring_sqe* entry, const Call& call) {
 
 }  // namespace
 
-Ring::Ring(Executor executor) : Engine(1), executor_(executor), event_(executor) {}
+Ring::Ring(Executor executor)
+    : Engine(1), queue_(LoopQueue::of(executor)), completed_(executor.context(), [this] { reap(); }) {}
 
 Result<std::unique_ptr<Ring>> Ring::open(Executor executor) {
   std::unique_ptr<Ring> ring(new Ring(executor));
@@ -55,10 +55,7 @@ Result<> Ring::set_up() {
   for (const int operation : {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FSYNC, IORING_OP_FALLOCATE}) {
     if (io_uring_opcode_supported(probe.get(), operation) == 0) return refused("operation", ENOSYS);
   }
-  const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event < 0) return refused("eventfd", errno);
-  event_.assign(event);
-  const int registered = io_uring_register_eventfd(&ring_, event);
+  const int registered = io_uring_register_eventfd(&ring_, completed_.descriptor());
   if (registered < 0) return refused("eventfd", -registered);
   return {};
 }
@@ -110,13 +107,11 @@ void Ring::prepare(Pending& pending) {
 void Ring::schedule_submit() {
   if (submit_scheduled_) return;
   submit_scheduled_ = true;
-  asio::post(executor_, [this] {
-    submit_scheduled_ = false;
-    submit();
-  });
+  queue_.push(submission_);
 }
 
 void Ring::submit() {
+  submit_scheduled_ = false;
   while (!waiting_.empty()) {
     Pending& next = *waiting_.front();
     const unsigned room = std::min(depth - in_flight_, io_uring_sq_space_left(&ring_));
@@ -135,19 +130,6 @@ void Ring::submit() {
     if (is_rest) schedule_submit();
     if (!is_rest) has_chain_ = false;
   }
-  if (in_flight_ > 0) watch();
-}
-
-void Ring::watch() {
-  if (watching_) return;
-  watching_ = true;
-  event_.async_read_some(asio::buffer(&event_count_, sizeof event_count_),
-                         [this](const boost::system::error_code& error, std::size_t) {
-                           if (error == asio::error::operation_aborted) return;
-                           KISEKI_ASSERT(!error);
-                           watching_ = false;
-                           reap();
-                         });
 }
 
 void Ring::reap() {
@@ -161,7 +143,6 @@ void Ring::reap() {
     pending->result.set(done);
   }
   if (!waiting_.empty()) schedule_submit();
-  if (in_flight_ > 0) watch();
 }
 
 }  // namespace kiseki::disk::detail

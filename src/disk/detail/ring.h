@@ -4,8 +4,7 @@
 #include <liburing.h>
 #include <memory>
 
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
-
+#include "base/loop_signal.h"
 #include "base/result.h"
 #include "base/sync.h"
 #include "disk/detail/engine.h"
@@ -13,8 +12,7 @@
 namespace kiseki::disk::detail {
 
 /// io_uring of one core. Calls made in one turn of the loop are submitted together at its end; completions
-/// arrive through an eventfd that the loop watches while calls are in flight, so that an idle loop can run
-/// dry.
+/// arrive through an eventfd that the loop watches; who waits for them keeps the loop from running dry.
 class Ring final : public Engine {
  public:
   /// `not_supported` when the kernel refuses a ring or lacks one of our operations.
@@ -46,11 +44,22 @@ class Ring final : public Engine {
   void prepare(Pending& pending);
   void schedule_submit();
   void submit();
-  void watch();
   void reap();
 
-  Executor executor_;
-  asio::posix::basic_stream_descriptor<Executor> event_;
+  /// Behind what else this turn of the loop brings.
+  class Submission final : public LoopQueue::Item {
+   public:
+    explicit Submission(Ring& ring) : ring_(ring) {}
+    void run() noexcept override { ring_.submit(); }
+    void abandon() noexcept override {}
+
+   private:
+    Ring& ring_;
+  };
+
+  LoopQueue& queue_;
+  LoopSignal completed_;
+  Submission submission_{*this};
   io_uring ring_{};
   bool ready_ = false;
   std::deque<Pending*> waiting_;
@@ -58,8 +67,6 @@ class Ring final : public Engine {
   bool links_ = false;      // a chain is answered once
   bool has_chain_ = false;  // among what is prepared and not submitted
   bool submit_scheduled_ = false;
-  bool watching_ = false;
-  std::uint64_t event_count_ = 0;
 };
 
 }  // namespace kiseki::disk::detail

@@ -65,38 +65,38 @@ Reply nothing(Result<> done) {
   return json::object{};
 }
 
-Task<Reply> run(const Commands::Services& services, Status) { co_return show(co_await services.report()); }
+Task<Reply> run(const Commands::Backend& backend, Status) { co_return show(co_await backend.report()); }
 
-Task<Reply> run(const Commands::Services& services, ListKeys) {
-  auto keys = co_await services.identities->list();
+Task<Reply> run(const Commands::Backend& backend, ListKeys) {
+  auto keys = co_await backend.identities->list();
   if (!keys) co_return fail(std::move(keys).error());
   co_return show_all(*keys);
 }
 
-Task<Reply> run(const Commands::Services& services, CreateKey) {
-  auto made = co_await services.identities->create(services.tenant, false);
+Task<Reply> run(const Commands::Backend& backend, CreateKey) {
+  auto made = co_await backend.identities->create(backend.tenant, false);
   if (!made) co_return fail(std::move(made).error());
   co_return json::object{{"id", made->key.id}, {"secret", made->secret.text()}};
 }
 
-Task<Reply> run(const Commands::Services& services, RemoveKey command) {
-  co_return nothing(co_await services.identities->remove(command.id));
+Task<Reply> run(const Commands::Backend& backend, RemoveKey command) {
+  co_return nothing(co_await backend.identities->remove(command.id));
 }
 
-Task<Reply> run(const Commands::Services& services, ListBuckets) {
-  auto namespaces = co_await services.namespaces->list(services.tenant);
+Task<Reply> run(const Commands::Backend& backend, ListBuckets) {
+  auto namespaces = co_await backend.namespaces->list(backend.tenant);
   if (!namespaces) co_return fail(std::move(namespaces).error());
   co_return show_all(*namespaces);
 }
 
-Task<Reply> run(const Commands::Services& services, CreateBucket command) {
-  auto ns = co_await services.namespaces->create(services.tenant, command.name);
+Task<Reply> run(const Commands::Backend& backend, CreateBucket command) {
+  auto ns = co_await backend.namespaces->create(backend.tenant, command.name);
   if (!ns) co_return fail(std::move(ns).error());
   co_return show(*ns);
 }
 
-Task<Reply> run(const Commands::Services& services, RemoveBucket command) {
-  co_return nothing(co_await services.namespaces->remove(services.tenant, command.name));
+Task<Reply> run(const Commands::Backend& backend, RemoveBucket command) {
+  co_return nothing(co_await backend.namespaces->remove(backend.tenant, command.name));
 }
 
 std::string render(const Reply& reply) {
@@ -110,8 +110,7 @@ std::string render(const Reply& reply) {
 Task<std::string> Commands::answer(std::string line) {
   auto request = parse_request(line);
   if (!request) co_return render(fail(std::move(request).error()));
-  Task<Reply> work =
-      std::visit([this](auto command) { return run(services_, std::move(command)); }, *request);
+  Task<Reply> work = std::visit([this](auto command) { return run(backend_, std::move(command)); }, *request);
   co_return render(co_await std::move(work));
 }
 

@@ -42,20 +42,20 @@ struct NodeReport {
 /// Carries out administrators' requests for one tenant. Belongs to the core of `namespaces`.
 class Commands {
  public:
-  struct Services {
+  struct Backend {
     fs::Namespaces* namespaces = nullptr;
     fs::Identities* identities = nullptr;
     TenantId tenant;
     std::function<Task<NodeReport>()> report;
   };
 
-  explicit Commands(Services services) : services_(std::move(services)) {}
+  explicit Commands(Backend backend) : backend_(std::move(backend)) {}
 
   /// The reply to a line, whatever the line holds; both without their ends.
   Task<std::string> answer(std::string line);
 
  private:
-  Services services_;
+  Backend backend_;
 };
 
 }  // namespace kiseki::admin_api

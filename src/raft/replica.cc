@@ -8,8 +8,8 @@ Replica::Replica(std::unique_ptr<Driver> driver) : driver_(std::move(driver)) {}
 Replica::~Replica() = default;
 
 Task<Result<std::unique_ptr<Replica>>> Replica::open(Options options, Recovered recovered,
-                                                     Services services) {
-  auto driver = std::make_unique<Driver>(options, services);
+                                                     Environment environment) {
+  auto driver = std::make_unique<Driver>(options, environment);
   if (auto started = co_await driver->start(std::move(recovered)); !started) {
     co_await driver->stop();
     co_return fail(std::move(started).error());

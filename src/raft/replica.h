@@ -68,7 +68,7 @@ class Replica {
     std::vector<NodeId> others{};
   };
   /// What a replica works with; all of it outlives the replica.
-  struct Services {
+  struct Environment {
     StateMachine& machine;
     Log& log;  ///< On its own core.
     Clock& clock;
@@ -81,7 +81,8 @@ class Replica {
   /// has elected itself and applied everything its log holds. A replica without configuration (a log created
   /// at index 0) waits for a snapshot. `corrupted` when the state machine has applied more than the log
   /// holds.
-  static Task<Result<std::unique_ptr<Replica>>> open(Options options, Recovered recovered, Services services);
+  static Task<Result<std::unique_ptr<Replica>>> open(Options options, Recovered recovered,
+                                                     Environment environment);
   ~Replica();
 
   /// Where the proposal will stand; known before it is durable. Proposals made in one turn of the loop become

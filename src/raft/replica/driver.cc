@@ -67,7 +67,7 @@ Task<> Replica::Driver::take_readies() {
       const bool is_long = sum_of_sizes(ready->committed) > apply_at_once_max;
       take(std::move(*ready));
       // Between two long batches others on this loop have their turn, sockets too.
-      if (is_long) co_await asio::post(services_.executor, use_task);
+      if (is_long) co_await asio::post(environment_.executor, use_task);
     }
     if (scope_.stopping()) co_return;
   }
@@ -102,7 +102,7 @@ void Replica::Driver::observe(const Ready& ready) {
   followers_.clear();
   departed_.clear();
   rounds_.fail_all(Error(Errc::not_leader));
-  services_.machine.leadership(role_, term_);
+  environment_.machine.leadership(role_, term_);
 }
 
 /// A ready with nothing to write waits for those before it all the same.
@@ -132,7 +132,7 @@ Task<> Replica::Driver::persist() {
       Unpersisted batch = std::move(unpersisted_.front());
       unpersisted_.pop_front();
       if (batch.install != nullptr && KISEKI_PLANTED("state replaced before the log's base")) {
-        std::ignore = co_await services_.snapshots->install(batch.install->meta.index);
+        std::ignore = co_await environment_.snapshots->install(batch.install->meta.index);
       }
       Result<> result = co_await write(batch);
       if (out_of_space_) co_return;
@@ -147,7 +147,7 @@ Task<> Replica::Driver::persist() {
 
 Task<Result<>> Replica::Driver::write(Unpersisted& batch) {
   if (batch.install != nullptr) co_return co_await write_base(batch);
-  for (Append& piece : split(std::move(batch.append), services_.log.append_max())) {
+  for (Append& piece : split(std::move(batch.append), environment_.log.append_max())) {
     KISEKI_CO_TRY(co_await append_in_log(std::move(piece)));
   }
   co_return Result<>{};
@@ -158,9 +158,9 @@ Task<Result<>> Replica::Driver::write(Unpersisted& batch) {
 Task<Result<>> Replica::Driver::append_in_log(Append append) {
   Result<> result;
   do {
-    result = services_.log.executor() == services_.executor
-                 ? co_await services_.log.append(append)
-                 : co_await on(services_.log.executor(), services_.log.append(append));
+    result = environment_.log.executor() == environment_.executor
+                 ? co_await environment_.log.append(append)
+                 : co_await on(environment_.log.executor(), environment_.log.append(append));
   } while (co_await waits_for_space(result));
   co_return result;
 }
@@ -168,8 +168,9 @@ Task<Result<>> Replica::Driver::append_in_log(Append append) {
 Task<Result<>> Replica::Driver::write_base(const Unpersisted& batch) {
   Result<> result;
   do {
-    result = co_await on(services_.log.executor(),
-                         services_.log.install(options_.group, batch.install->meta, batch.append.hard_state));
+    result =
+        co_await on(environment_.log.executor(),
+                    environment_.log.install(options_.group, batch.install->meta, batch.append.hard_state));
   } while (co_await waits_for_space(result));
   co_return result;
 }
@@ -178,7 +179,7 @@ Task<Result<>> Replica::Driver::write_base(const Unpersisted& batch) {
 Task<bool> Replica::Driver::waits_for_space(const Result<>& result) {
   out_of_space_ = !result && result.error().code() == Errc::no_space;
   if (!out_of_space_) co_return false;
-  co_return co_await scope_.sleep(services_.clock, space_retry);
+  co_return co_await scope_.sleep(environment_.clock, space_retry);
 }
 
 void Replica::Driver::settle(const Unpersisted& batch) {
@@ -208,7 +209,7 @@ void Replica::Driver::apply(std::span<const Entry> committed) {
 
 void Replica::Driver::apply_entries(std::span<const Entry> run, const ConfState* conf) {
   if (run.empty()) return;
-  if (auto applied = services_.machine.apply(run, conf); !applied) {
+  if (auto applied = environment_.machine.apply(run, conf); !applied) {
     fail_for_good(std::move(applied).error());
     return;
   }
@@ -244,15 +245,15 @@ void Replica::Driver::trim() {
 }
 
 Task<> Replica::Driver::fetch(Fetch fetch) {
-  auto entries = co_await on(services_.log.executor(),
-                             services_.log.read(options_.group, fetch.from, fetch.to, fetch.limit));
+  auto entries = co_await on(environment_.log.executor(),
+                             environment_.log.read(options_.group, fetch.from, fetch.to, fetch.limit));
   if (failure_) co_return;
   group_->fetched(fetch.id, entries ? std::span<const Entry>(*entries) : std::span<const Entry>());
   work_.set();
 }
 
 Task<> Replica::Driver::tick() {
-  while (co_await scope_.sleep(services_.clock, options_.tick)) {
+  while (co_await scope_.sleep(environment_.clock, options_.tick)) {
     if (failure_ || installing_ || removed_) continue;
     quiesce();
     if (quiet_ && !KISEKI_PLANTED("a quiet group goes on ticking")) continue;
@@ -267,7 +268,7 @@ Task<> Replica::Driver::tick() {
 
 Task<Result<>> Replica::Driver::compact() {
   if (failure_) co_return fail(Errc::unavailable, "the replica has failed");
-  const auto durable = services_.machine.applied_durable();
+  const auto durable = environment_.machine.applied_durable();
   if (!durable) co_return fail(durable.error());
   const Index held = KISEKI_PLANTED("log purged beyond what is durable") ? applied_ : *durable;
   Index through = std::min(held, applied_);
@@ -277,7 +278,7 @@ Task<Result<>> Replica::Driver::compact() {
   through = std::max(needed, kept);
   if (installing_ || through <= history_.base()) co_return Result<>{};
   const SnapshotMeta base{through, history_.term_at(through), history_.conf_at(through)};
-  KISEKI_CO_TRY(co_await on(services_.log.executor(), services_.log.compact(options_.group, base)));
+  KISEKI_CO_TRY(co_await on(environment_.log.executor(), environment_.log.compact(options_.group, base)));
   if (failure_ || through <= history_.base()) co_return Result<>{};
   group_->compact(through);
   history_.forget_through(base);
@@ -289,7 +290,7 @@ void Replica::Driver::fail_for_good(Error error) {
   failure_ = std::move(error).in(fmt::format("group {}", options_.group.value()));
   if (!scope_.stopping()) log::error("raft", "the replica has failed for good: {}", failure_->to_string());
   role_ = Role::follower;
-  services_.machine.failed();
+  environment_.machine.failed();
   rounds_.fail_all(Error(Errc::unavailable, "the replica has failed"));
   applied_some_.wake_all();
 }

@@ -22,7 +22,7 @@ namespace kiseki::raft {
 /// had to wait for it. While a snapshot is installed no ready is taken.
 class Replica::Driver {
  public:
-  Driver(Options options, Services services);
+  Driver(Options options, Environment environment);
 
   Task<Result<>> start(Recovered recovered);
   Result<Position> propose(std::string payload);
@@ -98,7 +98,7 @@ class Replica::Driver {
   void start_round();
   void confirm_reads(std::span<const ReadState> reads);
   bool is_alone() const;
-  BootTime heard_since() const { return services_.clock.now() - options_.tick * options_.election_ticks; }
+  BootTime heard_since() const { return environment_.clock.now() - options_.tick * options_.election_ticks; }
 
   // Snapshots (driver_snapshots.cc).
   Task<Result<>> finish_install(const SnapshotMeta& base);
@@ -112,7 +112,7 @@ class Replica::Driver {
   const ConfState& conf() const { return history_.conf(); }
 
   Options options_;
-  Services services_;
+  Environment environment_;
   Scope scope_;
   std::unique_ptr<Group> group_;
   Event work_;  // the engine may have a ready

@@ -37,7 +37,7 @@ Result<Replica::Position> Replica::Driver::propose(std::string payload) {
   KISEKI_ASSERT(!payload.empty());
   if (failure_) return fail(Errc::unavailable, "the replica has failed");
   if (role_ != Role::leader) return fail(Errc::not_leader);
-  if (out_of_space_ || services_.log.is_full()) return fail(Errc::no_space, "the log's disk is full");
+  if (out_of_space_ || environment_.log.is_full()) return fail(Errc::no_space, "the log's disk is full");
   if (last_ - applied_ >= options_.proposals_max) return fail(Errc::busy, "too many proposals are under way");
   const View view = as_view(payload);
   const auto index = group_->propose({&view, 1}, nullptr);
@@ -97,7 +97,7 @@ bool Replica::Driver::reads_locally() {
   if (failure_ || role_ != Role::leader || !applied_own_term_) return false;
   if (is_alone() || KISEKI_PLANTED("local read without a lease")) return true;
   lease_used_ = true;
-  return lease_.holds(term_, services_.clock.now());
+  return lease_.holds(term_, environment_.clock.now());
 }
 
 Task<Result<>> Replica::Driver::read_barrier() {
@@ -110,7 +110,7 @@ Task<Result<>> Replica::Driver::read_barrier() {
   quiet_ = false;
   work_.set();
   const bool answered =
-      co_await round->done.wait_for(services_.clock, options_.tick * options_.election_ticks);
+      co_await round->done.wait_for(environment_.clock, options_.tick * options_.election_ticks);
   if (!answered) co_return fail(Errc::timed_out, "no majority answers");
   if (round->error) co_return fail(*round->error);
   co_return Result<>{};
@@ -119,7 +119,7 @@ Task<Result<>> Replica::Driver::read_barrier() {
 /// Refused as not ready, the round is tried again when something has been applied.
 void Replica::Driver::start_round() {
   if (!rounds_.wants_one()) return;
-  const BootTime now = services_.clock.now();
+  const BootTime now = environment_.clock.now();
   const auto sequence = group_->read_index();
   if (sequence) {
     rounds_.on_sent(*sequence, now);
@@ -131,14 +131,14 @@ void Replica::Driver::start_round() {
 void Replica::Driver::confirm_reads(std::span<const ReadState> reads) {
   for (const ReadState& read : reads) {
     auto sent = rounds_.confirm(read);
-    if (sent && KISEKI_PLANTED("lease counted from the answers")) sent = services_.clock.now();
+    if (sent && KISEKI_PLANTED("lease counted from the answers")) sent = environment_.clock.now();
     if (sent && role_ == Role::leader) lease_.grant(term_, *sent);
   }
   rounds_.on_applied(applied_);
 }
 
 void Replica::Driver::renew_lease() {
-  const BootTime now = services_.clock.now();
+  const BootTime now = environment_.clock.now();
   if (role_ != Role::leader || !lease_used_ || !rounds_.is_empty()) return;
   if (!lease_.holds(term_, now) || !lease_.is_waning(now)) return;
   lease_used_ = false;
@@ -147,12 +147,12 @@ void Replica::Driver::renew_lease() {
 
 void Replica::Driver::send(std::span<const Message> messages) {
   if (messages.empty()) return;
-  KISEKI_ASSERT(services_.transport != nullptr);
+  KISEKI_ASSERT(environment_.transport != nullptr);
   const auto is_snapshot = [](const Message& message) { return message.type == MessageType::snapshot; };
   while (!messages.empty()) {
     const auto next = std::ranges::find_if(messages, is_snapshot);
     const auto before = static_cast<std::size_t>(next - messages.begin());
-    if (before > 0) services_.transport->send(options_.group, messages.first(before));
+    if (before > 0) environment_.transport->send(options_.group, messages.first(before));
     if (next == messages.end()) break;
     scope_.spawn(send_snapshot(*next));
     messages = messages.subspan(before + 1);
@@ -161,7 +161,7 @@ void Replica::Driver::send(std::span<const Message> messages) {
 
 void Replica::Driver::send_own(MessageType type, NodeId to, Index index) {
   const Message message{.type = type, .to = to, .from = options_.node, .term = term_, .index = index};
-  services_.transport->send(options_.group, {&message, 1});
+  environment_.transport->send(options_.group, {&message, 1});
 }
 
 void Replica::Driver::step(std::span<const Message> messages, const FramePtr& frame) {
@@ -193,7 +193,7 @@ bool Replica::Driver::accepts(const Message& message) {
       return true;
     case MessageType::append_response:
     case MessageType::heartbeat_response:
-      if (message.term == term_ && role_ == Role::leader) followers_.note(message, services_.clock.now());
+      if (message.term == term_ && role_ == Role::leader) followers_.note(message, environment_.clock.now());
       return true;
     case MessageType::request_vote:
     case MessageType::request_pre_vote: {
@@ -202,7 +202,7 @@ bool Replica::Driver::accepts(const Message& message) {
         send_removed(message.from, By::leader);
       }
       if (KISEKI_PLANTED("votes right after a restart")) return true;
-      return services_.clock.now() >= votes_from_;
+      return environment_.clock.now() >= votes_from_;
     }
     default:
       return true;
@@ -215,7 +215,7 @@ void Replica::Driver::send_removed(NodeId to, By by) {
       .type = MessageType::removed, .to = to, .from = options_.node, .term = term_, .index = applied_};
   message.reject = by == By::voter;
   message.snapshot = Snapshot{{applied_, term_at(applied_), conf()}, {}};
-  services_.transport->send(options_.group, {&message, 1});
+  environment_.transport->send(options_.group, {&message, 1});
 }
 
 /// Its own log may prove it; then the word only says that nobody needs its vote any more. Else the voters of
@@ -244,7 +244,7 @@ void Replica::Driver::take_removed(const Message& message) {
                            .term = term_,
                            .index = applied_,
                            .commit = removal_.claim().index};
-    if (voter != message.from) services_.transport->send(options_.group, {&question, 1});
+    if (voter != message.from) environment_.transport->send(options_.group, {&question, 1});
   }
 }
 
@@ -255,7 +255,7 @@ void Replica::Driver::take_question(const Message& message) {
     if (message.commit != 0 && applied_ >= message.commit) return send_removed(message.from, By::voter);
     if (message.reject || leader_ == 0 || leader_ == options_.node) return;
     const Message passed{.type = message.type, .to = leader_, .from = message.from, .reject = true};
-    return services_.transport->send(options_.group, {&passed, 1});
+    return environment_.transport->send(options_.group, {&passed, 1});
   }
   if (answering_.size() < ConfState::members_max && answering_.insert(message.from).second) {
     scope_.spawn(answer_alone(message.from));
@@ -291,7 +291,7 @@ void Replica::Driver::wake() {
 void Replica::Driver::removed_here() {
   if (std::exchange(removed_, true)) return;
   log::info("raft", "group {}: goes on without replica {}", options_.group.value(), options_.node);
-  services_.machine.removed();
+  environment_.machine.removed();
 }
 
 /// Who left is told once a later entry is committed: until then those who remain may need its vote to learn
@@ -334,7 +334,7 @@ void Replica::Driver::quiesce() {
   if (quiet_ && !group_->can_quiesce()) quiet_ = false;
   if (quiet_ || options_.quiesce == Quiesce::no || role_ != Role::leader) return;
   idle_ticks_ = is_idle && awake_ticks_ == 0 ? idle_ticks_ + 1 : 0;
-  if (idle_ticks_ < options_.election_ticks || lease_.holds(term_, services_.clock.now())) return;
+  if (idle_ticks_ < options_.election_ticks || lease_.holds(term_, environment_.clock.now())) return;
   idle_ticks_ = 0;
   quiet_ = true;
   for (const NodeId node : members) {

@@ -6,12 +6,12 @@
 
 namespace kiseki::raft {
 
-Replica::Driver::Driver(Options options, Services services)
-    : options_(options), services_(services), scope_(services.executor), lease_(options) {}
+Replica::Driver::Driver(Options options, Environment environment)
+    : options_(options), environment_(environment), scope_(environment.executor), lease_(options) {}
 
 Task<Result<>> Replica::Driver::start(Recovered recovered) {
   KISEKI_CO_TRY(co_await finish_install(recovered.base));
-  applied_ = services_.machine.applied();
+  applied_ = environment_.machine.applied();
   last_ = recovered.tail.empty() ? recovered.base.index : recovered.tail.back().index;
   if (applied_ > last_ || applied_ < recovered.base.index) {
     co_return fail(Errc::corrupted,
@@ -23,10 +23,10 @@ Task<Result<>> Replica::Driver::start(Recovered recovered) {
     if (entry.index > applied_) break;
     history_.add(entry);
   }
-  const auto stored = services_.machine.configuration();
+  const auto stored = environment_.machine.configuration();
   if (stored && !KISEKI_PLANTED("configuration of the base at restart"))
     history_.configure(applied_, *stored);
-  if (!is_alone() && services_.transport == nullptr) {
+  if (!is_alone() && environment_.transport == nullptr) {
     co_return fail(Errc::not_supported,
                    fmt::format("group {} is not of this one voter", options_.group.value()));
   }
@@ -48,7 +48,7 @@ Task<Result<>> Replica::Driver::start(Recovered recovered) {
                         .conf = conf(),
                         .tail = recovered.tail});
   // A heartbeat answered before the crash is a promise to vote for nobody for so long.
-  votes_from_ = services_.clock.now() + options_.tick * options_.election_ticks;
+  votes_from_ = environment_.clock.now() + options_.tick * options_.election_ticks;
   scope_.spawn(take_readies());
   scope_.spawn(persist());
   scope_.spawn(tick());
@@ -76,23 +76,23 @@ Task<Result<>> Replica::Driver::start_alone() {
 /// The log's base moves before the state does: after a crash between the two the staged snapshot is the one
 /// of the base.
 Task<Result<>> Replica::Driver::finish_install(const SnapshotMeta& base) {
-  if (services_.machine.applied() >= base.index || services_.snapshots == nullptr) co_return Result<>{};
-  auto installed = co_await services_.snapshots->install(base.index);
+  if (environment_.machine.applied() >= base.index || environment_.snapshots == nullptr) co_return Result<>{};
+  auto installed = co_await environment_.snapshots->install(base.index);
   if (!installed) {
     co_return fail(Errc::corrupted,
                    fmt::format("group {}: the state holds entry {}, the log entries above {}: {}",
-                               options_.group.value(), services_.machine.applied(), base.index,
+                               options_.group.value(), environment_.machine.applied(), base.index,
                                installed.error().to_string()));
   }
   co_return Result<>{};
 }
 
 Task<Result<>> Replica::Driver::install(const Snapshot& snapshot) {
-  KISEKI_CO_TRY(co_await services_.snapshots->install(snapshot.meta.index));
+  KISEKI_CO_TRY(co_await environment_.snapshots->install(snapshot.meta.index));
   history_.begin(snapshot.meta);
   applied_ = snapshot.meta.index;
   applied_own_term_ = false;
-  KISEKI_ASSERT(services_.machine.applied() == applied_);
+  KISEKI_ASSERT(environment_.machine.applied() == applied_);
   group_->advance_apply(applied_);
   installing_ = false;
   applied_some_.wake_all();
@@ -105,7 +105,7 @@ Task<Result<>> Replica::Driver::receive_snapshot(Message message, SnapshotSource
                     message.snapshot->meta.index == source.meta().index &&
                     message.snapshot->meta.term == source.meta().term &&
                     message.snapshot->meta.conf == source.meta().conf;
-  if (!fits || services_.snapshots == nullptr) co_return fail(Errc::invalid_argument, "no such snapshot");
+  if (!fits || environment_.snapshots == nullptr) co_return fail(Errc::invalid_argument, "no such snapshot");
   if (staging_ || installing_ || group_->status().installing) {
     co_return fail(Errc::busy, "another snapshot is taken in");
   }
@@ -115,7 +115,7 @@ Task<Result<>> Replica::Driver::receive_snapshot(Message message, SnapshotSource
   // What is older than the state is for the engine to answer; it never asks to install it.
   if (message.snapshot->meta.index > applied_) {
     staging_ = true;
-    auto staged = co_await services_.snapshots->stage(source);
+    auto staged = co_await environment_.snapshots->stage(source);
     staging_ = false;
     if (!staged) co_return fail(std::move(staged).error());
     if (failure_ || scope_.stopping()) co_return fail(Errc::unavailable, "the replica has failed or stops");
@@ -129,8 +129,8 @@ Task<Result<>> Replica::Driver::receive_snapshot(Message message, SnapshotSource
 
 /// The state moves on after it was offered: what is sent is the state now, and the message says so.
 Result<std::unique_ptr<SnapshotSource>> Replica::Driver::take_for(Message& message) {
-  if (services_.snapshots == nullptr) return fail(Errc::not_supported, "no snapshots");
-  auto source = services_.snapshots->take();
+  if (environment_.snapshots == nullptr) return fail(Errc::not_supported, "no snapshots");
+  auto source = environment_.snapshots->take();
   if (!source) return fail(std::move(source).error());
   KISEKI_ASSERT((*source)->meta().index == applied_ && message.snapshot->meta.index <= applied_);
   if (!detail::is_member(conf(), message.to)) return fail(Errc::stale, "the receiver is no member any more");
@@ -144,7 +144,7 @@ Task<> Replica::Driver::send_snapshot(Message message) {
   message.entries.clear();
   Result<> sent;
   if (auto source = take_for(message); source) {
-    sent = co_await services_.transport->send_snapshot(options_.group, message, **source);
+    sent = co_await environment_.transport->send_snapshot(options_.group, message, **source);
   } else {
     sent = fail(std::move(source).error());
   }

@@ -163,6 +163,12 @@ std::size_t clients_for(const LoadOptions& options, Bytes size) {
   return size < 1_MiB ? options.clients : options.clients_of_large;
 }
 
+/// What the machine needs for a PUT.
+double put_limit(Bytes size) {
+  const PassTimes passes = measure_passes(size);
+  return passes.hashes + passes.cipher + sink_microseconds(Sink::receives, size);
+}
+
 Work put_work(const LoadOptions& options, Bytes size, double limit) {
   const std::uint64_t salt = SystemRng().next() >> 16;
   return {size_name("PUT", size), clients_for(options, size), size,
@@ -173,9 +179,7 @@ Work put_work(const LoadOptions& options, Bytes size, double limit) {
 }
 
 void measure_bodies(const LoadOptions& options, Bytes size) {
-  const PassTimes passes = measure_passes(size);
-  measure_work(options, put_work(options, size,
-                                 passes.hashes + passes.cipher + sink_microseconds(Sink::receives, size)));
+  measure_work(options, put_work(options, size, put_limit(size)));
   const auto fill = [size](S3Client& client, View body, std::uint64_t number) {
     expect(client.request("PUT", object_path(size, number), body), 200);
   };
@@ -186,7 +190,7 @@ void measure_bodies(const LoadOptions& options, Bytes size) {
     }
   };
   measure_work(options, {size_name("GET", size), clients_for(options, size), 0, get,
-                         passes.cipher + sink_microseconds(Sink::sends, size)});
+                         measure_passes(size).cipher + sink_microseconds(Sink::sends, size)});
 }
 
 /// Of the objects of 4 KiB that are there.
@@ -243,10 +247,9 @@ void measure_multipart(const LoadOptions& options) {
     document += "</CompleteMultipartUpload>";
     expect(client.request("POST", fmt::format("{}?uploadId={}", path, id), as_view(document)), 200);
   };
-  const PassTimes passes = measure_passes(part_size);
-  const double part = passes.hashes + passes.cipher + sink_microseconds(Sink::receives, part_size);
-  measure_work(options, {fmt::format("upload {}x{} MiB", parts, part_size / 1_MiB), options.clients_of_large,
-                         part_size, upload, parts * part + 2 * sink_microseconds(Sink::sends, 0)});
+  measure_work(options,
+               {fmt::format("upload {}x{} MiB", parts, part_size / 1_MiB), options.clients_of_large,
+                part_size, upload, parts * put_limit(part_size) + 2 * sink_microseconds(Sink::sends, 0)});
 }
 
 }  // namespace
@@ -257,7 +260,7 @@ void load_s3(const LoadOptions& options) {
   fmt::print("fdatasync of 4 KiB here: {:.0f} us (median)\n", fdatasync_microseconds(options.directory));
   LoadOptions single = options;
   single.clients = 1;
-  Work alone = put_work(single, 4_KiB, 0);
+  Work alone = put_work(single, 4_KiB, put_limit(4_KiB));
   alone.name = "PUT, 1 client";
   measure_work(single, alone);
   for (const Bytes size : {4_KiB, 64_KiB, 1_MiB, 4_MiB}) measure_bodies(options, size);

@@ -59,4 +59,5 @@ def test_values_and_conditions_and_statements_are_switched():
 
 def test_what_no_switch_can_choose_is_left():
     assert switched("for (auto a : {b, c}) {", "for (auto a : {b}) {") is None
+    assert switched("for (a(b); c;", "for (a(); c;") is None
     assert switched("const A a{b};", "const A a{};") is None

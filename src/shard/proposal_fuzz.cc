@@ -2,11 +2,13 @@
 #include <cstdint>
 
 #include "base/assert.h"
+#include "shard/proposal.h"
 #include "shard/rows/prepared.h"
 
 /// What decodes can be written again.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace kiseki;
+  using namespace kiseki::shard;
   using namespace kiseki::shard::detail;
   const View bytes = std::as_bytes(std::span(data, size));
   if (const auto proposal = Proposal::decode(bytes)) {

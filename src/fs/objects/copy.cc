@@ -109,15 +109,15 @@ Task<Result<Attributes>> TreeObjects::copy(CopyRequest request) {
   for (Attempts attempts;;) {
     auto source = co_await find_source(tree_, request);
     if (!source) co_return fail(std::move(source).error().in("copy"));
-    if (request.from != request.to || !has_references(*source->slot.record)) {
-      co_return co_await copy_bytes(std::move(request));
-    }
-    auto copied = co_await copy_references(tree_, store_, request, *std::move(source), attempts);
+    const bool by_bytes = request.from != request.to || !has_references(*source->slot.record);
+    auto copied = by_bytes ? co_await copy_bytes(request)
+                           : co_await copy_references(tree_, store_, request, *std::move(source), attempts);
     if (copied || copied.error().code() != Errc::stale) co_return copied;
     KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
   }
 }
 
+/// `stale`: an object that is copied onto itself was replaced meanwhile.
 Task<Result<Attributes>> TreeObjects::copy_bytes(CopyRequest request) {
   auto object = co_await open_with(request.from, request.from_key, Accounting::caller);
   if (!object) co_return fail(std::move(object).error().in("copy"));
@@ -126,8 +126,17 @@ Task<Result<Attributes>> TreeObjects::copy_bytes(CopyRequest request) {
   ObjectValue present;
   present.properties = (*object)->attributes().properties;
   KISEKI_CO_TRY(check(same, present));
+  const bool onto_itself = request.from == request.to && request.from_key == request.to_key;
+  const bool any = !request.condition.absent && !request.condition.etag;
+  if (onto_itself && any) {
+    request.condition.etag = present.properties.etag;
+  }
   const auto source = make_source(**object, request.replace.value_or(present.properties));
-  co_return co_await put(request.to, std::move(request.to_key), *source, std::move(request.condition));
+  auto copied = co_await put(request.to, std::move(request.to_key), *source, std::move(request.condition));
+  const bool replaced = !copied && (copied.error().code() == Errc::precondition_failed ||
+                                    copied.error().code() == Errc::not_found);
+  if (onto_itself && any && replaced) co_return fail(Errc::stale, "the object was replaced");
+  co_return copied;
 }
 
 }  // namespace kiseki::fs::detail

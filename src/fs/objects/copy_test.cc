@@ -132,6 +132,36 @@ TEST_F(CopyTest, follows_a_source_that_changes) {
   world.loop.run();
 }
 
+Task<> overwrite(CopyTest& test, Gateway& on, Bytes size, int rounds) {
+  for (int i = 1; i <= rounds; ++i) {
+    PatternSource source(static_cast<std::uint64_t>(i), size);
+    EXPECT_TRUE(co_await on.objects.put(test.ns, "k", source, {}));
+  }
+}
+
+Task<> copy_onto_itself(CopyTest& test, int rounds) {
+  for (int i = 0; i < rounds; ++i) EXPECT_TRUE(co_await test.gateway.objects.copy(test.request("k", "k")));
+}
+
+/// The object's last writer is the one who wrote last, whoever copies it onto itself.
+bool keeps_the_last_overwrite(CopyTest& test, Bytes size) {
+  constexpr int rounds = 30;
+  Gateway other(test.world);
+  EXPECT_TRUE(test.put(test.ns, "k", 0, size));
+  test.world.loop.spawn(overwrite(test, other, size, rounds));
+  for (int i = 0; i < 3; ++i) test.world.loop.spawn(copy_onto_itself(test, rounds));
+  test.world.loop.run();
+  const auto object = test.gateway.get(test.gateway.objects.open(test.ns, "k"));
+  const auto bytes = object ? test.gateway.get((*object)->read(0, size)) : fail(object.error());
+  return bytes && PatternSource::matches(rounds, 0, bytes->view());
+}
+
+TEST_F(CopyTest, onto_itself_never_undoes_an_overwrite) {
+  for (const Bytes size : {Bytes{100}, Bytes{10'000}, Bytes{100'000}}) {
+    EXPECT_TRUE(keeps_the_last_overwrite(*this, size)) << size;
+  }
+}
+
 TEST_F(CopyTest, a_crash_after_any_commit_leaves_the_old_or_the_new_target) {
   for (std::uint64_t commits = 1;; ++commits) {
     ASSERT_TRUE(put(ns, "from", 1, paged_size));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "fs/testing/racer.h"
 #include "fs/testing/rounds.h"
 #include "fs/testing/tree_check.h"
@@ -59,6 +60,8 @@ class Run {
     for (std::size_t i = 0; i < gateways; ++i) renew(i);
     ns_ = gateways_[0]->make_namespace("bucket");
     context_ = *gateways_[0]->get(gateways_[0]->tree.namespaces().get(ns_));
+    KISEKI_ASSERT(gateways_[0]->get(put_copied(*gateways_[0], ns_)));
+    state_.put(std::string(copied_key), std::string(copied_content));
   }
 
   /// Steps of one moment.
@@ -98,10 +101,7 @@ class Run {
     const TreeCheck check(world_.shards, context_);
     if (!check.problems().empty()) return check.problems().front();
     if (!check.leftovers().empty()) return "left over: " + check.leftovers().front();
-    const auto rows = world_.shards.count(shard::Kind::inline_data);
-    if (rows != check.objects().size())
-      return fmt::format("{} inline rows of {}", rows, check.objects().size());
-    return {};
+    return count_rows(check);
   }
 
  private:
@@ -112,13 +112,48 @@ class Run {
     gateways_[gateway] = std::make_unique<Gateway>(world_, tiny_leaves, fates_[gateway]);
   }
 
+  std::string draw_content() {
+    static constexpr std::string_view writers[] = {"", "", "c", "u"};
+    ++contents_;
+    return fmt::format("{}{}", writers[contents_ % 4], contents_);
+  }
+
+  /// What the objects need is there, and nothing else.
+  std::string count_rows(const TreeCheck& check) {
+    std::size_t inline_rows = 0, pages = 0;
+    for (const auto& [key, etag] : etags_of(check)) {
+      const Writer writer = writer_of(etag);
+      inline_rows += writer == Writer::plain ? 1 : 0;
+      pages += writer == Writer::copy ? 1 : 0;
+    }
+    using shard::Kind;
+    const std::pair<Kind, std::size_t> expected[] = {
+        {Kind::inline_data, inline_rows}, {Kind::map_page, pages}, {Kind::pending, 0}, {Kind::garbage, 0}};
+    for (const auto& [kind, wanted] : expected) {
+      const auto found = world_.shards.count(kind);
+      if (found != wanted) {
+        return fmt::format("{} rows of kind {} instead of {}", found, static_cast<int>(kind), wanted);
+      }
+    }
+    return {};
+  }
+
+  static PlainTree::Contents etags_of(const TreeCheck& check) {
+    PlainTree::Contents etags;
+    for (const auto& [key, value] : check.objects()) {
+      const auto decoded = detail::decode_object(as_view(value), check.references(key));
+      etags[key] = decoded ? decoded->properties.etag : "damaged";
+    }
+    return etags;
+  }
+
   std::unique_ptr<Racer> begin(const sim::Step& step, SeededRng& rng, std::size_t on) {
     auto racer = std::make_unique<Racer>(Racer{.on = gateways_[on].get(), .ns = ns_, .call = {}});
     RacingCall& call = racer->call;
     call.what = step.what;
     call.path = draw_path(rng, theme_);
     if (call.what == "rename") call.to = draw_path(rng, theme_);
-    if (call.what == "put") call.content = std::to_string(++contents_);
+    if (call.what == "put") call.content = draw_content();
     world_.loop.spawn(race(*racer));
     return racer;
   }
@@ -137,12 +172,7 @@ class Run {
     }
     trace_.note(world_.loop.now(), [&] { return words; });
     if (!check.problems().empty()) return words + check.problems().front();
-    PlainTree::Contents objects;
-    for (const auto& [key, value] : check.objects()) {
-      const auto decoded = detail::decode_object(as_view(value), 0);
-      objects[key] = decoded ? decoded->properties.etag : "damaged";
-    }
-    PlainTree after(std::move(objects), check.directories());
+    PlainTree after(etags_of(check), check.directories());
     const bool explained = RaceModel(state_).explains(std::move(calls), after);
     state_ = std::move(after);
     return explained ? "" : "no order explains: " + words;

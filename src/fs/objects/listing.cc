@@ -35,9 +35,8 @@ struct Level {
   Directory directory;
   std::string base;      ///< Whole key of the directory, with its '/'.
   std::string from;      ///< Sort key to go on with when the leaf is read.
-  ListedLeaf leaf;       ///< Open when `is_open`.
+  ListedLeafPtr leaf;    ///< None: to be read.
   std::size_t next = 0;  ///< Entry of the leaf.
-  bool is_open = false;
 };
 
 std::string sort_key_of(const Listed& entry) { return sort_key(entry.name, entry.type); }
@@ -52,7 +51,7 @@ class KeyWalk {
   void enter(Directory directory, std::string base) {
     const Bound bound = bound_in(base, after_);
     if (bound.nothing) return;
-    Level level{std::move(directory), std::move(base), first_sort_key(bound.after), {}, 0, false};
+    Level level{std::move(directory), std::move(base), first_sort_key(bound.after), {}, 0};
     if (prefix_.size() > level.base.size()) {
       level.from = std::max(level.from, prefix_.substr(level.base.size()));
     }
@@ -61,8 +60,9 @@ class KeyWalk {
   }
 
   struct Found {
-    std::string key;  ///< Whole, with '/' for a directory.
-    Listed entry;
+    std::string key;                ///< Whole, with '/' for a directory.
+    const Listed* entry = nullptr;  ///< In `leaf`.
+    ListedLeafPtr leaf;
     NamespacePtr ns;
   };
   /// The next entry, or nothing at the end.
@@ -70,31 +70,30 @@ class KeyWalk {
     while (!levels_.empty()) {
       KISEKI_CO_TRY(co_await open_leaf(levels_.back()));
       Level& level = levels_.back();
-      if (level.next == level.leaf.entries.size()) {
+      if (level.next == level.leaf->entries.size()) {
         advance(level);
         continue;
       }
-      Listed& entry = level.leaf.entries[level.next++];
+      const Listed& entry = level.leaf->entries[level.next++];
       std::string key = level.base + sort_key_of(entry);
       if (!key.starts_with(prefix_)) {
         levels_.pop_back();
         continue;
       }
       if (!is_above(key, entry.type)) continue;
-      co_return Found{std::move(key), std::move(entry), level.directory.ns};
+      co_return Found{std::move(key), &entry, level.leaf, level.directory.ns};
     }
     co_return std::nullopt;
   }
 
  private:
   Task<Result<>> open_leaf(Level& level) {
-    if (level.is_open) co_return Result<>();
-    auto leaf = co_await tree_.read_leaf(level.directory, level.from);
+    if (level.leaf) co_return Result<>();
+    auto leaf = co_await tree_.look_at_leaf(level.directory, level.from);
     if (!leaf && leaf.error().code() != Errc::not_found) co_return fail(leaf.error());
     // A directory that went holds nothing.
-    level.leaf = leaf ? *std::move(leaf) : ListedLeaf();
-    level.is_open = true;
-    const auto& entries = level.leaf.entries;
+    level.leaf = leaf ? *std::move(leaf) : std::make_shared<const ListedLeaf>();
+    const auto& entries = level.leaf->entries;
     const auto first = std::ranges::lower_bound(entries, level.from, {}, sort_key_of);
     level.next = static_cast<std::size_t>(first - entries.begin());
     co_return Result<>();
@@ -102,23 +101,22 @@ class KeyWalk {
 
   /// To the next leaf, or out of the directory.
   void advance(Level& level) {
-    if (!level.leaf.high) {
+    if (!level.leaf->high) {
       levels_.pop_back();
       return;
     }
-    level.from = std::max(level.from, *level.leaf.high);
-    level.is_open = false;
+    level.from = std::max(level.from, *level.leaf->high);
+    level.leaf.reset();
   }
 
   /// Gives the leaf's memory back; the walk goes on behind the entry it went into.
   void close(Level& level) {
-    if (!level.is_open) return;
-    if (level.next < level.leaf.entries.size()) {
-      level.from = sort_key_of(level.leaf.entries[level.next]);
-      level.leaf = ListedLeaf();
-      level.is_open = false;
+    if (!level.leaf) return;
+    if (level.next < level.leaf->entries.size()) {
+      level.from = sort_key_of(level.leaf->entries[level.next]);
+      level.leaf.reset();
     } else {
-      level.leaf.entries.clear();
+      level.leaf = std::make_shared<const ListedLeaf>(ListedLeaf{{}, level.leaf->high});
       level.next = 0;
     }
   }
@@ -183,9 +181,9 @@ class PageBuilder {
   Task<Result<>> take(KeyWalk& walk, KeyWalk::Found found, std::vector<Candidate>& candidates,
                       NamespacePtr& ns) {
     ns = found.ns;
-    const InodeId id = found.entry.record.id;
-    if (found.entry.type == NameType::object) {
-      const bool is_object = found.entry.record.type == shard::EntryType::object;
+    const InodeId id = found.entry->record.id;
+    if (found.entry->type == NameType::object) {
+      const bool is_object = found.entry->record.type == shard::EntryType::object;
       co_return is_object ? add_object(std::move(found), candidates) : Result<>();
     }
     if (request_.by_directory) co_return co_await add_prefix(std::move(found), candidates);
@@ -199,10 +197,10 @@ class PageBuilder {
   }
 
   Result<> add_object(KeyWalk::Found found, std::vector<Candidate>& candidates) {
-    auto value = decode_object(as_view(found.entry.value), found.entry.record.references.size());
+    auto value = decode_object(as_view(found.entry->value), found.entry->record.references.size());
     if (!value) return fail(value.error());
     candidates.push_back(
-        {{std::move(found.key), false, attributes_of(found.entry.record, *std::move(value))}, InodeId()});
+        {{std::move(found.key), false, attributes_of(found.entry->record, *std::move(value))}, InodeId()});
     return {};
   }
 
@@ -215,7 +213,7 @@ class PageBuilder {
       if (!more) co_return fail(more.error());
       if (!*more) co_return Result<>();
     }
-    candidates.push_back({{std::move(found.key), true, {}}, found.entry.record.id});
+    candidates.push_back({{std::move(found.key), true, {}}, found.entry->record.id});
     co_return Result<>();
   }
 

@@ -218,6 +218,36 @@ TEST_P(ListingSeeds, agree_with_the_model) {
 
 INSTANTIATE_TEST_SUITE_P(Listing, ListingSeeds, testing::Range<std::uint64_t>(1, 13));
 
+TEST_F(ListingTest, shows_at_once_what_another_gateway_changed) {
+  for (int i = 0; i < 40; ++i) put("k" + std::to_string(i));
+  check({});
+  Gateway other(world, small_leaves());
+  SeededRng rng(5);
+  for (int round = 0; round < 200; ++round) {
+    const std::string key = "k" + std::to_string(rng.below(60));
+    if (rng.below(2) == 0) {
+      PatternSource source(1, 3);
+      ASSERT_TRUE(other.get(other.objects.put(ns, key, source, {})));
+      keys.insert(key);
+    } else {
+      ASSERT_TRUE(other.get(other.objects.remove(ns, key, {})));
+      keys.erase(key);
+    }
+    check({});
+  }
+}
+
+TEST_F(ListingTest, shows_the_attributes_of_an_object_that_was_replaced) {
+  put("k");
+  check({});
+  Gateway other(world, small_leaves());
+  PatternSource source(2, 30);
+  ASSERT_TRUE(other.get(other.objects.put(ns, "k", source, {})));
+  const auto reply = gateway.get(list_objects(gateway.tree, ns, {}));
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->items.front().attributes.size, 30U);
+}
+
 TEST_F(ListingTest, entries_of_other_types_are_not_shown) {
   put("a");
   put("c");

@@ -4,18 +4,48 @@
 
 namespace kiseki::fs::detail {
 
-Task<Result<ListedLeaf>> LeafReader::read_leaf(Directory directory, std::string from) {
-  auto answer = co_await Walk(core_, directory).cover(std::move(from), {.entry = {}, .whole = true});
+Task<Result<LeafAnswer>> LeafReader::read_whole(Directory directory, std::string from) {
+  auto answer =
+      co_await Walk(core_, directory).cover(std::move(from), {.entry = {}, .whole = true, .counted = true});
   if (!answer && answer.error().code() == Errc::stale) {
     co_return fail(Errc::not_found, "the directory has gone");
   }
-  if (!answer) co_return fail(std::move(answer).error());
-  if (answer->guard->frozen && !core_.background.stopping()) {
+  if (answer && answer->guard->frozen && !core_.background.stopping()) {
     core_.background.spawn(finish_split(directory, answer->leaf));
   }
-  auto entries = open_entries(*directory.ns, std::move(answer->rows));
-  if (!entries) co_return fail(std::move(entries).error());
-  co_return ListedLeaf{.entries = std::move(*entries), .high = std::move(answer->guard->high)};
+  co_return answer;
+}
+
+Result<ListedLeaf> LeafReader::opened(const Directory& directory, LeafAnswer answer) {
+  auto entries = open_entries(*directory.ns, std::move(answer.rows));
+  if (!entries) return fail(std::move(entries).error());
+  return ListedLeaf{.entries = std::move(*entries), .high = std::move(answer.guard->high)};
+}
+
+Task<Result<ListedLeaf>> LeafReader::read_leaf(Directory directory, std::string from) {
+  auto answer = co_await read_whole(directory, std::move(from));
+  if (!answer) co_return fail(std::move(answer).error());
+  co_return opened(directory, std::move(*answer));
+}
+
+Task<Result<ListedLeafPtr>> LeafReader::look_at(Directory directory, std::string from) {
+  const LeafId hint = directory.state->route(from);
+  if (const auto* found = core_.leaves.find({directory.ns->id, directory.id, hint})) {
+    const KnownLeaf known = *found;
+    const auto now = co_await read_leaf_rows(core_, directory, hint, {.entry = {}, .counted = true});
+    const bool same = now && now->guard && now->guard->covers(from) && !now->guard->frozen &&
+                      now->guard->generation == known.generation && now->counters.change == known.change;
+    if (same) co_return known.leaf;
+  }
+  auto answer = co_await read_whole(directory, std::move(from));
+  if (!answer) co_return fail(std::move(answer).error());
+  KnownLeaf known{answer->guard->generation, answer->counters.change, nullptr};
+  const TreeCore::LeafKey key{directory.ns->id, directory.id, answer->leaf};
+  auto leaf = opened(directory, std::move(*answer));
+  if (!leaf) co_return fail(std::move(leaf).error());
+  known.leaf = std::make_shared<const ListedLeaf>(std::move(*leaf));
+  core_.leaves.put(key, known);
+  co_return known.leaf;
 }
 
 Task<> LeafReader::finish_split(Directory directory, LeafId leaf) {

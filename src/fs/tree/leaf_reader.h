@@ -11,9 +11,13 @@ class LeafReader {
       : core_(core), splitter_(splitter), tree_(tree) {}
 
   Task<Result<ListedLeaf>> read_leaf(Directory directory, std::string from);
+  /// From memory if the guard and the counters, read now, say that nothing has changed.
+  Task<Result<ListedLeafPtr>> look_at(Directory directory, std::string from);
   Task<Result<std::vector<bool>>> visible(NamespacePtr ns, std::vector<InodeId> directories);
 
  private:
+  Task<Result<LeafAnswer>> read_whole(Directory directory, std::string from);
+  static Result<ListedLeaf> opened(const Directory& directory, LeafAnswer answer);
   /// Whether anything but implicit directories is in it or below.
   Task<Result<bool>> holds_objects(NamespacePtr ns, InodeId directory);
   Task<Result<bool>> any_shows(NamespacePtr ns, const ListedLeaf& leaf);

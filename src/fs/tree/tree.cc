@@ -230,6 +230,10 @@ Task<Result<ListedLeaf>> Tree::read_leaf(Directory directory, std::string from) 
   return impl_->leaf_reader.read_leaf(std::move(directory), std::move(from));
 }
 
+Task<Result<ListedLeafPtr>> Tree::look_at_leaf(Directory directory, std::string from) {
+  return impl_->leaf_reader.look_at(std::move(directory), std::move(from));
+}
+
 Task<Result<shard::Counters>> Tree::measure(Directory directory) {
   return detail::measure(impl_->core, std::move(directory));
 }

@@ -107,6 +107,9 @@ struct ListedLeaf {
   std::optional<std::string> high;  ///< Sort key where the next leaf begins; none: the directory ends here.
 };
 
+/// Of the cache and of the walks that look at it.
+using ListedLeafPtr = std::shared_ptr<const ListedLeaf>;
+
 class Tree {
  public:
   explicit Tree(Services services, TreeLimits limits = {});
@@ -148,6 +151,8 @@ class Tree {
 
   /// The leaf that covers `from`, for lists and walks. `not_found` when the directory has gone.
   Task<Result<ListedLeaf>> read_leaf(Directory directory, std::string from);
+  /// The same, from memory while nothing in the leaf has changed.
+  Task<Result<ListedLeafPtr>> look_at_leaf(Directory directory, std::string from);
   /// As measure.h says.
   Task<Result<shard::Counters>> measure(Directory directory);
   /// For each directory whether its subtree holds more than implicit directories (PROTOCOLS 2.8).

@@ -50,7 +50,17 @@ struct DirectoryState {
   bool mending = false;  ///< One at a time brings the index up to date.
 };
 
+/// A leaf as it was read, and what tells whether it is still so.
+struct KnownLeaf {
+  Stamp generation;
+  std::uint64_t change = 0;
+  ListedLeafPtr leaf;
+};
+
 struct TreeCore {
+  /// Leaves that are kept for lists: one has at most `leaf_bytes_max`.
+  static constexpr std::size_t leaves_max = 8;
+  using LeafKey = std::tuple<NamespaceId, InodeId, LeafId>;
   using NameKey = std::tuple<NamespaceId, InodeId, std::string>;
   using DirectoryKey = std::pair<NamespaceId, InodeId>;
 
@@ -73,6 +83,7 @@ struct TreeCore {
   IdLeases id_leases;
   LeastRecent<DirectoryKey, std::shared_ptr<DirectoryState>> directories;
   LeastRecent<NameKey, InodeId> names;
+  LeastRecent<LeafKey, KnownLeaf> leaves{leaves_max};
   Scope background;
 };
 

@@ -45,26 +45,27 @@ Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, Lea
 }
 
 Result<std::vector<Listed>> open_entries(const NamespaceContext& ns, std::vector<shard::Row> rows) {
-  std::vector<std::pair<std::string, Listed>> sorted;
-  sorted.reserve(rows.size());
+  std::vector<Listed> opened;
+  std::vector<std::pair<std::string, std::size_t>> order;  // sort key, index
+  opened.reserve(rows.size());
+  order.reserve(rows.size());
   for (auto& row : rows) {
     const auto bytes = unseal(*ns.keys, row.key, row.record);
     if (!bytes) return fail(bytes.error());
     auto value = decode_entry(as_view(*bytes));
     if (!value) return fail(std::move(value).error());
     const auto type = row.record.type == shard::EntryType::directory ? NameType::directory : NameType::object;
-    std::string sort = sort_key(value->name, type);
-    Listed entry{.name = std::move(value->name),
-                 .type = type,
-                 .key = std::move(row.key),
-                 .record = std::move(row.record),
-                 .value = std::move(value->rest)};
-    sorted.emplace_back(std::move(sort), std::move(entry));
+    order.emplace_back(sort_key(value->name, type), order.size());
+    opened.push_back({.name = std::move(value->name),
+                      .type = type,
+                      .key = std::move(row.key),
+                      .record = std::move(row.record),
+                      .value = std::move(value->rest)});
   }
-  std::ranges::sort(sorted, {}, &std::pair<std::string, Listed>::first);
+  std::ranges::sort(order);
   std::vector<Listed> entries;
-  entries.reserve(sorted.size());
-  for (auto& [sort, entry] : sorted) entries.push_back(std::move(entry));
+  entries.reserve(opened.size());
+  for (const auto& [sort, index] : order) entries.push_back(std::move(opened[index]));
   return entries;
 }
 

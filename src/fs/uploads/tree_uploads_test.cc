@@ -122,8 +122,8 @@ TEST_F(UploadsTest, check_what_a_completion_names) {
   expect_rows(0, 0, 0);
 }
 
-/// Further parts that hold what the first one does.
-Task<Result<>> repeat_part(UploadsTest& test, std::string upload, std::uint32_t count) {
+/// Further parts that hold what the first one does, and say that they have `size`.
+Task<Result<>> repeat_part(UploadsTest& test, std::string upload, std::uint32_t count, Bytes size) {
   Tree& tree = test.gateway.tree;
   auto read = co_await read_upload(tree, test.ns, UploadsTest::key, upload, {});
   if (!read) co_return fail(read.error());
@@ -138,6 +138,7 @@ Task<Result<>> repeat_part(UploadsTest& test, std::string upload, std::uint32_t 
     for (; number <= count && transaction.operations.size() < 1000; ++number) {
       const shard::Key key = part_key(test.ns, whole.id, number);
       shard::Record record = **row;
+      record.logical = size;
       tree.seal_row(whole.ns, key, record, as_view(*value));
       transaction.require(shard::Assert::Type::absent, key).put(key, std::move(record));
     }
@@ -150,7 +151,7 @@ Task<Result<>> repeat_part(UploadsTest& test, std::string upload, std::uint32_t 
 TEST_F(UploadsTest, ten_thousand_parts_list_page_and_complete) {
   const std::string upload = create();
   ASSERT_TRUE(part(upload, 1, 1, 5_MiB));
-  const auto repeated = gateway.get(repeat_part(*this, upload, Uploads::parts_max));
+  const auto repeated = gateway.get(repeat_part(*this, upload, Uploads::parts_max, 5_MiB));
   ASSERT_TRUE(repeated) << repeated.error().to_string();
   std::vector<CompletePart> parts;
   for (bool more = true; more;) {
@@ -165,6 +166,16 @@ TEST_F(UploadsTest, ten_thousand_parts_list_page_and_complete) {
   ASSERT_TRUE(done) << done.error().to_string();
   EXPECT_EQ(done->size, Uploads::parts_max * 5_MiB);
   EXPECT_EQ(done->parts, (std::vector<PartRun>{{Uploads::parts_max, 5_MiB}}));
+}
+
+TEST_F(UploadsTest, beyond_the_largest_object_are_refused_and_stay_open) {
+  const std::string upload = create();
+  ASSERT_TRUE(part(upload, 1, 1, 5_MiB));
+  ASSERT_TRUE(gateway.get(repeat_part(*this, upload, 7, 1024_GiB)));
+  std::vector<CompletePart> parts;
+  for (std::uint32_t number = 1; number <= 7; ++number) parts.push_back(listed(number, 1, 5_MiB));
+  EXPECT_EQ(complete(upload, parts).error().code(), Errc::too_large);
+  ASSERT_TRUE(complete(upload, {listed(1, 1, 5_MiB)}));
 }
 
 TEST_F(UploadsTest, replace_parts_and_refuse_bad_ones) {

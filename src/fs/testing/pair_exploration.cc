@@ -49,7 +49,8 @@ const Script scripts[] = {
       {"remove", "s/k0"},
       {"rename", "s/k0", "s/k3"},
       {"sweep", ""},
-      {"fill", "s/k0"}}},
+      {"fill", "s/k0"},
+      {"fill", "s/k1"}}},
     // The last of a directory goes; of another it has gone.
     {{{"put", "s/k"}, {"put", "x/y"}, {"remove", "x/y"}},
      {{"put", "s/k1"},

@@ -54,7 +54,8 @@ Directory ChainMaker::add_directory(Chain& chain, const NamespacePtr& ns, InodeI
   const shard::LeafAddress first{ns->id, id, LeafId{}};
   chain.rows.push_back({header_key(ns->id, id), make_header(rng, *ns, id, header)});
   chain.rows.push_back({guard_key(first), make_guard(rng, *ns, first, {})});
-  Directory made{.ns = ns, .id = id, .state = std::make_shared<DirectoryState>(std::move(header.name_key))};
+  Directory made{
+      .ns = ns, .id = id, .state = std::make_shared<DirectoryState>(std::move(header.name_key), core_.hints)};
   chain.made.push_back(made);
   chain.names.push_back(std::move(name));
   return made;

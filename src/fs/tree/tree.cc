@@ -83,7 +83,7 @@ Task<Result<Directory>> Tree::open(NamespacePtr ns, InodeId id) {
   if (!header) co_return fail(std::move(header).error());
   // Two that open it at once share what the first has learnt.
   if (const auto* known = core.directories.find({ns->id, id})) co_return Directory{ns, id, *known};
-  auto state = std::make_shared<DirectoryState>(std::move(header->name_key));
+  auto state = std::make_shared<DirectoryState>(std::move(header->name_key), core.hints);
   core.directories.put({ns->id, id}, state);
   co_return Directory{ns, id, std::move(state)};
 }

@@ -23,7 +23,23 @@ std::vector<LeafId> DirectoryState::routes_between(std::string_view low,
 
 void DirectoryState::learn(std::string low, LeafId leaf) {
   if (routes.size() >= routes_max) routes.clear();
+  if (!has_room()) return;
   routes.insert_or_assign(std::move(low), leaf);
+  count();
+}
+
+bool DirectoryState::has_room() {
+  if (count_->now < HintCount::max) return true;
+  routes.clear();
+  guards.clear();
+  count();
+  return count_->now < HintCount::max;
+}
+
+void DirectoryState::count() {
+  const std::size_t now = routes.size() + guards.size();
+  count_->now += now - counted_;
+  counted_ = now;
 }
 
 std::vector<std::string> DirectoryState::forget(LeafId leaf) {
@@ -34,6 +50,7 @@ std::vector<std::string> DirectoryState::forget(LeafId leaf) {
   for (const auto& low : separators) routes.erase(low);
   allowances.erase(leaf);
   guards.erase(leaf);
+  count();
   return separators;
 }
 
@@ -44,7 +61,9 @@ Result<Guard> DirectoryState::open_guard(const NamespaceContext& ns, const shard
   auto guard = detail::open_guard(ns, leaf, record);
   if (!guard) return guard;
   if (guards.size() >= guards_max) guards.clear();
+  if (!has_room()) return guard;
   guards.insert_or_assign(leaf.leaf, *guard);
+  count();
   return guard;
 }
 

@@ -15,6 +15,12 @@
 
 namespace kiseki::fs::detail {
 
+/// How many hints the directories of a core remember together.
+struct HintCount {
+  static constexpr std::size_t max = 131'072;
+  std::size_t now = 0;
+};
+
 /// What is remembered of one directory.
 struct DirectoryState {
   static constexpr std::size_t routes_max = 65536;
@@ -25,7 +31,12 @@ struct DirectoryState {
     Bytes bytes = 0;
   };
 
-  explicit DirectoryState(crypto::Key256 key) : name_key(std::move(key)) {}
+  /// `count`: of the core, and of every state, which operations hold longer than the cache.
+  DirectoryState(crypto::Key256 key, std::shared_ptr<HintCount> count)
+      : name_key(std::move(key)), count_(std::move(count)) {}
+  DirectoryState(const DirectoryState&) = delete;
+  DirectoryState& operator=(const DirectoryState&) = delete;
+  ~DirectoryState() { count_->now -= counted_; }
 
   /// The leaf that the hints say covers `sort`.
   LeafId route(std::string_view sort) const;
@@ -48,6 +59,14 @@ struct DirectoryState {
   InodeId parent;
   std::string name;
   bool mending = false;  ///< One at a time brings the index up to date.
+
+ private:
+  /// For one hint more; forgets what is known here when there is none.
+  bool has_room();
+  void count();
+
+  std::shared_ptr<HintCount> count_;
+  std::size_t counted_ = 0;
 };
 
 /// A leaf as it was read, and what tells whether it is still so.
@@ -80,6 +99,7 @@ struct TreeCore {
   Services services;
   TreeLimits limits;
   NamespaceCache namespaces;
+  std::shared_ptr<HintCount> hints = std::make_shared<HintCount>();  ///< As `DirectoryState` says.
   IdLeases id_leases;
   LeastRecent<DirectoryKey, std::shared_ptr<DirectoryState>> directories;
   LeastRecent<NameKey, InodeId> names;

@@ -109,10 +109,10 @@ class Moving final : public MortalPort {
       : MortalPort(std::move(way)),
         before_(std::move(before)),
         is_rebuilt_(meanwhile == Meanwhile::rebuilt) {}
-  Task<Result<shard::Reply>> call(shard::Request request) override {
+  Task<Result<shard::Reply>> call(shard::Request request, Duration limit) override {
     const bool judges = std::holds_alternative<shard::JudgeRequest>(request);
     if (judges && before_) co_await std::exchange(before_, nullptr)();
-    auto reply = co_await MortalPort::call(std::move(request));
+    auto reply = co_await MortalPort::call(std::move(request), limit);
     if (judges && is_rebuilt_) {
       auto& judgement = std::get<shard::Judgement>(*reply);
       judgement.is_known = false;

@@ -6,11 +6,12 @@
 #include "base/logging.h"
 #include "base/planted.h"
 #include "base/scope.h"
+#include "shard/client/group_port.h"
 #include "shard/client/registry.h"
 #include "shard/client/session_client.h"
 #include "shard/node/checkpoint.h"
 #include "shard/node/clock_watch.h"
-#include "shard/node/group_port.h"
+#include "shard/node/cluster_replicas.h"
 #include "shard/node/heartbeats.h"
 #include "shard/node/hop.h"
 #include "shard/node/local_replicas.h"
@@ -84,7 +85,9 @@ class Node::State {
         replicas_(for_replicas()),
         watch_(services_.peers, options_.id, *home().clock, replicas_.stamps()),
         checkpoint_(options_.log_limit, services_.store, services_.log, replicas_, *home().clock,
-                    services_.pool) {}
+                    services_.pool) {
+    if (!is_alone()) network_ = std::make_unique<ClusterReplicas>(replicas_, services_.peers->channel());
+  }
 
   Task<Result<>> open();
   Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process) {
@@ -97,6 +100,7 @@ class Node::State {
     return hop(home().executor, split_at_home(shard, first));
   }
   LocalReplicas& replicas() noexcept { return replicas_; }
+  CallServer& calls() noexcept { return calls_; }
   Clocks clocks() { return {.wall = home().clock->wall(), .newest = replicas_.stamps().newest()}; }
   Task<> stop();
   /// Lets go of what a failed start has opened.
@@ -132,6 +136,8 @@ class Node::State {
   std::shared_ptr<::kiseki::Event> changed_ = std::make_shared<::kiseki::Event>();
   Scope background_;
   LocalReplicas replicas_;
+  CallServer calls_{replicas_};
+  std::unique_ptr<ClusterReplicas> network_;  // in a cluster
   ClockWatch watch_;
   ShardMap map_;
   std::map<ShardId, std::unique_ptr<GroupPort>> ports_;  // in a cluster
@@ -153,7 +159,7 @@ LocalReplicas::Services Node::State::for_replicas() const {
                                    .node = options_.id};
   if (!is_alone()) {
     services.transport = &services_.peers->transport();
-    services.others = services_.peers->nodes();
+    services.others = services_.peers->channel().nodes();
   }
   services.on_change = [changed = changed_, executor = home().executor] {
     asio::post(executor, [changed] { changed->set(); });
@@ -165,7 +171,7 @@ void Node::State::take_routes() {
   std::vector<Route> routes;
   for (const auto& [id, range] : map_.shards) {
     auto& group = ports_[id];
-    if (!is_alone() && group == nullptr) group = std::make_unique<GroupPort>(id, replicas_, *services_.peers);
+    if (!is_alone() && group == nullptr) group = std::make_unique<GroupPort>(id, *network_, *home().clock);
     routes.push_back({.id = id, .range = range, .port = is_alone() ? replicas_.port(id) : group.get()});
   }
   if (routes_) {
@@ -426,7 +432,7 @@ Task<Result<>> Node::receive_snapshot(ShardId shard, raft::Message message, raft
 
 Clocks Node::clocks() const { return state_->clocks(); }
 
-ShardPort* Node::port(ShardId shard) const { return state_->replicas().port(shard); }
+Task<std::string> Node::serve(std::string call) { return state_->calls().serve(std::move(call)); }
 
 Task<> Node::stop() { co_await state_->stop(); }
 

@@ -85,8 +85,8 @@ class Node {
   Task<Result<>> receive_snapshot(ShardId shard, raft::Message message, raft::SnapshotSource& source);
   /// For the other nodes, which compare.
   Clocks clocks() const;
-  /// The shard as it is served to other nodes; null when there is no replica here. As long as the node.
-  ShardPort* port(ShardId shard) const;
+  /// Serves a call of another node, or of a process without one (`NodeChannel`). From any core.
+  Task<std::string> serve(std::string call);
 
   /// Set when a replica failed for good, or a session of this node was fenced: the process must stop.
   std::optional<Error> failure() const;

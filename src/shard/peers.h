@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -8,7 +9,16 @@
 
 namespace kiseki::shard {
 
-class ShardPort;
+/// The nodes of a cluster that serve shards, as a process reaches them that may be none of them. From every
+/// core.
+class NodeChannel {
+ public:
+  virtual ~NodeChannel() = default;
+  virtual std::vector<raft::NodeId> nodes() const = 0;
+  /// Brings a call (wire.h) there, at most once, and its reply back from `Node::serve`. Ends within `limit`:
+  /// `timed_out` or `unavailable` when there is no answer.
+  virtual Task<Result<std::string>> call(raft::NodeId node, std::string call, Duration limit) = 0;
+};
 
 /// What a node says of its time.
 struct Clocks {
@@ -21,14 +31,10 @@ struct Clocks {
 class Peers {
  public:
   virtual ~Peers() = default;
-  virtual std::vector<raft::NodeId> nodes() const = 0;
+  virtual NodeChannel& channel() = 0;
   /// Between the replicas of a shard, whose group has the shard's id. What arrives goes to
   /// `Node::receive` and `Node::receive_snapshot`.
   virtual raft::Transport& transport() = 0;
-  /// The shard as that node serves it (`Node::port`), for as long as this lives. Each call arrives there at
-  /// most once and ends in bounded time: `timed_out` or `unavailable` when there is no answer, `not_leader`
-  /// where the node has no such shard.
-  virtual ShardPort& port(raft::NodeId node, ShardId shard) = 0;
   /// What `Node::clocks` says there, read between the call and its return.
   virtual Task<Result<Clocks>> clocks(raft::NodeId node) = 0;
 };

@@ -178,11 +178,26 @@ struct DeadRequest {
   std::uint32_t rows_max;
 };
 
-/// What may be asked of a shard, and what it replies to each.
+/// What a replica believes; two may lead in different terms, of which the later is right.
+struct Leadership {
+  bool leads = false;
+  std::uint64_t term = 0;
+};
+
+/// Answered by every replica, at once.
+struct LeaderRequest {
+  using Reply = Leadership;
+};
+
+/// Of a call, when its caller says nothing else.
+inline constexpr Duration call_limit = std::chrono::seconds(30);
+
+/// What may be asked of a shard, and what it replies to each. Numbers on the wire are places here, so new
+/// ones come last.
 using Request =
     std::variant<RowsRequest, ProposeRequest, StatusRequest, ReleasedRequest, SweepRequest, ScanRequest,
-                 PendingRequest, BeatRequest, SilentRequest, JudgeRequest, DeadRequest>;
+                 PendingRequest, BeatRequest, SilentRequest, JudgeRequest, DeadRequest, LeaderRequest>;
 using Reply = std::variant<Answer, RowsReply, TransactionStatus, bool, SweepReply, Scanned, std::vector<Row>,
-                           std::vector<SessionId>, Judgement, DeadRows>;
+                           std::vector<SessionId>, Judgement, DeadRows, Leadership>;
 
 }  // namespace kiseki::shard

@@ -29,8 +29,7 @@ Result<> ClusterNode::start() {
   if (is_gone_ || running_) return {};
   ++life_;
   running_ = std::make_unique<Running>(
-      shard::ClusterPeers::Services{around_.network, around_.exchanges, clock_, around_.loop.executor()},
-      id_);
+      shard::ClusterPeers::Services{around_.network, around_.calls, clock_, around_.loop.executor()}, id_);
   running_->peers.set_nodes(peers_);
   auto opened = around_.loop.get(open(*running_));
   around_.trace.note(around_.loop.now(), [&] {

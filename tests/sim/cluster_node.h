@@ -13,7 +13,7 @@ struct ClusterSurroundings {
   SimulatedNetwork& network;
   Trace& trace;
   std::vector<raft::NodeId> founders;
-  shard::Exchanges exchanges{};
+  shard::CallNumbers calls{};
 };
 
 /// A node with its disk, store and clock, which outlive any number of starts, and its end of the network.

@@ -102,14 +102,14 @@ class SlowPort final : public MortalPort {
  public:
   SlowPort(shard::ShardPort& shard, Lifeline& life, Way way)
       : MortalPort(shard, life, way.weather, way.late, way.clock), clock_(way.clock), rng_(way.rng) {}
-  Task<Result<shard::Reply>> call(shard::Request request) override {
+  Task<Result<shard::Reply>> call(shard::Request request, Duration limit) override {
     if (std::holds_alternative<shard::JudgeRequest>(request)) {
       co_await clock_.sleep(milliseconds(rng_.below(rng_.below(3) == 0 ? 8000 : 200)));
     }
     if (std::holds_alternative<shard::ProposeRequest>(request) && rng_.below(4) == 0) {
       co_await clock_.sleep(milliseconds(rng_.below(9000)));
     }
-    co_return co_await MortalPort::call(std::move(request));
+    co_return co_await MortalPort::call(std::move(request), limit);
   }
 
  private:

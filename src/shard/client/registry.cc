@@ -6,6 +6,9 @@ namespace kiseki::shard::detail {
 
 namespace {
 
+/// Well within a session's term, whatever nodes are silent.
+constexpr Duration beat_limit = std::chrono::seconds(5);
+
 constexpr int tries_max = 64;
 
 void require_version(Transaction& transaction, const Key& key, Stamp version) {
@@ -76,7 +79,7 @@ Task<Result<>> Registry::fence(SessionTable::Entry entry) const {
 }
 
 Task<Result<std::vector<SessionId>>> Registry::beat(std::vector<SessionId> living) const {
-  co_return co_await routes_.system().port->ask(BeatRequest{std::move(living)});
+  co_return co_await routes_.system().port->ask(BeatRequest{std::move(living)}, beat_limit);
 }
 
 Task<Result<std::vector<SessionTable::Entry>>> Registry::silent() const {

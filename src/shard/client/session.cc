@@ -10,6 +10,8 @@ namespace {
 constexpr Duration pause_first = std::chrono::milliseconds(1);
 constexpr Duration pause_max = std::chrono::milliseconds(100);
 constexpr int rounds_max = 8;
+/// Of one try: a replica that does not answer by then may be dead, and another lead.
+constexpr Duration answer_limit = std::chrono::seconds(5);
 
 /// The one shard of all rows, or nothing.
 std::optional<Route> only_route(const Routes& routes, const Transaction& transaction) {
@@ -83,7 +85,7 @@ Task<Result<Answer>> Session::deliver(ShardPort& port, std::shared_ptr<const Pro
   auto attempt = Attempt::first;
   Duration length = pause_first;
   for (;;) {
-    auto answer = co_await port.ask(ProposeRequest{proposal, attempt});
+    auto answer = co_await port.ask(ProposeRequest{proposal, attempt}, answer_limit);
     const bool is_late = clock().now() >= deadline;
     if (answer && answer->type == Answer::Type::blocked && !answer->holder) {
       co_return fail(Errc::corrupted, "a shard does not say who is in the way");

@@ -18,7 +18,7 @@ Task<std::optional<ClockWatch::Offset>> ClockWatch::ask(raft::NodeId node, Readi
 Task<> ClockWatch::look() {
   const Reading own{.wall = clock_.wall(), .boot = clock_.now()};
   std::map<raft::NodeId, Offset> offsets{{here_, {}}};
-  const auto nodes = peers_ != nullptr ? peers_->nodes() : std::vector<raft::NodeId>{here_};
+  const auto nodes = peers_ != nullptr ? peers_->channel().nodes() : std::vector<raft::NodeId>{here_};
   for (const raft::NodeId node : nodes) {
     if (node == here_) continue;
     if (const auto offset = co_await ask(node, own)) offsets.emplace(node, *offset);

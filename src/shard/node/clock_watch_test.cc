@@ -9,12 +9,13 @@ namespace kiseki::shard::detail {
 namespace {
 
 /// Nodes of which only the clocks matter.
-class Nodes final : public Peers {
+class Nodes final : public Peers, public NodeChannel {
  public:
   explicit Nodes(sim::SimulatedLoop& loop) : here(loop), there(loop) {}
   std::vector<raft::NodeId> nodes() const override { return {1, 2, 3, 4, 5}; }
   raft::Transport& transport() override { std::abort(); }
-  ShardPort& port(raft::NodeId, ShardId) override { std::abort(); }
+  NodeChannel& channel() override { return *this; }
+  Task<Result<std::string>> call(raft::NodeId, std::string, Duration) override { std::abort(); }
   Task<Result<Clocks>> clocks(raft::NodeId node) override {
     co_await here.sleep(delay / 2);
     const auto offset = offsets.at(node);

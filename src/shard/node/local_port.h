@@ -11,7 +11,9 @@ class LocalPort final : public ShardPort {
   /// The shard outlives every call.
   LocalPort(Shard& shard, Executor home) : shard_(shard), home_(home) {}
 
-  Task<Result<Reply>> call(Request request) override { return hop(home_, shard_.call(std::move(request))); }
+  Task<Result<Reply>> call(Request request, Duration limit) override {
+    return hop(home_, shard_.call(std::move(request), limit));
+  }
 
  private:
   Shard& shard_;

@@ -139,7 +139,8 @@ Machine::Made Shard::made_here(const raft::Entry& entry) const {
 }
 
 /// Proposals under way may still commit; nobody here would learn it in time.
-void Shard::leadership(raft::Role role, raft::Term) {
+void Shard::leadership(raft::Role role, raft::Term term) {
+  leadership_ = {.leads = role == raft::Role::leader, .term = term};
   if (role == raft::Role::leader) return;
   heartbeats_.clear();
   lose_waiters();
@@ -154,11 +155,11 @@ Result<> Shard::restore(std::unique_ptr<Machine> machine) {
   return {};
 }
 
-Task<Result<Reply>> Shard::await(raft::Replica::Position position, Machine::Made made) {
+Task<Result<Reply>> Shard::await(raft::Replica::Position position, Machine::Made made, Duration limit) {
   const BootTime began = clock_.now();
   Waiter waiter{.term = position.term, .made = made, .answer = {}, .replaced = false, .done = {}};
   waiters_.emplace(position.index, &waiter);
-  const bool in_time = co_await waiter.done.wait_for(clock_, answer_limit);
+  const bool in_time = co_await waiter.done.wait_for(clock_, std::min(limit, answer_limit));
   if (const auto left = waiters_.find(position.index); left != waiters_.end() && left->second == &waiter) {
     waiters_.erase(left);
   }
@@ -173,13 +174,16 @@ Task<Result<Reply>> Shard::await(raft::Replica::Position position, Machine::Made
   co_return fail(Errc::timed_out, fmt::format("shard {}: no answer in time", machine_->id().value()));
 }
 
-Task<Result<Reply>> Shard::call(Request request) {
-  if (auto* propose = std::get_if<ProposeRequest>(&request)) return this->propose(std::move(*propose));
-  if (auto* released = std::get_if<ReleasedRequest>(&request)) return this->released(*released);
+Task<Result<Reply>> Shard::call(Request request, Duration limit) {
+  if (auto* propose = std::get_if<ProposeRequest>(&request)) return this->propose(std::move(*propose), limit);
+  if (auto* released = std::get_if<ReleasedRequest>(&request)) {
+    released->limit = std::min(released->limit, limit);
+    return this->released(*released);
+  }
   return newest(std::move(request));
 }
 
-Task<Result<Reply>> Shard::propose(ProposeRequest request) {
+Task<Result<Reply>> Shard::propose(ProposeRequest request, Duration limit) {
   const Proposal& proposal = *request.proposal;
   if (stopped_ || removed_) co_return refusal();
   KISEKI_ASSERT(journal_ != nullptr);
@@ -205,8 +209,8 @@ Task<Result<Reply>> Shard::propose(ProposeRequest request) {
   }
   const auto position = journal_->propose(proposal.encode(stamp));
   if (!position) co_return fail(position.error());
-  co_return co_await await(*position,
-                           {.proposal = is_unchecked ? nullptr : request.proposal.get(), .stamp = stamp});
+  co_return co_await await(
+      *position, {.proposal = is_unchecked ? nullptr : request.proposal.get(), .stamp = stamp}, limit);
 }
 
 /// What is seen of a state that is the newest: under a lease that still holds afterwards, or behind a
@@ -214,6 +218,7 @@ Task<Result<Reply>> Shard::propose(ProposeRequest request) {
 Task<Result<Reply>> Shard::newest(Request request) {
   const Call call(*this);
   if (stopped_ || removed_) co_return refusal();
+  if (std::holds_alternative<LeaderRequest>(request)) co_return leadership_;
   KISEKI_ASSERT(journal_ != nullptr);
   if (journal_->reads_locally()) {
     auto seen = look(request);

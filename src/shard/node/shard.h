@@ -53,7 +53,7 @@ class Shard final : public raft::StateMachine, public ShardPort {
   void failed() override { stop(); }
 
   // ShardPort
-  Task<Result<Reply>> call(Request request) override;
+  Task<Result<Reply>> call(Request request, Duration limit) override;
 
  private:
   struct Waiter {
@@ -66,13 +66,13 @@ class Shard final : public raft::StateMachine, public ShardPort {
   };
   /// Counts a call that is under way.
   class Call;
-  Task<Result<Reply>> propose(ProposeRequest request);
+  Task<Result<Reply>> propose(ProposeRequest request, Duration limit);
   Task<Result<Reply>> released(ReleasedRequest request);
   Task<Result<Reply>> newest(Request request);
   Result<Reply> look(const Request& request);
   Result<SweepReply> for_sweep();
   std::vector<SessionId> beat(const std::vector<SessionId>& sessions);
-  Task<Result<Reply>> await(raft::Replica::Position position, Machine::Made made);
+  Task<Result<Reply>> await(raft::Replica::Position position, Machine::Made made, Duration limit);
   /// The proposal that waits for the entry.
   Machine::Made made_here(const raft::Entry& entry) const;
   /// Why calls are not served any more.
@@ -94,6 +94,7 @@ class Shard final : public raft::StateMachine, public ShardPort {
   bool has_room_ = true;
   bool stopped_ = false;
   bool removed_ = false;
+  Leadership leadership_;
 };
 
 }  // namespace kiseki::shard::detail

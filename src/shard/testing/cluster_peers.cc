@@ -5,65 +5,8 @@
 namespace kiseki::shard {
 
 namespace {
-
-constexpr std::uint8_t call_kind = 1, reply_kind = 2;
 constexpr Duration patience = std::chrono::seconds(2);
-
-class PortExchange final : public Exchange {
- public:
-  PortExchange(ShardId shard, Request request) : shard_(shard), request_(std::move(request)) {}
-
-  Task<> carry_out(Node& there) override {
-    ShardPort* const port = there.port(shard_);
-    if (port == nullptr) {
-      reply = fail(Errc::not_leader, "no replica here");
-      co_return;
-    }
-    reply = co_await port->call(std::move(request_));
-    // To the one who asks it is not his own end.
-    if (!*reply && reply->error().code() == Errc::cancelled) {
-      reply = fail(Errc::unavailable, "the other node stops");
-    }
-  }
-
-  std::optional<Result<Reply>> reply;
-
- private:
-  const ShardId shard_;
-  Request request_;
-};
-
-class ClockExchange final : public Exchange {
- public:
-  Task<> carry_out(Node& there) override {
-    clocks = there.clocks();
-    co_return;
-  }
-
-  Clocks clocks;
-};
-
 }  // namespace
-
-/// A shard on another node.
-class ClusterPeers::RemotePort final : public ShardPort {
- public:
-  RemotePort(ClusterPeers& peers, raft::NodeId node, ShardId shard)
-      : peers_(peers), node_(node), shard_(shard) {}
-
-  Task<Result<Reply>> call(Request request) override {
-    const auto* waits = std::get_if<ReleasedRequest>(&request);
-    const Duration limit = patience + (waits != nullptr ? waits->limit : Duration::zero());
-    const auto exchange = std::make_shared<PortExchange>(shard_, std::move(request));
-    KISEKI_CO_TRY(co_await peers_.ask(node_, exchange, limit));
-    co_return std::move(*exchange->reply);
-  }
-
- private:
-  ClusterPeers& peers_;
-  raft::NodeId node_;
-  ShardId shard_;
-};
 
 ClusterPeers::ClusterPeers(Services services, raft::NodeId node)
     : services_(services),
@@ -72,16 +15,20 @@ ClusterPeers::ClusterPeers(Services services, raft::NodeId node)
 
 ClusterPeers::~ClusterPeers() = default;
 
-ShardPort& ClusterPeers::port(raft::NodeId node, ShardId shard) {
-  auto& port = ports_[{node, shard}];
-  if (!port) port = std::make_unique<RemotePort>(*this, node, shard);
-  return *port;
+/// No longer than a node needs that is there: its own waits come on top.
+Task<Result<std::string>> ClusterPeers::call(raft::NodeId node, std::string call, Duration limit) {
+  co_return co_await ask(node, Kind::call, std::move(call), std::min(limit, 2 * patience));
 }
 
 Task<Result<Clocks>> ClusterPeers::clocks(raft::NodeId node) {
-  const auto exchange = std::make_shared<ClockExchange>();
-  KISEKI_CO_TRY(co_await ask(node, exchange, patience));
-  co_return exchange->clocks;
+  const auto reply = co_await ask(node, Kind::clocks_call, {}, patience);
+  if (!reply) co_return fail(reply.error());
+  Decoder in(as_view(*reply));
+  Clocks clocks;
+  clocks.wall = WallTime(WallTime::duration(static_cast<WallTime::rep>(in.integer<std::uint64_t>())));
+  clocks.newest = in.id<Stamp>();
+  KISEKI_CO_TRY(in.finish("clocks"));
+  co_return clocks;
 }
 
 void ClusterPeers::open() {
@@ -114,45 +61,53 @@ Task<> ClusterPeers::stop() {
   co_await scope_.stop();
 }
 
-void ClusterPeers::post(raft::NodeId to, std::uint8_t kind, Exchanges::Number number) {
+void ClusterPeers::post(raft::NodeId to, const Parcel& parcel) {
   std::string bytes;
-  Encoder(bytes).integer(kind).integer(number);
+  Encoder(bytes).enumerator(parcel.kind).integer(parcel.number).raw(as_view(parcel.body));
   transport_.post(to, as_view(bytes));
 }
 
-Task<Result<>> ClusterPeers::ask(raft::NodeId to, std::shared_ptr<Exchange> exchange, Duration limit) {
+Task<Result<std::string>> ClusterPeers::ask(raft::NodeId to, Kind kind, std::string body, Duration limit) {
   if (scope_.stopping()) co_return fail(Errc::unavailable, "this node stops");
-  const auto number = services_.exchanges.add(std::move(exchange));
+  const auto number = services_.numbers.add();
   Asking asking;
   asking_.emplace(number, &asking);
-  post(to, call_kind, number);
+  post(to, {.kind = kind, .number = number, .body = std::move(body)});
   co_await asking.over.wait_for(services_.clock, limit);
   asking_.erase(number);
-  if (asking.is_answered) co_return Result<>{};
+  if (asking.reply) co_return std::move(*asking.reply);
   if (scope_.stopping()) co_return fail(Errc::unavailable, "this node stops");
   co_return fail(Errc::timed_out, "the other node does not answer");
 }
 
 void ClusterPeers::take(raft::NodeId from, View bytes) {
   Decoder in(bytes);
-  const auto kind = in.integer<std::uint8_t>();
-  const auto number = in.integer<Exchanges::Number>();
-  if (kind == reply_kind) {
+  const auto kind = static_cast<Kind>(in.integer<std::uint8_t>());
+  const auto number = in.integer<CallNumbers::Number>();
+  std::string body(as_text(in.rest()));
+  if (kind == Kind::reply || kind == Kind::clocks_reply) {
     const auto found = asking_.find(number);
     if (found == asking_.end()) return;
-    found->second->is_answered = true;
+    found->second->reply = std::move(body);
     return found->second->over.set();
   }
-  if (here_ == nullptr) return;
-  if (auto exchange = services_.exchanges.take(number)) {
-    scope_.spawn(serve(from, number, std::move(exchange)));
-  }
+  if (here_ == nullptr || !services_.numbers.arrive(number)) return;
+  scope_.spawn(serve(from, {.kind = kind, .number = number, .body = std::move(body)}));
 }
 
-Task<> ClusterPeers::serve(raft::NodeId from, Exchanges::Number number, std::shared_ptr<Exchange> exchange) {
+Task<> ClusterPeers::serve(raft::NodeId from, Parcel call) {
   if (here_ == nullptr) co_return;
-  co_await exchange->carry_out(*here_);
-  post(from, reply_kind, number);
+  Parcel reply{.kind = Kind::reply, .number = call.number, .body = {}};
+  if (call.kind == Kind::call) {
+    reply.body = co_await here_->serve(std::move(call.body));
+  } else {
+    reply.kind = Kind::clocks_reply;
+    const Clocks clocks = here_->clocks();
+    Encoder(reply.body)
+        .integer(static_cast<std::uint64_t>(clocks.wall.time_since_epoch().count()))
+        .id(clocks.newest);
+  }
+  post(from, reply);
 }
 
 }  // namespace kiseki::shard

@@ -1,50 +1,39 @@
 #pragma once
 
 #include <map>
-#include <memory>
+#include <optional>
+#include <set>
+#include <string>
 
 #include "raft/testing/simulated_transport.h"
 #include "shard/node.h"
-#include "shard/shard_port.h"
 
 namespace kiseki::shard {
 
-/// A call on its way from one node to another: the objects stay in this process, the network carries its
-/// number.
-class Exchange {
- public:
-  virtual ~Exchange() = default;
-  /// On the node that is asked.
-  virtual Task<> carry_out(Node& there) = 0;
-};
-
-/// Every call that has not arrived yet, of all nodes of a cluster.
-class Exchanges {
+/// Calls that have not arrived yet, of all nodes of a cluster.
+class CallNumbers {
  public:
   using Number = std::uint64_t;
 
-  Number add(std::shared_ptr<Exchange> exchange) {
-    calls_.emplace(++last_, std::move(exchange));
+  Number add() {
+    under_way_.insert(++last_);
     return last_;
   }
-  /// Null when it has arrived before.
-  std::shared_ptr<Exchange> take(Number number) {
-    auto found = calls_.extract(number);
-    return found ? std::move(found.mapped()) : nullptr;
-  }
+  /// False when it has arrived before.
+  bool arrive(Number number) { return under_way_.erase(number) > 0; }
 
  private:
   Number last_ = 0;
-  std::map<Number, std::shared_ptr<Exchange>> calls_;  // shared by who asks and who answers
+  std::set<Number> under_way_;
 };
 
 /// The other nodes of a cluster over a simulated network, with its delays, losses and cuts. A call arrives at
 /// most once, as over TCP, maybe long after its caller has given up.
-class ClusterPeers final : public Peers {
+class ClusterPeers final : public Peers, public NodeChannel {
  public:
   struct Services {
     sim::SimulatedNetwork& network;
-    Exchanges& exchanges;
+    CallNumbers& numbers;
     Clock& clock;
     Executor executor;
   };
@@ -53,7 +42,8 @@ class ClusterPeers final : public Peers {
 
   std::vector<raft::NodeId> nodes() const override { return nodes_; }
   raft::Transport& transport() override { return transport_; }
-  ShardPort& port(raft::NodeId node, ShardId shard) override;
+  NodeChannel& channel() override { return *this; }
+  Task<Result<std::string>> call(raft::NodeId node, std::string call, Duration limit) override;
   Task<Result<Clocks>> clocks(raft::NodeId node) override;
 
   void set_nodes(std::vector<raft::NodeId> nodes) { nodes_ = std::move(nodes); }
@@ -66,28 +56,31 @@ class ClusterPeers final : public Peers {
   /// Returns when nothing is under way.
   Task<> stop();
 
-  /// `timed_out` when nothing was heard in time.
-  Task<Result<>> ask(raft::NodeId to, std::shared_ptr<Exchange> exchange, Duration limit);
-
  private:
-  class RemotePort;
+  enum class Kind : std::uint8_t { call = 1, reply = 2, clocks_call = 3, clocks_reply = 4 };
   struct Asking {
-    bool is_answered = false;
+    std::optional<std::string> reply;
     ::kiseki::Event over;
+  };
+  struct Parcel {
+    Kind kind;
+    CallNumbers::Number number;
+    std::string body;
   };
 
   void take(raft::NodeId from, View bytes);
   Task<Result<>> receive_snapshot(raft::GroupId group, raft::Message message, raft::SnapshotSource& source);
-  Task<> serve(raft::NodeId from, Exchanges::Number number, std::shared_ptr<Exchange> exchange);
-  void post(raft::NodeId to, std::uint8_t kind, Exchanges::Number number);
+  /// `timed_out` when nothing was heard in time.
+  Task<Result<std::string>> ask(raft::NodeId to, Kind kind, std::string body, Duration limit);
+  Task<> serve(raft::NodeId from, Parcel call);
+  void post(raft::NodeId to, const Parcel& parcel);
 
   Services services_;
   std::vector<raft::NodeId> nodes_;
   raft::SimulatedTransport transport_;
   Scope scope_;
   Node* here_ = nullptr;
-  std::map<Exchanges::Number, Asking*> asking_;
-  std::map<std::pair<raft::NodeId, ShardId>, std::unique_ptr<RemotePort>> ports_;
+  std::map<CallNumbers::Number, Asking*> asking_;
 };
 
 }  // namespace kiseki::shard

@@ -53,7 +53,7 @@ Task<Result<Reply>> MortalPort::pass(Task<Result<Reply>> call) {
 
 Task<> MortalPort::deliver_late(std::shared_ptr<const Proposal> proposal, Duration delay) {
   if (!co_await late_.sleep(clock_, delay)) co_return;
-  const auto ignored = co_await shard_.call(ProposeRequest{std::move(proposal), Attempt::again});
+  const auto ignored = co_await shard_.call(ProposeRequest{std::move(proposal), Attempt::again}, call_limit);
   (void)ignored;
 }
 
@@ -98,16 +98,16 @@ Task<Result<Reply>> MortalPort::propose(ProposeRequest request) {
     late_.spawn(deliver_late(request.proposal, std::chrono::microseconds(weather_.rng.below(20'000))));
     co_return fail(Errc::timed_out, "the message was slow");
   }
-  auto real = co_await shard_.call(ProposeRequest(request.proposal, attempt));
+  auto real = co_await shard_.call(ProposeRequest(request.proposal, attempt), call_limit);
   if (loses_answer) co_return fail(Errc::timed_out, "the answer was lost");
   co_return real;
 }
 
-Task<Result<Reply>> MortalPort::call(Request request) {
+Task<Result<Reply>> MortalPort::call(Request request, Duration limit) {
   if (auto* proposed = std::get_if<ProposeRequest>(&request)) {
     co_return co_await pass(propose(std::move(*proposed)));
   }
-  auto reply = co_await pass(shard_.call(std::move(request)));
+  auto reply = co_await pass(shard_.call(std::move(request), limit));
   if (!reply) co_return reply;
   if (auto* rows = std::get_if<RowsReply>(&*reply)) {
     if (weather_.lie == Lie::forget_undecided) rows->undecided.clear();

@@ -82,7 +82,7 @@ class MortalPort : public ShardPort {
  public:
   MortalPort(ShardPort& shard, Lifeline& life, Weather& weather, Scope& late, Clock& clock)
       : shard_(shard), life_(life), weather_(weather), late_(late), clock_(clock) {}
-  Task<Result<Reply>> call(Request request) override;
+  Task<Result<Reply>> call(Request request, Duration limit) override;
 
  private:
   Task<Result<Reply>> pass(Task<Result<Reply>> call);

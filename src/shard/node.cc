@@ -6,9 +6,9 @@
 #include "base/logging.h"
 #include "base/planted.h"
 #include "base/scope.h"
-#include "shard/client/group_port.h"
+#include "shard/client/cluster_routes.h"
 #include "shard/client/registry.h"
-#include "shard/client/session_client.h"
+#include "shard/client/session_keeper.h"
 #include "shard/node/checkpoint.h"
 #include "shard/node/clock_watch.h"
 #include "shard/node/cluster_replicas.h"
@@ -29,16 +29,7 @@ constexpr Duration look_interval = std::chrono::seconds(1);
 /// Between two looks around, however much changes.
 constexpr Duration look_pause = std::chrono::milliseconds(50);
 constexpr Duration clock_interval = std::chrono::seconds(1);
-constexpr Duration connect_limit = std::chrono::seconds(30);
 constexpr Duration split_limit = std::chrono::seconds(30);
-
-/// Among all processes of the cluster.
-std::uint64_t process_of(raft::NodeId node, std::uint64_t process) {
-  constexpr unsigned process_bits = 32;
-  KISEKI_ASSERT(process >> process_bits == 0);
-  if (KISEKI_PLANTED("5.1 processes of two nodes are taken for one")) return process;
-  return node << process_bits | process;
-}
 
 Task<std::unordered_map<raft::GroupId, raft::Recovered>> recovered_of(raft::Log& log) {
   co_return log.take_recovered();
@@ -86,14 +77,16 @@ class Node::State {
         watch_(services_.peers, options_.id, *home().clock, replicas_.stamps()),
         checkpoint_(options_.log_limit, services_.store, services_.log, replicas_, *home().clock,
                     services_.pool) {
-    if (!is_alone()) network_ = std::make_unique<ClusterReplicas>(replicas_, services_.peers->channel());
+    if (is_alone()) return;
+    network_ = std::make_unique<ClusterReplicas>(replicas_, services_.peers->channel());
+    cluster_ = std::make_unique<ClusterRoutes>(*network_, *home().clock);
   }
 
   Task<Result<>> open();
   Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process) {
-    return hop(home().executor, connect_at_home(core, process));
+    return hop(home().executor, sessions_->connect(core, process));
   }
-  ChunkReferences references() const { return ChunkReferences(*routes_); }
+  ChunkReferences references() const { return ChunkReferences(routes()); }
   Task<std::vector<ShardStatus>> status();
   std::optional<Error> failure() const { return checkpoint_.failure(); }
   Task<Result<ShardId>> split(ShardId shard, Slot first) {
@@ -108,18 +101,15 @@ class Node::State {
 
  private:
   const CoreServices& home() const { return services_.cores.front(); }
-  // The map and the sessions are changed on one core.
+  // The map is changed on one core.
   Task<Result<ShardId>> split_at_home(ShardId shard, Slot first);
-  Task<Result<std::unique_ptr<Client>>> connect_at_home(CoreServices core, std::uint64_t process);
   /// Waits until the shard that a split has made is open here.
   Task<Result<>> await_child(ShardId child);
+  const Routes& routes() const { return cluster_ ? cluster_->routes() : *own_; }
   bool is_alone() const { return services_.peers == nullptr; }
   LocalReplicas::Services for_replicas() const;
   /// The key space as it is known here, to this node's own shards or to those of all nodes.
   void take_routes();
-  /// Tells the system shard that the sessions of this node are alive.
-  Task<> beat();
-  Task<Result<>> beat_once();
   /// Where the system shard is led: whoever does it asks all shards.
   Task<> sweep();
   /// Opens what splits have made, and begins what the node was made a member of.
@@ -140,13 +130,9 @@ class Node::State {
   std::unique_ptr<ClusterReplicas> network_;  // in a cluster
   ClockWatch watch_;
   ShardMap map_;
-  std::map<ShardId, std::unique_ptr<GroupPort>> ports_;  // in a cluster
-  std::unique_ptr<Routes> routes_;
-  struct Connected {
-    std::uint64_t process;
-    std::unique_ptr<Session> session;
-  };
-  std::vector<Connected> connected_;
+  std::unique_ptr<ClusterRoutes> cluster_;  // to the shards of all nodes
+  std::unique_ptr<Routes> own_;             // of a node alone
+  std::unique_ptr<SessionKeeper> sessions_;
   Checkpoint checkpoint_;
   std::unique_ptr<Sweeper> sweeper_;
 };
@@ -168,16 +154,15 @@ LocalReplicas::Services Node::State::for_replicas() const {
 }
 
 void Node::State::take_routes() {
+  if (cluster_) return cluster_->take(map_);
   std::vector<Route> routes;
   for (const auto& [id, range] : map_.shards) {
-    auto& group = ports_[id];
-    if (!is_alone() && group == nullptr) group = std::make_unique<GroupPort>(id, *network_, *home().clock);
-    routes.push_back({.id = id, .range = range, .port = is_alone() ? replicas_.port(id) : group.get()});
+    routes.push_back({.id = id, .range = range, .port = replicas_.port(id)});
   }
-  if (routes_) {
-    routes_->replace(std::move(routes));
+  if (own_) {
+    own_->replace(std::move(routes));
   } else {
-    routes_ = std::make_unique<Routes>(std::move(routes));
+    own_ = std::make_unique<Routes>(std::move(routes));
   }
 }
 
@@ -190,7 +175,7 @@ Task<Result<>> Node::State::look_once() {
 }
 
 Task<Result<>> Node::State::look_at_peers() {
-  auto joined = co_await SystemMap(*routes_).join(map_);
+  auto joined = co_await SystemMap(routes()).join(map_);
   if (!joined) co_return fail(std::move(joined).error());
   map_ = std::move(*joined);
   take_routes();
@@ -240,34 +225,9 @@ Task<> Node::State::hand_over(LocalReplica& replica) {
   }
 }
 
-Task<> Node::State::beat() {
-  while (co_await background_.sleep(*home().clock, Heartbeats::interval)) {
-    const auto beaten = co_await beat_once();
-    if (!beaten) log::debug("shard", "heartbeat: {}", beaten.error().to_string());
-  }
-}
-
-Task<Result<>> Node::State::beat_once() {
-  std::vector<SessionId> living;
-  for (const auto& each : connected_) {
-    if (!each.session->is_fenced()) living.push_back(each.session->id());
-  }
-  if (living.empty()) co_return Result<>{};
-  const auto fenced = co_await Registry(*routes_).beat(std::move(living));
-  if (!fenced) co_return fail(fenced.error());
-  for (const auto& each : connected_) {
-    // Those that a later session of their process took the place of meanwhile are known to be.
-    if (each.session->is_fenced()) continue;
-    if (std::ranges::find(*fenced, each.session->id()) == fenced->end()) continue;
-    each.session->fence();
-    checkpoint_.set_failure(Error(Errc::fenced, "this node was not heard in time, or its place was taken"));
-  }
-  co_return Result<>{};
-}
-
 Task<> Node::State::sweep() {
   while (co_await background_.sleep(*home().clock, Sweeper::interval)) {
-    LocalReplica* const system = replicas_.find(routes_->system().id);
+    LocalReplica* const system = replicas_.find(routes().system().id);
     if (system == nullptr || !(co_await system->status()).leader()) continue;
     auto swept = co_await sweeper_->expire();
     if (swept) swept = co_await sweeper_->sweep();
@@ -278,12 +238,12 @@ Task<> Node::State::sweep() {
 }
 
 Task<Result<ShardId>> Node::State::split_at_home(ShardId shard, Slot first) {
-  const auto route = routes_->find(shard);
+  const auto route = routes().find(shard);
   if (!route) co_return fail(Errc::not_found, "split: no such shard");
   if (!route->range.contains(first) || first == route->range.first) {
     co_return fail(Errc::invalid_argument, "split: not between two slots of the shard");
   }
-  const auto child = co_await SystemMap(*routes_).allocate(map_);
+  const auto child = co_await SystemMap(routes()).allocate(map_);
   if (!child) co_return child;
   const auto answer = co_await route->port->ask(
       ProposeRequest({.stamp = {}, .body = Split{.child = *child, .first = first}}));
@@ -293,7 +253,7 @@ Task<Result<ShardId>> Node::State::split_at_home(ShardId shard, Slot first) {
   if (is_alone()) KISEKI_CO_TRY(co_await await_child(*child));
   map_.add(*child, first);
   take_routes();
-  const auto recorded = co_await SystemMap(*routes_).join(map_);
+  const auto recorded = co_await SystemMap(routes()).join(map_);
   // Whoever was first will be followed by others who join what they know; the split stands.
   if (!recorded) changed_->set();
   co_return *child;
@@ -323,33 +283,16 @@ Task<Result<>> Node::State::open() {
   }
   co_await replicas_.survey(map_);
   take_routes();
-  if (is_alone()) KISEKI_CO_TRY(co_await SystemMap(*routes_).join(map_));
-  sweeper_ = std::make_unique<Sweeper>(*routes_, *home().clock);
+  if (is_alone()) KISEKI_CO_TRY(co_await SystemMap(routes()).join(map_));
+  sweeper_ = std::make_unique<Sweeper>(routes(), *home().clock);
+  sessions_ = std::make_unique<SessionKeeper>(
+      options_.id, routes(), home(), [this](Error error) { checkpoint_.set_failure(std::move(error)); });
   background_.spawn(look_around());
   background_.spawn(checkpoint_.run(background_));
   background_.spawn(sweep());
-  background_.spawn(beat());
+  sessions_->start();
   background_.spawn(watch_clock());
   co_return Result<>{};
-}
-
-Task<Result<std::unique_ptr<Client>>> Node::State::connect_at_home(CoreServices core, std::uint64_t process) {
-  for (const auto& each : connected_) {
-    if (each.process == process) each.session->fence();
-  }
-  const BootTime deadline = home().clock->now() + connect_limit;
-  const std::uint64_t everywhere = process_of(options_.id, process);
-  auto opened = co_await Registry(*routes_).open(everywhere);
-  // A majority may not be there yet. A session that was made without an answer is never heard of, and goes.
-  while (!opened && may_retry(opened.error()) && home().clock->now() < deadline) {
-    if (!co_await background_.sleep(*home().clock, std::chrono::milliseconds(100))) break;
-    opened = co_await Registry(*routes_).open(everywhere);
-  }
-  if (!opened) co_return fail(opened.error());
-  Session::Options options;
-  options.id = *opened;
-  connected_.push_back({process, std::make_unique<Session>(options, *routes_, core)});
-  co_return std::make_unique<SessionClient>(*connected_.back().session);
 }
 
 Task<std::vector<Node::ShardStatus>> Node::State::status() {
@@ -362,7 +305,8 @@ Task<> Node::State::stop() {
   background_.request_stop();
   replicas_.close();
   changed_->set();
-  for (const auto& each : connected_) co_await hop(each.session->executor(), each.session->stop());
+  sessions_->request_stop();
+  co_await sessions_->stop();
   co_await background_.stop();
   for (LocalReplica* const replica : replicas_.all()) co_await replica->quiet();
   if (!failure()) {

@@ -15,6 +15,7 @@ class SimulatedCluster {
 
   SimulatedLoop& loop() { return loop_; }
   SimulatedNetwork& network() { return network_; }
+  ClusterSurroundings& around() { return around_; }
   Trace& trace() { return around_.trace; }
   Duration passed() const { return loop_.now() - began_; }
   /// By id; those that are gone too.

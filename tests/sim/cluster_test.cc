@@ -4,6 +4,8 @@
 
 #include "base/logging.h"
 #include "base/planted.h"
+#include "shard/connection.h"
+#include "shard/testing/test_rows.h"
 #include "sim/cluster_simulation.h"
 
 // Groups of 3 and 5 over the real shards of several nodes, by seed.
@@ -86,6 +88,69 @@ TEST(Cluster, no_jump_of_the_wall_clock_gets_into_stamps) {
   EXPECT_FALSE(stamps_jump());
   const planted::Fault fault("1.7 stamps follow the wall clock at once");
   EXPECT_TRUE(stamps_jump());
+}
+
+/// A process that keeps no shards, with an end of the network of its own.
+class Outsider {
+ public:
+  explicit Outsider(SimulatedCluster& cluster)
+      : loop_(cluster.loop()),
+        clock_(loop_),
+        peers_({cluster.network(), cluster.around().calls, clock_, loop_.executor()}, id) {
+    peers_.set_nodes(cluster.living());
+    peers_.open();
+    connection_ = std::move(loop_.get(shard::Connection::open(id, peers_, core())).value());
+    client_ = std::move(loop_.get(connection_->connect(core(), 1)).value());
+  }
+  ~Outsider() {
+    loop_.get(connection_->stop());
+    peers_.close();
+    loop_.get(peers_.stop());
+  }
+  bool commits(std::uint64_t container) {
+    using namespace shard::detail;
+    const shard::Key row = row_of(container);
+    auto transaction = transaction_of_test();
+    transaction.require(shard::Assert::Type::absent, row).put(row, record_of_test("value"));
+    const auto outcome = loop_.get(client_->commit(std::move(transaction)));
+    return outcome && outcome->committed();
+  }
+  bool reads(std::uint64_t container) {
+    const auto reply = loop_.get(client_->read({.gets = {{.key = row_of(container)}}, .scans = {}}));
+    return reply && reply->gets.front().record.has_value();
+  }
+  shard::Connection& connection() { return *connection_; }
+
+ private:
+  static constexpr std::uint32_t id = 77;
+  static shard::Key row_of(std::uint64_t container) {
+    const shard::LeafAddress leaf{shard::detail::test_namespace, InodeId(container), LeafId(0)};
+    return shard::key(leaf, shard::Kind::inode, shard::item_of(1));
+  }
+  shard::CoreServices core() { return {loop_.executor(), &clock_}; }
+
+  SimulatedLoop& loop_;
+  SimulatedClock clock_;
+  shard::ClusterPeers peers_;
+  std::unique_ptr<shard::Connection> connection_;
+  std::unique_ptr<shard::Client> client_;
+};
+
+TEST(Cluster, a_process_without_shards_commits_and_reads_though_a_node_dies) {
+  Trace trace(false);
+  SimulatedCluster cluster(3, 1, trace);
+  ClusterNode* const leader = first_leader(cluster);
+  Outsider outsider(cluster);
+  for (std::uint64_t container = 1; container <= 8; ++container) EXPECT_TRUE(outsider.commits(container));
+  cluster.restart(*leader, ClusterNode::End::power_cut, std::chrono::minutes(10));
+  for (std::uint64_t container = 1; container <= 8; ++container) {
+    EXPECT_TRUE(outsider.reads(container));
+    EXPECT_TRUE(outsider.commits(container + 8));
+  }
+  cluster.advance(cluster.passed() + std::chrono::seconds(30));
+  EXPECT_EQ(cluster.violation(), "");
+  EXPECT_FALSE(outsider.connection().failure());
+  EXPECT_TRUE(outsider.reads(16));
 }
 
 struct PlantedFault {

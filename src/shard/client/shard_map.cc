@@ -111,6 +111,13 @@ Task<Result<>> SystemMap::write(const Known& known, const ShardMap& next) const 
   co_return co_await Registry(routes_).commit(std::move(transaction));
 }
 
+Task<Result<ShardMap>> SystemMap::known() const {
+  auto known = co_await read();
+  if (!known) co_return fail(std::move(known).error());
+  if (known->versions.empty()) co_return fail(Errc::not_found, "the cluster has no map of its shards yet");
+  co_return std::move(known->map);
+}
+
 Task<Result<ShardMap>> SystemMap::join(ShardMap here) const {
   const auto known = co_await read();
   if (!known) co_return fail(known.error());

@@ -38,6 +38,8 @@ class SystemMap {
   /// `routes` outlive it.
   explicit SystemMap(const Routes& routes) : routes_(routes) {}
 
+  /// `not_found` while there is none yet.
+  Task<Result<ShardMap>> known() const;
   /// Adds to it what only `here` names; returns both joined.
   Task<Result<ShardMap>> join(ShardMap here) const;
   /// An id that no shard had and no other will get.

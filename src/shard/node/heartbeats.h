@@ -13,7 +13,6 @@ namespace kiseki::shard::detail {
 /// Volatile: after a change of leader or a restart every session has a full term anew.
 class Heartbeats {
  public:
-  static constexpr Duration interval = std::chrono::seconds(1);
   static constexpr Duration term = std::chrono::seconds(10);
   /// Time in which nobody called counts as no more: a leader that stood still has not listened either.
   static constexpr Duration leap_max = std::chrono::seconds(2);

@@ -70,14 +70,21 @@ Result<Counters> Draft::counters(const LeafAddress& leaf) {
   return Counters::decode(**bytes);
 }
 
+/// Rows under leaves are read again soon; most others are written once and never read.
+void Draft::remember(kv::Family family, const std::string& key, const std::optional<std::string>& value) {
+  if (family == family_rows && value) {
+    cache_->put(family, key, value);
+  } else {
+    cache_->update(family, key, value);
+  }
+}
+
 Result<> Draft::write() {
   kv::Batch batch;
   for (std::size_t family = 0; family < rows_.size(); ++family) {
     for (auto& [key, row] : rows_[family]) {
       if (!row.changed) continue;
-      if (cache_ != nullptr && family != family_references) {
-        cache_->put(static_cast<kv::Family>(family), key, row.value);
-      }
+      if (cache_ != nullptr) remember(static_cast<kv::Family>(family), key, row.value);
       if (row.value) {
         batch.put(static_cast<kv::Family>(family), key, std::move(*row.value));
       } else {

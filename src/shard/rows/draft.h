@@ -40,6 +40,8 @@ class Draft {
     std::optional<std::string> value;
     bool changed = false;
   };
+  void remember(kv::Family family, const std::string& key, const std::optional<std::string>& value);
+
   kv::KvStore& store_;
   RowCache* const cache_;
   std::array<std::unordered_map<std::string, Row>, family_count> rows_;

@@ -19,6 +19,10 @@ void RowCache::put(kv::Family family, std::string_view key, Value value) {
   while (size_ > size_max) remove(std::prev(rows_.end()));
 }
 
+void RowCache::update(kv::Family family, std::string_view key, const Value& value) {
+  if (places_.at(family).contains(key)) put(family, key, value);
+}
+
 void RowCache::drop(kv::Family family, std::string_view key) {
   const auto& places = places_.at(family);
   if (const auto found = places.find(key); found != places.end()) remove(found->second);

@@ -23,6 +23,8 @@ class RowCache {
   /// Null when it is not known. Until the next call.
   const Value* find(kv::Family family, std::string_view key);
   void put(kv::Family family, std::string_view key, Value value);
+  /// The row changes; only what is known already is remembered of it.
+  void update(kv::Family family, std::string_view key, const Value& value);
   /// The row is not known any more.
   void drop(kv::Family family, std::string_view key);
 

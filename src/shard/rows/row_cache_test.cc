@@ -33,6 +33,15 @@ TEST(RowCache, stays_within_its_bytes_and_keeps_what_was_used_last) {
   EXPECT_NE(cache.find(family_rows, "1999"), nullptr);
 }
 
+TEST(RowCache, an_update_changes_what_is_known_and_adds_nothing) {
+  RowCache cache;
+  cache.put(family_rows, "a", "1");
+  cache.update(family_rows, "a", "2");
+  cache.update(family_rows, "b", "2");
+  EXPECT_EQ(*cache.find(family_rows, "a"), "2");
+  EXPECT_EQ(cache.find(family_rows, "b"), nullptr);
+}
+
 TEST(RowCache, forgets_a_row_that_becomes_too_large) {
   RowCache cache;
   cache.put(family_rows, "a", "1");

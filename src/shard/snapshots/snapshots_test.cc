@@ -250,5 +250,51 @@ TEST_F(SnapshotsTest, what_a_crash_cut_off_is_dropped_or_finished) {
   }
 }
 
+/// Installation and removal, each cut by a loss of power after any of its writes, and twice at the start
+/// after it.
+TEST_F(SnapshotsTest, what_a_removal_erases_never_comes_back_whatever_is_cut) {
+  fill(40, 30'000);
+  std::size_t removed = 0, kept = 0;
+  for (std::uint64_t seed = 0; seed < 120; ++seed) {
+    SCOPED_TRACE(seed);
+    auto snapshots = from();
+    auto source = snapshots.take().value();
+    ASSERT_TRUE(stage(source->meta(), pieces_of(*source)));
+    const auto cut = [&](std::uint64_t which) {
+      target_.crash(seed * 7 + which);
+      ASSERT_TRUE(finish_removals(target_));
+      if (was_removed(target_, id_).value()) return;
+      ASSERT_TRUE(ShardSnapshots::finish(target_, id_));
+      target_machine_ = std::move(Machine::open(target_, id_).value());
+    };
+    target_.set_full(true);
+    EXPECT_FALSE(world_.loop().get(into().install(source->meta().index)));
+    target_.set_full(false);
+    cut(1);
+    if (seed % 2 == 0) ASSERT_TRUE(target_.flush());
+    ASSERT_TRUE(remove_replica(target_, id_));
+    for (std::uint64_t i = 2; i < 5; ++i) cut(i);
+    const std::size_t rows = rows_in_target(family_rows);
+    if (was_removed(target_, id_).value()) {
+      ++removed;
+      EXPECT_EQ(rows, 0U);
+      EXPECT_EQ(rows_in_target(family_state), 1U);
+      ASSERT_TRUE(target_.flush());
+      target_.crash(seed);
+      EXPECT_EQ(rows_in_target(family_rows), 0U);
+    } else {
+      ++kept;
+      EXPECT_EQ(rows, target_machine_->applied() == source->meta().index ? 40U : 0U);
+    }
+    kv::Batch batch;
+    for (kv::Family family = 0; family < family_count; ++family) batch.erase_range(family, {});
+    Machine::create_empty(batch, id_);
+    ASSERT_TRUE(target_.write(batch) && target_.flush());
+    target_machine_ = std::move(Machine::open(target_, id_).value());
+  }
+  EXPECT_GT(removed, 0U);
+  EXPECT_GT(kept, 0U);
+}
+
 }  // namespace
 }  // namespace kiseki::shard::detail

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/crossing.h"
 #include "base/logging.h"
 #include "base/planted.h"
 #include "base/scope.h"
@@ -13,7 +14,6 @@
 #include "shard/node/clock_watch.h"
 #include "shard/node/cluster_replicas.h"
 #include "shard/node/heartbeats.h"
-#include "shard/node/hop.h"
 #include "shard/node/local_replicas.h"
 #include "shard/node/sweeper.h"
 #include "shard/rows/families.h"
@@ -84,13 +84,13 @@ class Node::State {
 
   Task<Result<>> open();
   Task<Result<std::unique_ptr<Client>>> connect(CoreServices core, std::uint64_t process) {
-    return hop(home().executor, sessions_->connect(core, process));
+    return on(home().executor, sessions_->connect(core, process));
   }
   ChunkReferences references() const { return ChunkReferences(routes()); }
   Task<std::vector<ShardStatus>> status();
   std::optional<Error> failure() const { return checkpoint_.failure(); }
   Task<Result<ShardId>> split(ShardId shard, Slot first) {
-    return hop(home().executor, split_at_home(shard, first));
+    return on(home().executor, split_at_home(shard, first));
   }
   LocalReplicas& replicas() noexcept { return replicas_; }
   CallServer& calls() noexcept { return calls_; }
@@ -272,7 +272,7 @@ Task<Result<>> Node::State::await_child(ShardId child) {
 }
 
 Task<Result<>> Node::State::open() {
-  auto recovered = co_await hop(services_.log.executor(), recovered_of(services_.log));
+  auto recovered = co_await on(services_.log.executor(), recovered_of(services_.log));
   const auto row = co_await establish(options_, services_.store, !recovered.empty(), services_.pool);
   if (!row) co_return fail(row.error());
   if (is_alone()) co_await watch_.look();

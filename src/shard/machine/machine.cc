@@ -435,8 +435,8 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Trim& trim) {
   return Answer{};
 }
 
-Result<std::optional<Answer>> Machine::foresee(const Proposal& proposal) {
-  Draft draft = reader();
+Result<std::optional<Answer>> Machine::foresee(const Proposal& proposal, kv::Blocking blocking) {
+  Draft draft = reader(blocking);
   auto answer = look_ahead(draft, proposal);
   if (answer && *answer) (*answer)->range = range_;
   return answer;

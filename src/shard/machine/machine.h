@@ -43,7 +43,8 @@ class Machine {
   Result<std::vector<Answer>> apply(std::span<const raft::Entry> entries, const raft::ConfState* conf,
                                     const Known& known = {});
   /// What `apply` would answer now, when that spends no entry; nothing when the proposal has to be made.
-  Result<std::optional<Answer>> foresee(const Proposal& proposal);
+  Result<std::optional<Answer>> foresee(const Proposal& proposal,
+                                        kv::Blocking blocking = kv::Blocking::allowed);
 
   /// `stale` when the primary lies in another shard now, and only that one knows.
   Result<TransactionStatus> status(const Holder& holder) const;
@@ -65,7 +66,7 @@ class Machine {
   const Locks& locks() const noexcept { return locks_; }
   const Sessions& sessions() const noexcept { return sessions_; }
   /// Rows as they stand, through the cache of those used last.
-  Draft reader() { return Draft(store_, &cache_); }
+  Draft reader(kv::Blocking blocking) { return Draft(store_, &cache_, blocking); }
 
  private:
   Machine(kv::KvStore& store, ShardId shard)

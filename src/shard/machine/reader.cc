@@ -1,6 +1,7 @@
 #include "shard/machine/reader.h"
 
 #include <limits>
+#include <tuple>
 
 #include "base/codec.h"
 #include "base/planted.h"
@@ -57,7 +58,7 @@ Result<ReadReply::Scanned> Reader::scan_leaf(const Scan& scan) {
   for (const auto* holder : machine_.locks().writers_in(scan.leaf, scan.kind)) note(holder);
   ReadReply::Scanned scanned;
   const auto range = rows_of(scan.leaf, scan.kind);
-  const auto rows = store_.iterate(family_rows, range);
+  const auto rows = store_.iterate(family_rows, range, nullptr, blocking_);
   std::string from = range.from + scan.from;
   if (scan.direction == Scan::Direction::floor) {
     if (is_stamped(scan.kind)) from.append(sizeof(std::uint64_t), '\xff');
@@ -207,6 +208,48 @@ Result<Judgement> Reader::judge(const std::vector<ChunkName>& chunks) {
     judgement.counted.push_back(*counts);
   }
   return judgement;
+}
+
+// What cannot be read is met again, and told, by who reads for an answer.
+
+void fetch_rows(kv::KvStore& store, const RowsRequest& request) {
+  Draft rows(store);
+  for (const auto& one : request.gets) {
+    const auto record = rows.header(one.key);
+    if (!one.with_body || !record || !*record || (*record)->body != Body::inline_row) continue;
+    const LeafAddress home{one.key.leaf.ns, (*record)->home.container, (*record)->home.leaf};
+    std::ignore = rows.header(key(home, Kind::inline_data, item_of((*record)->id.value())));
+  }
+  for (const auto& leaf : request.counters) std::ignore = rows.counters(leaf);
+  for (const auto& scan : request.scans) {
+    const auto range = rows_of(scan.leaf, scan.kind);
+    const auto found = store.iterate(family_rows, range);
+    const std::string from = range.from + scan.from;
+    if (scan.direction == Scan::Direction::floor) {
+      found->seek_for_previous(as_view(from));
+      continue;
+    }
+    Bytes size = 0;
+    std::uint32_t count = 0;
+    for (found->seek(as_view(from)); found->valid() && count < scan.rows_max; found->next(), ++count) {
+      size += found->key().size() + found->value().size();
+      if (size >= Reader::reply_max) break;
+    }
+  }
+}
+
+void fetch_rows(kv::KvStore& store, const Proposal& proposal) {
+  const auto* commit = std::get_if<Commit>(&proposal.body);
+  const auto* prepare = std::get_if<Prepare>(&proposal.body);
+  if (commit == nullptr && prepare == nullptr) return;
+  const Transaction& transaction = commit != nullptr ? commit->transaction : prepare->branch;
+  Draft rows(store);
+  const auto fetch = [&rows](const Key& row) {
+    std::ignore = rows.header(row);
+    std::ignore = rows.counters(row.leaf);
+  };
+  for (const auto& one : transaction.asserts) fetch(one.key);
+  for (const auto& one : transaction.operations) fetch(one.key);
 }
 
 }  // namespace kiseki::shard::detail

@@ -14,7 +14,9 @@ class Reader {
   /// A reply stops at the row that passes it, with `more`.
   static constexpr Bytes reply_max = 8_MiB;
 
-  Reader(kv::KvStore& store, Machine& machine) : store_(store), machine_(machine), rows_(machine.reader()) {}
+  /// With `Blocking::refused` `read` is `would_block` where it would wait for the disk.
+  Reader(kv::KvStore& store, Machine& machine, kv::Blocking blocking = kv::Blocking::allowed)
+      : store_(store), machine_(machine), blocking_(blocking), rows_(machine.reader(blocking)) {}
 
   /// `stale` when a row lies in another shard.
   Result<RowsReply> read(const RowsRequest& request);
@@ -38,10 +40,15 @@ class Reader {
 
   kv::KvStore& store_;
   const Machine& machine_;
+  const kv::Blocking blocking_;
   Draft rows_;
   std::map<TransactionId, Holder> undecided_;
   std::multimap<Stamp, Row> oldest_;
   std::uint32_t rows_max_ = 0;
 };
+
+/// Reads what `request` or `proposal` reads, so that the store has it in memory afterwards. For a pool.
+void fetch_rows(kv::KvStore& store, const RowsRequest& request);
+void fetch_rows(kv::KvStore& store, const Proposal& proposal);
 
 }  // namespace kiseki::shard::detail

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "shard/node/hop.h"
+#include "base/crossing.h"
 #include "shard/node/shard.h"
 
 namespace kiseki::shard::detail {
@@ -12,7 +12,7 @@ class LocalPort final : public ShardPort {
   LocalPort(Shard& shard, Executor home) : shard_(shard), home_(home) {}
 
   Task<Result<Reply>> call(Request request, Duration limit) override {
-    return hop(home_, shard_.call(std::move(request), limit));
+    return on(home_, shard_.call(std::move(request), limit));
   }
 
  private:

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/crossing.h"
 #include "base/metrics.h"
-#include "shard/node/hop.h"
 
 namespace kiseki::shard::detail {
 
@@ -65,12 +65,14 @@ Task<Result<std::unique_ptr<LocalReplica>>> LocalReplica::open(ShardId shard,
     // What a log has promised to others it must find a state for, also when its parent's split is forgotten.
     kv::KvStore& store = services.store;
     KISEKI_CO_TRY(co_await services.pool.run([&store] { return store.flush(); }));
-    KISEKI_CO_TRY(co_await hop(services.log.executor(), services.log.create(shard, fresh.base)));
+    KISEKI_CO_TRY(co_await on(services.log.executor(), services.log.create(shard, fresh.base)));
     recovered = std::move(fresh);
   }
   const CoreServices core = services.core;
-  std::unique_ptr<LocalReplica> local(new LocalReplica(
-      std::make_unique<Shard>(std::move(*machine), services.store, *core.clock, services.stamps), services));
+  std::unique_ptr<LocalReplica> local(
+      new LocalReplica(std::make_unique<Shard>(std::move(*machine), services.store, services.pool,
+                                               *core.clock, services.stamps),
+                       services));
   raft::Replica::Options options;
   options.group = shard;
   options.node = services.node;
@@ -83,7 +85,7 @@ Task<Result<std::unique_ptr<LocalReplica>>> LocalReplica::open(ShardId shard,
                                                  .transport = services.transport,
                                                  .snapshots = &local->snapshots_};
   auto replica =
-      co_await hop(core.executor, raft::Replica::open(options, std::move(*recovered), replica_services));
+      co_await on(core.executor, raft::Replica::open(options, std::move(*recovered), replica_services));
   if (!replica) co_return fail(std::move(replica).error().in(fmt::format("shard {}", shard.value())));
   local->replica_ = std::move(*replica);
   local->journal_ = std::make_unique<ReplicaJournal>(*local->replica_);
@@ -91,38 +93,9 @@ Task<Result<std::unique_ptr<LocalReplica>>> LocalReplica::open(ShardId shard,
   co_return local;
 }
 
-Task<Node::ShardStatus> LocalReplica::status_here() {
-  const auto& machine = shard_->machine();
-  co_return Node::ShardStatus{.id = machine.id(),
-                              .first = machine.range().first,
-                              .last = machine.range().last,
-                              .applied = machine.applied(),
-                              .replica = replica_->status()};
-}
-
-Task<std::optional<Error>> LocalReplica::failure_here() { co_return replica_->failure(); }
-Task<bool> LocalReplica::is_removed_here() { co_return !is_stopped_ && replica_->is_removed(); }
-
-Task<> LocalReplica::set_room_here(bool has_room) {
-  shard_->set_room(has_room);
-  co_return;
-}
-
 Task<Result<>> LocalReplica::compact_here() {
   if (is_stopped_) co_return Result<>{};
   co_return co_await replica_->compact();
-}
-
-Task<Result<>> LocalReplica::change_members_here(std::vector<raft::ConfChange> changes) {
-  if (is_stopped_) co_return fail(Errc::not_leader, "the replica is stopped");
-  const auto proposed = replica_->propose_conf(changes);
-  if (!proposed) co_return fail(proposed.error());
-  co_return Result<>{};
-}
-
-Task<Result<>> LocalReplica::transfer_leader_here(raft::NodeId to) {
-  if (is_stopped_) co_return fail(Errc::not_leader, "the replica is stopped");
-  co_return replica_->transfer_leader(to);
 }
 
 void LocalReplica::receive(std::vector<raft::Message> messages, FramePtr frame) {
@@ -162,21 +135,43 @@ Task<> LocalReplica::stop_here() {
   co_await replica_->stop();
 }
 
-Task<Node::ShardStatus> LocalReplica::status() { co_return co_await hop(core_.executor, status_here()); }
-Task<std::optional<Error>> LocalReplica::failure() { co_return co_await hop(core_.executor, failure_here()); }
-Task<bool> LocalReplica::is_removed() { co_return co_await hop(core_.executor, is_removed_here()); }
-Task<> LocalReplica::set_room(bool has_room) { co_await hop(core_.executor, set_room_here(has_room)); }
-Task<Result<>> LocalReplica::compact() { co_return co_await hop(core_.executor, compact_here()); }
+Task<Node::ShardStatus> LocalReplica::status() {
+  return call_on(core_.executor, [this] {
+    const auto& machine = shard_->machine();
+    return Node::ShardStatus{.id = machine.id(),
+                             .first = machine.range().first,
+                             .last = machine.range().last,
+                             .applied = machine.applied(),
+                             .replica = replica_->status()};
+  });
+}
+Task<std::optional<Error>> LocalReplica::failure() {
+  return call_on(core_.executor, [this] { return replica_->failure(); });
+}
+Task<bool> LocalReplica::is_removed() {
+  return call_on(core_.executor, [this] { return !is_stopped_ && replica_->is_removed(); });
+}
+Task<> LocalReplica::set_room(bool has_room) {
+  return call_on(core_.executor, [this, has_room] { shard_->set_room(has_room); });
+}
+Task<Result<>> LocalReplica::compact() { return on(core_.executor, compact_here()); }
 Task<Result<>> LocalReplica::change_members(std::vector<raft::ConfChange> changes) {
-  co_return co_await hop(core_.executor, change_members_here(std::move(changes)));
+  return call_on(core_.executor, [this, changes = std::move(changes)]() -> Result<> {
+    if (is_stopped_) return fail(Errc::not_leader, "the replica is stopped");
+    const auto proposed = replica_->propose_conf(changes);
+    return proposed ? Result<>{} : fail(proposed.error());
+  });
 }
 Task<Result<>> LocalReplica::transfer_leader(raft::NodeId to) {
-  co_return co_await hop(core_.executor, transfer_leader_here(to));
+  return call_on(core_.executor, [this, to]() -> Result<> {
+    if (is_stopped_) return fail(Errc::not_leader, "the replica is stopped");
+    return replica_->transfer_leader(to);
+  });
 }
 Task<Result<>> LocalReplica::receive_snapshot(raft::Message message, raft::SnapshotSource& source) {
-  co_return co_await hop(core_.executor, receive_snapshot_here(std::move(message), source));
+  return on(core_.executor, receive_snapshot_here(std::move(message), source));
 }
-Task<> LocalReplica::quiet() { co_await hop(core_.executor, quiet_here()); }
-Task<> LocalReplica::stop() { co_await hop(core_.executor, stop_here()); }
+Task<> LocalReplica::quiet() { return on(core_.executor, quiet_here()); }
+Task<> LocalReplica::stop() { return on(core_.executor, stop_here()); }
 
 }  // namespace kiseki::shard::detail

@@ -5,11 +5,11 @@
 #include <memory>
 #include <optional>
 
+#include "base/crossing.h"
 #include "raft/log.h"
 #include "raft/replica.h"
 #include "shard/client/routes.h"
 #include "shard/node.h"
-#include "shard/node/hop.h"
 #include "shard/node/local_port.h"
 #include "shard/snapshots/snapshots.h"
 
@@ -61,13 +61,7 @@ class LocalReplica {
  private:
   LocalReplica(std::unique_ptr<Shard> shard, Services services);
 
-  Task<Node::ShardStatus> status_here();
-  Task<std::optional<Error>> failure_here();
-  Task<bool> is_removed_here();
-  Task<> set_room_here(bool has_room);
   Task<Result<>> compact_here();
-  Task<Result<>> change_members_here(std::vector<raft::ConfChange> changes);
-  Task<Result<>> transfer_leader_here(raft::NodeId to);
   Task<Result<>> receive_snapshot_here(raft::Message message, raft::SnapshotSource& source);
   Task<> quiet_here();
   Task<> stop_here();

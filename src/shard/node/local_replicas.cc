@@ -20,7 +20,7 @@ Task<Result<>> LocalReplicas::open(std::unordered_map<raft::GroupId, raft::Recov
     const auto removed = was_removed(services_.store, shard);
     if (!removed) co_return fail(removed.error());
     if (!*removed) co_return fail(Errc::corrupted, "the log has entries of shards that are not there");
-    KISEKI_CO_TRY(co_await hop(services_.log.executor(), services_.log.erase(shard)));
+    KISEKI_CO_TRY(co_await on(services_.log.executor(), services_.log.erase(shard)));
   }
   co_return Result<>{};
 }
@@ -77,7 +77,7 @@ Task<Result<>> LocalReplicas::let_go(ShardId shard) {
   kv::KvStore& store = services_.store;
   KISEKI_CO_TRY(co_await services_.pool.run([&store] { return store.flush(); }));
   log::info("shard", "shard {}: the replica here was removed", shard.value());
-  co_return co_await hop(services_.log.executor(), services_.log.erase(shard));
+  co_return co_await on(services_.log.executor(), services_.log.erase(shard));
 }
 
 Task<Result<bool>> LocalReplicas::may_begin(ShardId shard, const ShardMap& map) const {

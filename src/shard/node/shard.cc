@@ -17,6 +17,8 @@ metrics::Counter foreseen("kiseki_shard_foreseen_total", "Proposals answered wit
 metrics::Histogram commits("kiseki_shard_commit_seconds", "From proposal to answer.");
 
 constexpr std::uint32_t locks_told = 256;
+/// Of what one call reads; what is driven out of memory as often is read where it stands.
+constexpr int fetches_max = 2;
 
 template <class... Calls>
 struct Overloaded : Calls... {
@@ -72,8 +74,9 @@ class Shard::Call {
   Shard& shard_;
 };
 
-Shard::Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, StampClock& stamps)
-    : machine_(std::move(machine)), store_(store), clock_(clock), stamps_(stamps) {
+Shard::Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, BlockingPool& pool, Clock& clock,
+             StampClock& stamps)
+    : machine_(std::move(machine)), store_(store), pool_(pool), clock_(clock), stamps_(stamps) {
   stamps_.pass(machine_->last());
 }
 
@@ -191,7 +194,9 @@ Task<Result<Reply>> Shard::propose(ProposeRequest request, Duration limit) {
   const bool is_unchecked = KISEKI_PLANTED("1.5 a leader proposes what is not valid");
   if (!is_unchecked) KISEKI_CO_TRY(proposal.validate());
   if (request.attempt == Attempt::first && journal_->reads_locally()) {
-    auto known = machine_->foresee(proposal);
+    auto known = machine_->foresee(proposal, kv::Blocking::refused);
+    if (!known && known.error().code() == Errc::would_block) known = co_await foresee(request.proposal);
+    if (stopped_ || removed_) co_return refusal();
     if (!known) co_return fail(std::move(known).error());
     if (*known && journal_->reads_locally()) {
       foreseen.add();
@@ -213,6 +218,15 @@ Task<Result<Reply>> Shard::propose(ProposeRequest request, Duration limit) {
       *position, {.proposal = is_unchecked ? nullptr : request.proposal.get(), .stamp = stamp}, limit);
 }
 
+Task<Result<std::optional<Answer>>> Shard::foresee(std::shared_ptr<const Proposal> proposal) {
+  for (int i = 0; i < fetches_max; ++i) {
+    co_await pool_.run([this, &proposal] { return fetch_rows(store_, *proposal); });
+    auto known = machine_->foresee(*proposal, kv::Blocking::refused);
+    if (known || known.error().code() != Errc::would_block) co_return known;
+  }
+  co_return machine_->foresee(*proposal);
+}
+
 /// What is seen of a state that is the newest: under a lease that still holds afterwards, or behind a
 /// barrier.
 Task<Result<Reply>> Shard::newest(Request request) {
@@ -220,16 +234,32 @@ Task<Result<Reply>> Shard::newest(Request request) {
   if (stopped_ || removed_) co_return refusal();
   if (std::holds_alternative<LeaderRequest>(request)) co_return leadership_;
   KISEKI_ASSERT(journal_ != nullptr);
+  const auto* rows = std::get_if<RowsRequest>(&request);
   if (journal_->reads_locally()) {
     auto seen = look(request);
+    if (rows != nullptr && !seen && seen.error().code() == Errc::would_block) {
+      seen = co_await look_at_rows(*rows);
+    }
     if (journal_->reads_locally()) co_return seen;
   }
   KISEKI_CO_TRY(co_await journal_->read_barrier());
+  if (rows != nullptr) co_return co_await look_at_rows(*rows);
   co_return look(request);
 }
 
+Task<Result<Reply>> Shard::look_at_rows(const RowsRequest& request) {
+  for (int i = 0; i < fetches_max; ++i) {
+    auto seen = Reader(store_, *machine_, kv::Blocking::refused).read(request);
+    if (seen || seen.error().code() != Errc::would_block) co_return seen;
+    co_await pool_.run([this, &request] { return fetch_rows(store_, request); });
+    if (stopped_ || removed_) co_return refusal();
+  }
+  co_return Reader(store_, *machine_).read(request);
+}
+
 Result<Reply> Shard::look(const Request& request) {
-  Reader reader(store_, *machine_);
+  const bool is_rows = std::holds_alternative<RowsRequest>(request);
+  Reader reader(store_, *machine_, is_rows ? kv::Blocking::refused : kv::Blocking::allowed);
   return std::visit(
       Overloaded{
           [&](const RowsRequest& rows) -> Result<Reply> { return reader.read(rows); },

@@ -5,6 +5,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "base/core.h"
 #include "base/sync.h"
 #include "kv/kv_store.h"
 #include "raft/replica.h"
@@ -23,8 +24,9 @@ class Shard final : public raft::StateMachine, public ShardPort {
  public:
   /// A proposal not answered by then has an unknown outcome.
   static constexpr Duration answer_limit = std::chrono::seconds(30);
-  /// `stamps` is that of all shards of the node.
-  Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, Clock& clock, StampClock& stamps);
+  /// `stamps` is that of all shards of the node; `pool` reads rows that are not in memory.
+  Shard(std::unique_ptr<Machine> machine, kv::KvStore& store, BlockingPool& pool, Clock& clock,
+        StampClock& stamps);
 
   /// Until then nothing but `apply` is called. The journal outlives every call.
   void attach(Journal& journal) noexcept { journal_ = &journal; }
@@ -69,6 +71,9 @@ class Shard final : public raft::StateMachine, public ShardPort {
   Task<Result<Reply>> propose(ProposeRequest request, Duration limit);
   Task<Result<Reply>> released(ReleasedRequest request);
   Task<Result<Reply>> newest(Request request);
+  /// Rows that are not in memory are fetched first: what is seen is of one moment all the same.
+  Task<Result<std::optional<Answer>>> foresee(std::shared_ptr<const Proposal> proposal);
+  Task<Result<Reply>> look_at_rows(const RowsRequest& request);
   Result<Reply> look(const Request& request);
   Result<SweepReply> for_sweep();
   std::vector<SessionId> beat(const std::vector<SessionId>& sessions);
@@ -81,6 +86,7 @@ class Shard final : public raft::StateMachine, public ShardPort {
 
   std::unique_ptr<Machine> machine_;
   kv::KvStore& store_;
+  BlockingPool& pool_;
   Clock& clock_;
   StampClock& stamps_;
   Journal* journal_ = nullptr;

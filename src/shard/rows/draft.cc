@@ -17,7 +17,7 @@ Result<std::optional<View>> Draft::view(kv::Family family, const std::string& ke
   if (is_cached) {
     if (const auto* known = cache_->find(family, key)) return view_of(*known);
   }
-  auto value = store_.get(family, as_view(key));
+  auto value = store_.get(family, as_view(key), nullptr, blocking_);
   if (!value) return fail(std::move(value).error());
   if (is_cached) {
     cache_->put(family, key, *value);

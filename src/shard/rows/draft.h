@@ -16,8 +16,9 @@ namespace kiseki::shard::detail {
 class Draft {
  public:
   /// `cache`, of the rows of one shard, is read through and told of what is written; without one the draft
-  /// keeps what it has read.
-  explicit Draft(kv::KvStore& store, RowCache* cache = nullptr) : store_(store), cache_(cache) {}
+  /// keeps what it has read. With `Blocking::refused` a read that would wait for the disk is `would_block`.
+  explicit Draft(kv::KvStore& store, RowCache* cache = nullptr, kv::Blocking blocking = kv::Blocking::allowed)
+      : store_(store), cache_(cache), blocking_(blocking) {}
 
   /// Until the next call.
   Result<std::optional<View>> view(kv::Family family, const std::string& key);
@@ -44,6 +45,7 @@ class Draft {
 
   kv::KvStore& store_;
   RowCache* const cache_;
+  const kv::Blocking blocking_;
   std::array<std::unordered_map<std::string, Row>, family_count> rows_;
 };
 

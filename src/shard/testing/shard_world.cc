@@ -163,7 +163,7 @@ void ShardWorld::open(ShardId id) {
   auto machine = Machine::open(*store_, id);
   KISEKI_ASSERT(machine.has_value());
   auto one = std::make_unique<OneShard>();
-  one->shard = std::make_unique<Shard>(std::move(*machine), *store_, clock_, stamps_);
+  one->shard = std::make_unique<Shard>(std::move(*machine), *store_, pool_, clock_, stamps_);
   one->journal = std::make_unique<TinyJournal>(logs_[id], *one->shard, loop_.executor());
   one->journal->replay();
   one->shard->attach(*one->journal);

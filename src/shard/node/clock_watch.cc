@@ -1,8 +1,10 @@
 #include "shard/node/clock_watch.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/planted.h"
+#include "shard/client/gather.h"
 
 namespace kiseki::shard::detail {
 
@@ -19,9 +21,14 @@ Task<> ClockWatch::look() {
   const Reading own{.wall = clock_.wall(), .boot = clock_.now()};
   std::map<raft::NodeId, Offset> offsets{{here_, {}}};
   const auto nodes = peers_ != nullptr ? peers_->channel().nodes() : std::vector<raft::NodeId>{here_};
-  for (const raft::NodeId node : nodes) {
-    if (node == here_) continue;
-    if (const auto offset = co_await ask(node, own)) offsets.emplace(node, *offset);
+  std::vector<raft::NodeId> others;
+  std::ranges::copy_if(nodes, std::back_inserter(others),
+                       [this](raft::NodeId node) { return node != here_; });
+  std::vector<Task<std::optional<Offset>>> questions;
+  for (const raft::NodeId node : others) questions.push_back(ask(node, own));
+  const auto answers = co_await gather(co_await asio::this_coro::executor, std::move(questions));
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    if (answers[i]) offsets.emplace(others[i], *answers[i]);
   }
   offsets_ = std::move(offsets);
   nodes_ = nodes.size() + (std::ranges::find(nodes, here_) == nodes.end() ? 1 : 0);

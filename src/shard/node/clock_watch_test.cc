@@ -52,6 +52,13 @@ class ClockWatchTest : public ::testing::Test {
   ClockWatch watch_{&nodes_, 1, nodes_.here, stamps_};
 };
 
+TEST_F(ClockWatchTest, silent_nodes_are_waited_for_side_by_side) {
+  nodes_.delay = std::chrono::seconds(2);
+  const BootTime began = nodes_.here.now();
+  set({0, 0, std::nullopt, std::nullopt});
+  EXPECT_LE(nodes_.here.now() - began, std::chrono::seconds(2));
+}
+
 TEST_F(ClockWatchTest, is_right_while_a_majority_is_near) {
   EXPECT_FALSE(watch_.is_off());
   set({0, 0, 0, 0});

@@ -70,8 +70,10 @@ Result<Counters> Draft::counters(const LeafAddress& leaf) {
   return Counters::decode(**bytes);
 }
 
-/// Rows under leaves are read again soon; most others are written once and never read.
+/// Rows under leaves are read again soon, references hardly ever; most others are written once and never
+/// read.
 void Draft::remember(kv::Family family, const std::string& key, const std::optional<std::string>& value) {
+  if (family == family_references) return;
   if (family == family_rows && value) {
     cache_->put(family, key, value);
   } else {

@@ -50,6 +50,17 @@ TEST(RowCache, forgets_a_row_that_becomes_too_large) {
   EXPECT_EQ(cache.size(), 0U);
 }
 
+TEST(Draft, has_no_rows_of_references_in_the_cache) {
+  sim::CrashableKv store(family_count);
+  RowCache cache;
+  Draft draft(store, &cache);
+  EXPECT_EQ(draft.get(family_references, "a").value(), std::nullopt);
+  draft.put(family_references, "a", "1");
+  ASSERT_TRUE(draft.write());
+  EXPECT_EQ(cache.find(family_references, "a"), nullptr);
+  EXPECT_EQ(draft.get(family_references, "a").value(), "1");
+}
+
 TEST(Draft, reads_through_the_cache_and_tells_it_what_it_writes) {
   sim::CrashableKv store(family_count);
   RowCache cache;

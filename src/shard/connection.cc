@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "base/crossing.h"
 #include "base/logging.h"
 #include "base/scope.h"
 #include "shard/client/cluster_routes.h"

@@ -64,6 +64,16 @@ void read(RowReader& in, ChunkId& chunk) {
   }
 }
 
+void write(RowWriter& out, const ChunkName& chunk) {
+  write(out, chunk.id);
+  out.out().id(chunk.ns).id(chunk.pool);
+}
+void read(RowReader& in, ChunkName& chunk) {
+  read(in, chunk.id);
+  chunk.ns = in.in().id<NamespaceId>();
+  chunk.pool = in.in().id<PoolId>();
+}
+
 void write(RowWriter& out, const LeafAddress& leaf) {
   out.out().id(leaf.ns).id(leaf.container).id(leaf.leaf);
 }

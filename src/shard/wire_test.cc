@@ -17,10 +17,10 @@ const LeafAddress leaf{NamespaceId(9), InodeId(3), LeafId(1)};
 
 Key row(char name) { return key(leaf, Kind::entry, std::string(16, name)); }
 Holder holder() { return {.id = {SessionId(4), 5}, .age = Stamp(6), .primary = row('p')}; }
-ChunkId chunk(std::uint8_t byte) {
-  ChunkId id{};
-  id.fill(static_cast<std::byte>(byte));
-  return id;
+ChunkName chunk(std::uint8_t byte) {
+  ChunkName name{.id = {}, .ns = NamespaceId(9), .pool = PoolId(1)};
+  name.id.fill(static_cast<std::byte>(byte));
+  return name;
 }
 
 /// One of every kind, with something in every field.

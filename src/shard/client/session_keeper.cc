@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/crossing.h"
 #include "base/logging.h"
 #include "base/planted.h"
 #include "shard/client/registry.h"

@@ -16,6 +16,7 @@ def pytest_addoption(parser):
         "--big", action="store_true", help="the sizes that the figures name, not those of every run"
     )
     parser.addoption("--rounds", type=int, default=3, help="how often a node is killed under load")
+    parser.addoption("--slow", type=int, default=100, help="how many clients send and take slowly")
     parser.addoption("--seed", type=int, default=None, help="repeats a run of what is random")
 
 
@@ -27,6 +28,11 @@ def big(request):
 @pytest.fixture
 def rounds(request):
     return request.config.getoption("--rounds")
+
+
+@pytest.fixture
+def slow(request):
+    return request.config.getoption("--slow")
 
 
 @pytest.fixture

@@ -198,7 +198,10 @@ std::vector<Option> options_of_the_node() {
        "takes effect at the first start",
        [](Config& c, const std::string& t) { return set_size(c.device_capacity, t, 256_MiB); },
        [](const Config& c) { return show_size(c.device_capacity); }},
-      {"memory.payload", "--memory-payload", "SIZE", "Memory for data on its way; beyond it requests wait.",
+      {"memory.payload", "--memory-payload", "SIZE",
+       "Memory for data on its way, of all cores: an eighth each for small bodies, documents and slow "
+       "clients, "
+       "the rest for bodies. Beyond it requests wait, then get SlowDown.",
        restart, [](Config& c, const std::string& t) { return set_size(c.payload_memory, t, 32_MiB); },
        [](const Config& c) { return show_size(c.payload_memory); }},
       {"memory.store", "--memory-store", "SIZE", "Memory for caches and write buffers of metadata.", restart,

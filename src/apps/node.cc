@@ -20,14 +20,13 @@ namespace {
 
 /// What one core serves requests with.
 struct Station {
-  Station(Core& core_used, const keys::KeyFile& file, Bytes payload)
-      : core(core_used), provider(file, rng), keys(file.system_key(), provider, rng), budget(payload) {}
+  Station(Core& core_used, const keys::KeyFile& file)
+      : core(core_used), provider(file, rng), keys(file.system_key(), provider, rng) {}
 
   Core& core;
   SystemRng rng;
   keys::InternalProvider provider;
   keys::KeyService keys;
-  Semaphore budget;
   std::unique_ptr<shard::Client> client;
   std::unique_ptr<fs::FileSystem> file_system;
   std::unique_ptr<fs::Identities> identities;
@@ -70,7 +69,8 @@ struct Node::State {
         key_file(std::move(keys)),
         storage(config, std::move(held)),
         started(first().clock().now()),
-        device_keys(storage.first(), key_file, 0),
+        device_keys(storage.first(), key_file),
+        memory(config.payload_memory),
         scope(first().executor()) {}
   ~State() { stop(); }
 
@@ -84,6 +84,8 @@ struct Node::State {
   BootTime started;
   std::atomic<bool> running = false, ready = false;
   Station device_keys;  // wraps the device's secret; serves nobody
+  MemoryBudget memory;  // for data on its way, of all cores
+  fs::KeysMade keys_made;
   std::unique_ptr<shard::Client> collector_client;
   std::unique_ptr<gc::Collector> collector;
   std::vector<std::unique_ptr<Station>> stations;
@@ -151,7 +153,7 @@ fs::Services Node::State::services(Station& station) {
           .client = station.client.get(),
           .chunks = &storage.chunks(),
           .keys = &station.keys,
-          .payload_budget = &station.budget};
+          .memory = &memory};
 }
 
 /// The device knows the garbage epoch before anybody puts anything.
@@ -185,7 +187,7 @@ Task<Result<>> Node::State::establish_tenant(std::optional<RootCredential> given
   });
   if (!made) co_return fail(std::move(made).error().in("tenant"));
   tenant = *made;
-  fs::Identities identities(services_of_first);
+  fs::Identities identities(services_of_first, keys_made);
   auto access = co_await establish_root(std::move(given), storage.path("root-credential"), storage.disk(),
                                         identities, tenant);
   if (!access) co_return fail(std::move(access).error().in("root credential"));
@@ -197,14 +199,13 @@ Task<Result<>> Node::State::open_file_system(Station& station) {
   auto opened = co_await fs::FileSystem::open(services(station));
   if (!opened) co_return fail(std::move(opened).error().in("file system"));
   station.file_system = std::move(*opened);
-  station.identities = std::make_unique<fs::Identities>(services(station));
+  station.identities = std::make_unique<fs::Identities>(services(station), keys_made);
   co_return Result<>{};
 }
 
 Result<> Node::State::open_stations(std::optional<RootCredential> given) {
-  const Bytes payload = config.payload_memory / storage.cores().size();
   for (auto& core : storage.cores()) {
-    stations.push_back(std::make_unique<Station>(*core, key_file, payload));
+    stations.push_back(std::make_unique<Station>(*core, key_file));
     KISEKI_TRY(run_on(first(), connect(*stations.back(), stations.size())));
   }
   KISEKI_TRY(run_on(first(), establish_tenant(std::move(given))));
@@ -241,7 +242,7 @@ Result<> Node::State::open_faces() {
   http.limits.rate_min = config.s3_rate_min;
   s3 = std::make_unique<S3Face>(std::move(places), std::move(http),
                                 s3::ServiceOptions{.region = config.region, .domain = config.domain},
-                                access_log.get());
+                                S3Face::Shared{&memory, access_log.get()});
   return run_on(first(), s3->start());
 }
 

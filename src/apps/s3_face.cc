@@ -10,7 +10,7 @@ namespace {
 
 /// S3 on one core.
 struct CoreFace {
-  CoreFace(const S3Face::Place& place, const s3::ServiceOptions& options, s3::AccessLog* log)
+  CoreFace(const S3Face::Place& place, const s3::ServiceOptions& options, const S3Face::Shared& shared)
       : credentials(*place.identities),
         service({.namespaces = &place.file_system->namespaces(),
                  .objects = &place.file_system->objects(),
@@ -19,7 +19,8 @@ struct CoreFace {
                  .clock = &place.core->clock(),
                  .rng = &rng,
                  .executor = place.core->executor(),
-                 .access_log = log},
+                 .memory = shared.memory,
+                 .access_log = shared.access_log},
                 options) {}
 
   SystemRng rng;
@@ -34,12 +35,11 @@ struct S3Face::State {
   std::unique_ptr<s3::HttpServer> server;
 };
 
-S3Face::S3Face(std::vector<Place> places, s3::HttpOptions http, s3::ServiceOptions options,
-               s3::AccessLog* log)
+S3Face::S3Face(std::vector<Place> places, s3::HttpOptions http, s3::ServiceOptions options, Shared shared)
     : state_(new State) {
   std::vector<s3::HttpServer::Place> handlers;
   for (const Place& place : places) {
-    state_->faces.push_back(std::make_unique<CoreFace>(place, options, log));
+    state_->faces.push_back(std::make_unique<CoreFace>(place, options, shared));
     handlers.push_back({place.core, &state_->faces.back()->service});
   }
   state_->server = std::make_unique<s3::HttpServer>(std::move(handlers), std::move(http));

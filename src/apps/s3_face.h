@@ -23,8 +23,13 @@ class S3Face {
     fs::Identities* identities;
   };
 
-  /// `log` outlives the face; none: requests are not logged.
-  S3Face(std::vector<Place> places, s3::HttpOptions http, s3::ServiceOptions options, s3::AccessLog* log);
+  /// What all cores share; both outlive the face.
+  struct Shared {
+    MemoryBudget* memory;
+    s3::AccessLog* access_log;  ///< None: requests are not logged.
+  };
+
+  S3Face(std::vector<Place> places, s3::HttpOptions http, s3::ServiceOptions options, Shared shared);
   ~S3Face();
 
   /// On the first core, as `stop` is.

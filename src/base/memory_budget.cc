@@ -34,21 +34,25 @@ void MemoryBudget::Permit::shrink(Bytes amount) noexcept {
 }
 
 MemoryBudget::MemoryBudget(Bytes total) {
-  const Bytes eighth = total / 8;
-  for (const auto& [use, bytes] :
-       {std::pair(MemoryUse::prompt, eighth), std::pair(MemoryUse::document, eighth),
-        std::pair(MemoryUse::transfer, total - 2 * eighth)}) {
-    share(use).total = share(use).available = bytes;
-  }
+  for (Share& each : shares_) each.total = each.available = total / 8;
+  Share& transfers = share(MemoryUse::transfer);
+  transfers.total = transfers.available = total - total / 8 * 3;
 }
 
 MemoryBudget::~MemoryBudget() {
-  for (const Share& each : shares_) KISEKI_ASSERT(each.available == each.total && each.waiters.empty());
+  for (const Share& each : shares_) KISEKI_ASSERT(each.waiters.empty());
 }
 
 Bytes MemoryBudget::available(MemoryUse use) const {
   const std::lock_guard lock(mutex_);
   return share(use).available;
+}
+
+Bytes MemoryBudget::held() const {
+  const std::lock_guard lock(mutex_);
+  Bytes held = 0;
+  for (const Share& each : shares_) held += each.total - each.available;
+  return held;
 }
 
 bool MemoryBudget::has_waiters(MemoryUse use) const {

@@ -16,7 +16,8 @@ namespace kiseki {
 enum class MemoryUse : std::uint8_t {
   prompt,    ///< Work that waits for no peer while it holds the memory: an eighth.
   document,  ///< Whole documents and pages of listings: an eighth.
-  transfer,  ///< Pieces of bodies, filled and emptied at a peer's pace: the rest.
+  slow,      ///< Bodies of peers that were found slow: an eighth.
+  transfer,  ///< All other bodies, filled and emptied at a peer's pace: the rest.
 };
 
 /// Memory of a process for data on its way, in order of arrival. Usable from every core.
@@ -55,7 +56,7 @@ class MemoryBudget {
   explicit MemoryBudget(Bytes total);
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
-  /// Nobody holds or waits.
+  /// Nobody waits, and permits are gone.
   ~MemoryBudget();
 
   /// An amount above the share is treated as the whole share, so that it is granted alone. Nothing when
@@ -66,6 +67,8 @@ class MemoryBudget {
 
   Bytes total(MemoryUse use) const noexcept { return share(use).total; }
   Bytes available(MemoryUse use) const;
+  /// Of all uses.
+  Bytes held() const;
   /// Whether somebody waits: who can do with less gives some back.
   bool has_waiters(MemoryUse use) const;
 
@@ -91,7 +94,7 @@ class MemoryBudget {
   static void grant(Share& share);
 
   mutable std::mutex mutex_;  // of the shares; held for a few instructions
-  std::array<Share, 3> shares_;
+  std::array<Share, 4> shares_;
 };
 
 }  // namespace kiseki

@@ -15,6 +15,7 @@ using enum shard::Assert::Type;
 constexpr std::uint8_t format = 1;
 constexpr std::size_t id_size = 20, secret_size = 40;
 constexpr Duration cached_for = std::chrono::seconds(1);
+constexpr Duration absent_for = std::chrono::seconds(5);
 constexpr std::size_t cached_max = 10'000;
 constexpr std::uint32_t rows_a_scan = 256;
 constexpr int attempts_max = 16;
@@ -99,6 +100,7 @@ Task<Result<>> Identities::put(TenantId tenant, std::string id, std::string secr
   transaction.require(absent, key_for(id));
   transaction.put(key_for(id), detail::system_record(encode(*services_.keys, key, secret)));
   const auto outcome = co_await services_.client->commit(std::move(transaction));
+  made_.add();
   if (!outcome) co_return fail(outcome.error());
   if (outcome->committed()) co_return Result<>{};
   if (outcome->refusal != shard::Refusal::exists) co_return fail(Errc::conflict, "try again");
@@ -117,12 +119,18 @@ Task<Result<Credential>> Identities::find(std::string id) {
     cache_.erase(known);
   }
   const auto row = key_for(id);
+  if (is_known_absent(row.item)) co_return fail(Errc::not_found, "no such access key");
+  const std::uint64_t keys_made = made_.count();
   shard::ReadRequest request;
   request.gets = {{.key = row}};
   const auto reply = co_await services_.client->read(std::move(request));
   if (!reply) co_return fail(reply.error());
   const auto& record = reply->gets[0].record;
-  if (!record) co_return fail(Errc::not_found, "no such access key");
+  if (!record) {
+    if (absent_.size() >= cached_max) absent_.clear();
+    absent_.insert_or_assign(row.item, Absent{now + absent_for, keys_made});
+    co_return fail(Errc::not_found, "no such access key");
+  }
   auto opened = decode(*services_.keys, row.item, record->value.view());
   if (!opened) co_return fail(std::move(opened).error());
   if (opened->key.id != id) co_return fail(Errc::corrupted, "an access key under another id");
@@ -132,6 +140,14 @@ Task<Result<Credential>> Identities::find(std::string id) {
   if (cache_.size() >= cached_max) cache_.clear();
   cache_.insert_or_assign(id, Cached{copy_of(credential), now + cached_for});
   co_return credential;
+}
+
+bool Identities::is_known_absent(const std::string& item) {
+  const auto known = absent_.find(item);
+  if (known == absent_.end()) return false;
+  if (services_.clock->now() < known->second.until && made_.count() == known->second.keys_made) return true;
+  absent_.erase(known);
+  return false;
 }
 
 Task<Result<std::vector<AccessKey>>> Identities::list() {

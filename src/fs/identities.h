@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <optional>
@@ -31,15 +32,27 @@ struct Credential {
 /// crash.
 Task<Result<TenantId>> bootstrap(Services services, std::function<Result<>(TenantId)> new_tenant);
 
+/// Says to every core of a node that an access key was made, which others may remember as absent.
+class KeysMade {
+ public:
+  void add() noexcept { count_.fetch_add(1, std::memory_order_release); }
+  std::uint64_t count() const noexcept { return count_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<std::uint64_t> count_{0};
+};
+
 /// Access keys, kept in the system shard with their secrets sealed under the system key.
 class Identities {
  public:
-  explicit Identities(Services services) : services_(services) {}
+  /// `made`: of the node; it outlives this.
+  Identities(Services services, KeysMade& made) : services_(services), made_(made) {}
 
   /// A new random key, or the given one (`exists` when another secret stands under that id).
   Task<Result<Credential>> create(TenantId tenant, bool is_root);
   Task<Result<>> put(TenantId tenant, std::string id, std::string secret, bool is_root);
-  /// `not_found`. Cached for a second.
+  /// `not_found`. Cached for a second; that there is none for five, but not beyond the making of a key on
+  /// this node.
   Task<Result<Credential>> find(std::string id);
   Task<Result<std::vector<AccessKey>>> list();
   Task<Result<>> remove(std::string id);
@@ -50,8 +63,17 @@ class Identities {
     BootTime until;
   };
 
+  struct Absent {
+    BootTime until;
+    std::uint64_t keys_made;
+  };
+
+  bool is_known_absent(const std::string& item);
+
   Services services_;
+  KeysMade& made_;
   std::map<std::string, Cached> cache_;
+  std::map<std::string, Absent> absent_;  // by item of the row, which is short whatever the caller claims
 };
 
 }  // namespace kiseki::fs

@@ -27,7 +27,8 @@ class IdentitiesTest : public testing::Test {
   }
 
   MemoryWorld world;
-  Identities identities{world.services(*world.founder)};
+  KeysMade keys_made;
+  Identities identities{world.services(*world.founder), keys_made};
 };
 
 TEST_F(IdentitiesTest, are_found_with_their_secret) {
@@ -38,9 +39,39 @@ TEST_F(IdentitiesTest, are_found_with_their_secret) {
   EXPECT_EQ(made->tenant, world.tenant);
   EXPECT_FALSE(made->is_root);
   EXPECT_EQ(secret.size(), 40U);
-  Identities others{world.services(*world.founder)};
+  Identities others{world.services(*world.founder), keys_made};
   EXPECT_EQ(*get(secret_of(others, made->id)), secret);
   EXPECT_EQ(get(secret_of(others, "AKIANOSUCHKEY")).error().code(), Errc::not_found);
+}
+
+/// Counts its reads.
+class CountingClient final : public ForwardingClient {
+ public:
+  using ForwardingClient::ForwardingClient;
+  Task<Result<shard::ReadReply>> read(shard::ReadRequest request) override {
+    ++reads;
+    return ForwardingClient::read(std::move(request));
+  }
+  int reads = 0;
+};
+
+TEST_F(IdentitiesTest, an_unknown_key_costs_one_read_in_a_while) {
+  CountingClient client(world.shards.connect());
+  Identities counted{world.services(client), keys_made};
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(get(secret_of(counted, "AKIANOSUCHKEY")).error().code(), Errc::not_found);
+  }
+  EXPECT_EQ(client.reads, 1);
+  world.loop.run_for(std::chrono::seconds(6));
+  EXPECT_EQ(get(secret_of(counted, "AKIANOSUCHKEY")).error().code(), Errc::not_found);
+  EXPECT_EQ(client.reads, 2);
+}
+
+TEST_F(IdentitiesTest, a_key_made_on_another_core_is_known_at_once) {
+  Identities other{world.services(*world.founder), keys_made};
+  EXPECT_EQ(get(secret_of(other, "new")).error().code(), Errc::not_found);
+  EXPECT_TRUE(get(identities.put(world.tenant, "new", "secret", false)));
+  EXPECT_EQ(*get(secret_of(other, "new")), "secret");
 }
 
 TEST_F(IdentitiesTest, given_ones_are_put_once) {
@@ -66,7 +97,7 @@ TEST_F(IdentitiesTest, are_listed_and_removed) {
 TEST_F(IdentitiesTest, removed_by_another_are_forgotten_within_a_second) {
   EXPECT_TRUE(get(identities.put(world.tenant, "k", "s", false)));
   EXPECT_TRUE(get(secret_of(identities, "k")));
-  Identities others{world.services(*world.founder)};
+  Identities others{world.services(*world.founder), keys_made};
   EXPECT_TRUE(get(others.remove("k")));
   world.loop.run_for(std::chrono::milliseconds(1100));
   EXPECT_EQ(get(secret_of(identities, "k")).error().code(), Errc::not_found);

@@ -13,10 +13,19 @@
 
 namespace kiseki::fs {
 
+/// What is there of a source, without waiting for its sender.
+enum class Arrival : std::uint8_t {
+  some,  ///< At least a byte, where there is one.
+  rest,  ///< All that is left.
+};
+
 /// Bytes on their way in. Read once, from the start.
 class Source {
  public:
   virtual ~Source() = default;
+  /// Waits for bytes that are not read yet, in memory of the source's own: nobody sets memory aside for bytes
+  /// that do not come.
+  virtual Task<Result<Arrival>> arrival() { co_return Arrival::some; }
   /// Length if the sender said so.
   virtual std::optional<Bytes> size() const = 0;
   /// Fills as much as it can of `into`, at least one byte; 0 at the end.
@@ -40,8 +49,12 @@ class Object {
  public:
   virtual ~Object() = default;
   virtual const Attributes& attributes() const = 0;
-  /// Bytes from `offset`, at least one and at most `length`, up to the end of a piece. `out_of_range` beyond
-  /// the end; `corrupted` when a stored byte fails its check: nothing of the piece is given out.
+  /// From now on these bytes are read to the end whatever happens to the object. `stale`: it was replaced
+  /// before; `busy`.
+  virtual Task<Result<>> hold(Bytes /*offset*/, Bytes /*length*/) { co_return Result<>{}; }
+  /// Bytes from `offset`, at least one and at most `length`, up to the end of a piece. Their memory is the
+  /// caller's to count. One call at a time. `out_of_range` beyond the end; `corrupted` when a stored byte
+  /// fails its check: nothing of the piece is given out.
   virtual Task<Result<Buffer>> read(Bytes offset, Bytes length) = 0;
 };
 

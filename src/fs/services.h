@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/core.h"
+#include "base/memory_budget.h"
 #include "base/rng.h"
-#include "base/sync.h"
 #include "chunk/chunk_store.h"
 #include "keys/keys.h"
 #include "shard/client.h"
@@ -18,7 +18,7 @@ struct Services {
   shard::Client* client = nullptr;  ///< Of this core.
   chunk::ChunkStore* chunks = nullptr;
   keys::KeyService* keys = nullptr;
-  Semaphore* payload_budget = nullptr;  ///< Bytes of payload in memory on this core; waits, then `busy`.
+  MemoryBudget* memory = nullptr;  ///< Of the process, for bodies on their way in.
 };
 
 }  // namespace kiseki::fs

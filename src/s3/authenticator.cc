@@ -115,14 +115,13 @@ S3Result<> Authenticator::check_time(const SignatureClaim& claim) const {
 }
 
 const SigningKey& Authenticator::signing_key(const CredentialScope& scope, std::string_view secret) {
-  const crypto::Digest256 digest = crypto::sha256(as_view(secret));
   const std::string name = scope.access_key + "/" + scope.date;
   const auto found = keys_.find(name);
-  if (found != keys_.end() && equal_constant_time(found->second.secret_digest, digest))
+  if (found != keys_.end() && equal_constant_time(as_view(found->second.secret.text()), as_view(secret)))
     return found->second.key;
   if (keys_.size() >= cached_keys_max) keys_.clear();
-  return keys_.insert_or_assign(name, CachedKey{digest, SigningKey(secret, scope.date, region_)})
-      .first->second.key;
+  CachedKey made{crypto::SecretText(std::string(secret)), SigningKey(secret, scope.date, region_)};
+  return keys_.insert_or_assign(name, std::move(made)).first->second.key;
 }
 
 }  // namespace kiseki::s3

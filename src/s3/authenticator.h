@@ -33,7 +33,7 @@ class Authenticator {
 
  private:
   struct CachedKey {
-    crypto::Digest256 secret_digest;  // a changed secret is another key
+    crypto::SecretText secret;  // a changed one makes another key
     SigningKey key;
   };
 

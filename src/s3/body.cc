@@ -154,13 +154,20 @@ Task<Result<std::size_t>> Body::read_content(MutableView into) {
 
 Task<Result<std::size_t>> Body::receive(MutableView into) {
   auto count = co_await stream_.read_some(into);
-  if (count) co_return *count;
-  switch (count.error().code()) {
-    case Errc::timed_out:
-      co_return fail_with({S3Code::request_timeout});
-    default:
-      co_return fail_with({S3Code::incomplete_body});
-  }
+  if (!count) co_return fail_with(count.error());
+  co_return *count;
+}
+
+Task<Result<fs::Arrival>> Body::arrival() {
+  if (failure_) co_return fail(Errc::invalid_argument, "the request's body is at fault");
+  const auto is_rest = co_await stream_.await_body();
+  if (!is_rest) co_return fail_with(is_rest.error());
+  co_return *is_rest ? fs::Arrival::rest : fs::Arrival::some;
+}
+
+std::unexpected<Error> Body::fail_with(const Error& of_connection) {
+  const bool late = of_connection.code() == Errc::timed_out;
+  return fail_with(S3Error{late ? S3Code::request_timeout : S3Code::incomplete_body});
 }
 
 Task<Result<std::size_t>> Body::read_framed(MutableView into) {

@@ -41,6 +41,7 @@ class Body final : public fs::Source {
   void set_properties(fs::Properties properties, Md5 md5);
 
   std::optional<Bytes> size() const override { return rules_.length; }
+  Task<Result<fs::Arrival>> arrival() override;
   Task<Result<std::size_t>> read(MutableView into) override;
   std::optional<crypto::Digest256> digest() const override { return digest_; }
   Result<fs::Properties> finish() override;
@@ -57,6 +58,7 @@ class Body final : public fs::Source {
   Task<Result<std::size_t>> read_content(MutableView into);
   Task<Result<std::size_t>> read_framed(MutableView into);
   Task<Result<std::size_t>> receive(MutableView into);
+  std::unexpected<Error> fail_with(const Error& of_connection);
   Result<> step_framing();
   Result<> check_chunk();
   Result<> check_trailers();

@@ -57,8 +57,9 @@ void HttpCore::adopt(Socket socket, Admission admission, std::move_only_function
     renew_time();
     ticker_.spawn(tick());
   }
-  auto connection = std::unique_ptr<Connection>(new Connection{
-      HttpStream(std::move(socket), std::move(peer), time_, options_.limits), admission, std::move(ended)});
+  auto connection = std::unique_ptr<Connection>(
+      new Connection{HttpStream(std::move(socket), std::move(peer), {clock_, time_, options_.limits}),
+                     admission, std::move(ended)});
   connections_.push_back(connection.get());
   scope_.spawn(run(std::move(connection)));
 }

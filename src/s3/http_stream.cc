@@ -19,13 +19,16 @@ bool may_start_method(std::byte value) noexcept {
 
 }  // namespace
 
-HttpStream::HttpStream(Socket socket, std::string peer, const HttpTime& time, const HttpLimits& limits)
+HttpStream::HttpStream(Socket socket, std::string peer, Shared shared)
     : socket_(std::move(socket)),
       peer_(std::move(peer)),
-      time_(time),
-      limits_(limits),
-      looked_(time.now),
+      clock_(shared.clock),
+      time_(shared.time),
+      limits_(shared.limits),
+      looked_(time_.now),
       memory_(lookahead_size) {
+  boost::system::error_code ignored;  // of a connection that is broken already
+  socket_.non_blocking(true, ignored);
   wait_at_most(limits_.idle);
 }
 
@@ -108,7 +111,23 @@ Task<Result<std::size_t>> HttpStream::read_some(MutableView into) {
 
 Task<Result<>> HttpStream::ask_to_continue() {
   continue_due_ = false;
-  co_return co_await send(as_view("HTTP/1.1 100 Continue\r\n\r\n"), {});
+  const auto sent = co_await send(as_view("HTTP/1.1 100 Continue\r\n\r\n"), {}, Patience::whole);
+  if (!sent) co_return fail(sent.error());
+  co_return Result<>{};
+}
+
+Task<Result<bool>> HttpStream::await_body() {
+  if (continue_due_) KISEKI_CO_TRY(co_await ask_to_continue());
+  if (head_.chunked()) {
+    if (begin_ == end_ && framing_.state() != ChunkFraming::State::finished) {
+      KISEKI_CO_TRY(co_await fill_lookahead());
+    }
+    co_return framing_.state() == ChunkFraming::State::finished;
+  }
+  const Bytes wanted = std::min<Bytes>(body_left_, lookahead_size);
+  if (end_ - begin_ < wanted && begin_ + wanted > memory_.size()) move_to_front();
+  while (end_ - begin_ < wanted) KISEKI_CO_TRY(co_await fill_lookahead());
+  co_return wanted == body_left_;
 }
 
 Task<Result<std::size_t>> HttpStream::read_raw(MutableView into) {
@@ -136,12 +155,16 @@ Task<Result<std::size_t>> HttpStream::read_chunked(MutableView into) {
   co_return count;
 }
 
+void HttpStream::move_to_front() {
+  std::memmove(memory_.data(), memory_.data() + begin_, end_ - begin_);
+  end_ -= begin_;
+  begin_ = 0;
+}
+
 /// Receives at least one byte behind what is there, making room as needed up to the largest head.
 Task<Result<>> HttpStream::fill_lookahead() {
   if (end_ == memory_.size() && begin_ > 0) {
-    std::memmove(memory_.data(), memory_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
+    move_to_front();
   } else if (end_ == memory_.size()) {
     KISEKI_ASSERT(end_ < http_head_max);
     Buffer grown(std::min<Bytes>(memory_.size() * 2, http_head_max));
@@ -157,9 +180,16 @@ Task<Result<>> HttpStream::fill_lookahead() {
 Task<Result<std::size_t>> HttpStream::receive(MutableView into) {
   if (broken_) co_return fail(Errc::cancelled, "the connection is closed");
   if (phase_ == Phase::exchange) wait_at_most(limits_.progress);
-  waiting_ = true;
-  const auto [error, count] = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), token);
-  waiting_ = false;
+  const auto buffer = asio::buffer(into.data(), into.size());
+  boost::system::error_code error = asio::error::would_block;
+  std::size_t count = 0;
+  if (std::exchange(more_is_likely_, false)) count = socket_.read_some(buffer, error);
+  if (error == asio::error::would_block) {
+    waiting_ = true;
+    std::tie(error, count) = co_await socket_.async_read_some(buffer, token);
+    waiting_ = false;
+  }
+  more_is_likely_ = count == into.size();
   moved_ += count;
   if (!error) co_return count;
   broken_ = true;
@@ -170,30 +200,100 @@ Task<Result<std::size_t>> HttpStream::receive(MutableView into) {
   co_return fail(Errc::cancelled, "the connection is closed");
 }
 
-Task<Result<>> HttpStream::send(View first, View second) {
+/// Writes at once what the socket takes, and waits only when it takes nothing.
+Task<Result<Bytes>> HttpStream::send(View first, View second, Patience patience) {
+  Bytes sent = 0;
   while (!first.empty() || !second.empty()) {
-    wait_at_most(limits_.progress);
+    if (broken_) co_return fail(Errc::cancelled, "the connection is closed");
     const std::array<asio::const_buffer, 2> buffers{asio::buffer(first.data(), first.size()),
                                                     asio::buffer(second.data(), second.size())};
-    waiting_ = true;
-    const auto [error, count] = co_await socket_.async_write_some(buffers, token);
-    waiting_ = false;
-    moved_ += count;
-    if (error) {
+    boost::system::error_code error;
+    const std::size_t count = socket_.write_some(buffers, error);
+    if (error && error != asio::error::would_block) {
       broken_ = true;
       co_return fail(Errc::cancelled, "the connection is closed");
     }
+    blocked_ = static_cast<bool>(error);
+    sent += count;
+    moved_ += count;
     const std::size_t of_first = std::min(count, first.size());
     first = first.subspan(of_first);
     second = second.subspan(count - of_first);
+    if (!blocked_) continue;
+    // A head goes whole: only then is it known what of the body went.
+    const auto ready = co_await wait_to_send(first.empty() ? patience : Patience::whole);
+    if (!ready) co_return fail(ready.error());
+    if (!*ready) break;
   }
+  co_return sent;
+}
+
+/// False when the peer paused for too long.
+Task<Result<bool>> HttpStream::wait_to_send(Patience patience) {
+  wait_at_most(limits_.progress);
+  bool gave_up = false;
+  Clock::TimerId timer = 0;
+  if (patience == Patience::short_pause) {
+    timer = clock_.at(clock_.now() + send_patience, [this, &gave_up] {
+      gave_up = true;
+      boost::system::error_code ignored;
+      socket_.cancel(ignored);
+    });
+  }
+  waiting_ = true;
+  const auto [error] = co_await socket_.async_wait(Socket::wait_write, token);
+  waiting_ = false;
+  if (timer != 0) clock_.cancel(timer);
+  if (error && gave_up && !broken_ && !timed_out_) co_return false;
+  if (error || broken_) {
+    broken_ = true;
+    co_return fail(Errc::cancelled, "the connection is closed");
+  }
+  co_return true;
+}
+
+Task<Result<>> HttpStream::writable() {
+  if (!blocked_) co_return Result<>{};
+  const auto ready = co_await wait_to_send(Patience::whole);
+  if (!ready) co_return fail(ready.error());
+  blocked_ = false;
   co_return Result<>{};
 }
 
-Task<Result<>> HttpStream::respond(HttpResponse response, View first) {
+/// "100 Continue" is not left out for an empty body: the aws CLI would misread the next response of the
+/// connection.
+bool HttpStream::must_ask_before_response() const noexcept {
+  return continue_due_ && !head_.chunked() && body_left_ == 0;
+}
+
+Task<Result<>> HttpStream::respond(HttpResponse response, View body) {
+  if (must_ask_before_response()) KISEKI_CO_TRY(co_await ask_to_continue());
+  const std::string head = begin_response(response);
+  if (suppress_body_) body = {};
+  KISEKI_ASSERT(body.size() <= response_left_);
+  const auto sent = co_await send(as_view(head), body, Patience::whole);
+  if (!sent) co_return fail(sent.error());
+  response_left_ -= body.size();
+  sent_ += body.size();
+  co_return Result<>{};
+}
+
+Task<Result<Bytes>> HttpStream::respond_some(HttpResponse response, View first) {
+  KISEKI_ASSERT(response.has_body() && head_.method() != "HEAD");
+  if (must_ask_before_response()) KISEKI_CO_TRY(co_await ask_to_continue());
+  const std::string head = begin_response(response);
+  KISEKI_ASSERT(first.size() <= response_left_);
+  auto sent = co_await send(as_view(head), first, Patience::short_pause);
+  if (!sent) co_return fail(sent.error());
+  const Bytes of_body = *sent - head.size();
+  response_left_ -= of_body;
+  sent_ += of_body;
+  co_return of_body;
+}
+
+/// The head as it goes, and what it says of the connection.
+std::string HttpStream::begin_response(HttpResponse& response) {
   KISEKI_ASSERT(!responded_);
-  // Not left out for an empty body: the aws CLI would misread the next response of the connection.
-  if (continue_due_ && !head_.chunked() && body_left_ == 0) KISEKI_CO_TRY(co_await ask_to_continue());
   responded_ = true;
   // A client that still waits for "100 Continue" will not send the body, or may: only an end is unambiguous.
   if (response.closes() || !head_.keep_alive() || stop_ || continue_due_ || timed_out_ ||
@@ -209,11 +309,7 @@ Task<Result<>> HttpStream::respond(HttpResponse response, View first) {
   head += "\r\n";
   if (!response.has_body()) suppress_body_ = true;
   response_left_ = suppress_body_ ? 0 : response.length();
-  if (suppress_body_) first = {};
-  KISEKI_ASSERT(first.size() <= response_left_);
-  response_left_ -= first.size();
-  sent_ += first.size();
-  co_return co_await send(as_view(head), first);
+  return head;
 }
 
 /// More of the body than is worth reading to keep the connection, or nobody knows how much.
@@ -222,22 +318,24 @@ bool HttpStream::leaves_too_much_unread() const noexcept {
   return body_left_ > limits_.drain_max;
 }
 
-Task<Result<>> HttpStream::write(View piece) {
-  KISEKI_ASSERT(responded_);
-  if (suppress_body_ || piece.empty()) co_return Result<>{};
-  KISEKI_ASSERT(piece.size() <= response_left_);
-  response_left_ -= piece.size();
-  sent_ += piece.size();
-  co_return co_await send(piece, {});
+Task<Result<Bytes>> HttpStream::write_some(View piece) {
+  KISEKI_ASSERT(responded_ && !suppress_body_ && piece.size() <= response_left_);
+  auto sent = co_await send({}, piece, Patience::short_pause);
+  if (!sent) co_return sent;
+  response_left_ -= *sent;
+  sent_ += *sent;
+  co_return sent;
 }
 
 Task<bool> HttpStream::finish() {
   // A response that ends early can only be told by the end of the connection.
   if (broken_ || closes_ || timed_out_ || !responded_ || response_left_ > 0) co_return false;
-  if (body_left_ == 0) co_return true;
-  for (Buffer rest(64_KiB); body_left_ > 0;) {
-    const auto count = co_await read_some(rest.span());
-    if (!count) co_return false;
+  while (body_left_ > 0) {
+    if (begin_ == end_ && !co_await fill_lookahead()) co_return false;
+    const Bytes dropped = std::min<Bytes>(body_left_, end_ - begin_);
+    begin_ += dropped;
+    body_left_ -= dropped;
+    if (begin_ == end_) begin_ = end_ = 0;
   }
   co_return true;
 }
@@ -250,10 +348,9 @@ Task<> HttpStream::close() {
     socket_.shutdown(Socket::shutdown_send, ignored);
     wait_at_most(limits_.linger);
     const BootTime end = deadline_;
-    Buffer rest(64_KiB);
     broken_ = false;
     for (Bytes drained = 0; drained < linger_max && time_.now < end;) {
-      const auto count = co_await receive(rest.span());
+      const auto count = co_await receive(memory_.span());
       if (!count) break;
       drained += *count;
     }

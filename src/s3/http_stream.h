@@ -45,8 +45,14 @@ enum class NextRequest : std::uint8_t {
 /// the same core.
 class HttpStream {
  public:
-  /// `time` and `limits` outlive it. `peer`: its address.
-  HttpStream(Socket socket, std::string peer, const HttpTime& time, const HttpLimits& limits);
+  /// What the connections of one core share; all outlive them.
+  struct Shared {
+    Clock& clock;
+    const HttpTime& time;
+    const HttpLimits& limits;
+  };
+  /// `peer`: its address.
+  HttpStream(Socket socket, std::string peer, Shared shared);
   HttpStream(const HttpStream&) = delete;
   HttpStream& operator=(const HttpStream&) = delete;
 
@@ -58,10 +64,21 @@ class HttpStream {
   /// `invalid_argument` when chunked coding is broken or the body ends early.
   Task<Result<std::size_t>> read_some(MutableView into);
 
-  /// Head, and the first bytes of the body or all of it. Once a request.
-  Task<Result<>> respond(HttpResponse response, View first);
-  /// More of the body; never beyond the length announced.
-  Task<Result<>> write(View piece);
+  /// Waits for bytes of the body in the connection's own memory, so that nobody sets memory aside for bytes
+  /// that do not come: until the rest is there or as much as fits. True: it is the rest.
+  Task<Result<bool>> await_body();
+
+  /// Head and body, or the head alone. Once a request, as `respond_some`.
+  Task<Result<>> respond(HttpResponse response, View body);
+  /// Head, and as much of `first` as `write_some` would.
+  Task<Result<Bytes>> respond_some(HttpResponse response, View first);
+  /// More of the body, as much as the peer takes without a pause of more than `send_patience`: the caller may
+  /// forget the rest and come again after `writable`. Never beyond the length announced.
+  Task<Result<Bytes>> write_some(View piece);
+  /// Waits until the socket takes bytes, if it took none last time.
+  Task<Result<>> writable();
+
+  static constexpr Duration send_patience = std::chrono::milliseconds(100);
 
   /// Ends the request; false when the connection cannot carry another.
   Task<bool> finish();
@@ -82,22 +99,29 @@ class HttpStream {
  private:
   enum class Phase : std::uint8_t { idle, head, exchange, closing };
 
+  enum class Patience : std::uint8_t { short_pause, whole };
+
   Task<Result<std::size_t>> receive(MutableView into);
-  Task<Result<>> send(View first, View second);
+  Task<Result<Bytes>> send(View first, View second, Patience patience);
+  Task<Result<bool>> wait_to_send(Patience patience);
+  std::string begin_response(HttpResponse& response);
   Task<Result<std::size_t>> read_raw(MutableView into);
   Task<Result<std::size_t>> read_chunked(MutableView into);
   Task<Result<>> ask_to_continue();
   Task<Result<>> fill_lookahead();
+  void move_to_front();
   Task<NextRequest> read_head();
   std::size_t find_head_end();
   void begin_body();
   bool is_too_slow();
   bool leaves_too_much_unread() const noexcept;
+  bool must_ask_before_response() const noexcept;
   void wait_at_most(Duration limit) { deadline_ = time_.now + limit; }
   View lookahead() const noexcept { return memory_.view().subspan(begin_, end_ - begin_); }
 
   Socket socket_;
   std::string peer_;
+  Clock& clock_;
   const HttpTime& time_;
   const HttpLimits& limits_;
   BootTime deadline_;
@@ -105,7 +129,8 @@ class HttpStream {
   bool stop_ = false;
   bool broken_ = false;
   bool timed_out_ = false;
-  bool waiting_ = false;  // for the peer; a slow use case is no reason to end a connection
+  bool more_is_likely_ = false;  // to be received at once: the last time there was as much as fitted
+  bool waiting_ = false;         // for the peer; a slow use case is no reason to end a connection
 
   // The pace of a body: bytes moved while the peer was waited for.
   Bytes moved_ = 0;
@@ -126,6 +151,7 @@ class HttpStream {
   bool responded_ = false;
   bool suppress_body_ = false;
   bool closes_ = false;
+  bool blocked_ = false;  // the socket took nothing last time
   Bytes response_left_ = 0;
   Bytes sent_ = 0;
 };

@@ -17,6 +17,7 @@ struct Route {
   Operation operation;
   Copy copy = Copy::no;  ///< With x-amz-copy-source.
   ChecksumOf checksum_of = ChecksumOf::body;
+  Document document = Document::none;
 };
 
 /// A configuration that cannot be set here, so that it is always absent.
@@ -50,16 +51,17 @@ constexpr std::string_view overrides =
 // A row with a selector stands before the row of the same method without one.
 constexpr Route routes[] = {
     {"GET", Level::service, "", " prefix max-buckets continuation-token bucket-region ", "ListBuckets",
-     "s3:ListAllMyBuckets", list_buckets},
+     "s3:ListAllMyBuckets", list_buckets, Copy::no, ChecksumOf::body, Document::page},
 
     {"GET", Level::bucket, "location", "", "GetBucketLocation", "s3:GetBucketLocation", get_bucket_location},
     {"GET", Level::bucket, "versioning", "", "GetBucketVersioning", "s3:GetBucketVersioning",
      get_bucket_versioning},
     {"GET", Level::bucket, "versions", list_versions, "ListObjectVersions", "s3:ListBucketVersions",
-     list_object_versions},
+     list_object_versions, Copy::no, ChecksumOf::body, Document::page},
     {"GET", Level::bucket, "uploads", list_uploads, "ListMultipartUploads", "s3:ListBucketMultipartUploads",
-     list_multipart_uploads},
-    {"GET", Level::bucket, "list-type", list_v2, "ListObjectsV2", "s3:ListBucket", list_objects_v2},
+     list_multipart_uploads, Copy::no, ChecksumOf::body, Document::page},
+    {"GET", Level::bucket, "list-type", list_v2, "ListObjectsV2", "s3:ListBucket", list_objects_v2, Copy::no,
+     ChecksumOf::body, Document::page},
     {"GET", Level::bucket, "policy", "", "GetBucketPolicy", "s3:GetBucketPolicy",
      absent_configuration<S3Code::no_such_bucket_policy>},
     {"GET", Level::bucket, "cors", "", "GetBucketCors", "s3:GetBucketCORS",
@@ -78,16 +80,19 @@ constexpr Route routes[] = {
      absent_configuration<S3Code::no_such_server_side_encryption>},
     {"GET", Level::bucket, "publicAccessBlock", "", "GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock",
      absent_configuration<S3Code::no_such_public_access_block>},
-    {"GET", Level::bucket, "", list_v1, "ListObjects", "s3:ListBucket", list_objects},
+    {"GET", Level::bucket, "", list_v1, "ListObjects", "s3:ListBucket", list_objects, Copy::no,
+     ChecksumOf::body, Document::page},
     {"HEAD", Level::bucket, "", "", "HeadBucket", "s3:ListBucket", head_bucket},
-    {"PUT", Level::bucket, "", "", "CreateBucket", "s3:CreateBucket", create_bucket},
+    {"PUT", Level::bucket, "", "", "CreateBucket", "s3:CreateBucket", create_bucket, Copy::no,
+     ChecksumOf::body, Document::body},
     {"DELETE", Level::bucket, "", "", "DeleteBucket", "s3:DeleteBucket", delete_bucket},
     {"OPTIONS", Level::bucket, "", "", "OptionsObject", "", preflight},
-    {"POST", Level::bucket, "delete", "", "DeleteObjects", "s3:DeleteObject", delete_objects},
+    {"POST", Level::bucket, "delete", "", "DeleteObjects", "s3:DeleteObject", delete_objects, Copy::no,
+     ChecksumOf::body, Document::body},
     {"POST", Level::bucket, "", "", "PostObject", "", post_object},
 
     {"GET", Level::object, "uploadId", " max-parts part-number-marker ", "ListParts",
-     "s3:ListMultipartUploadParts", list_parts},
+     "s3:ListMultipartUploadParts", list_parts, Copy::no, ChecksumOf::body, Document::page},
     {"GET", Level::object, "tagging", " versionId ", "GetObjectTagging", "s3:GetObjectTagging",
      get_object_tagging},
     {"GET", Level::object, "", overrides, "GetObject", "s3:GetObject", get_object},
@@ -103,7 +108,7 @@ constexpr Route routes[] = {
     {"DELETE", Level::object, "", " versionId ", "DeleteObject", "s3:DeleteObject", delete_object},
     {"POST", Level::object, "uploads", "", "CreateMultipartUpload", "s3:PutObject", create_multipart_upload},
     {"POST", Level::object, "uploadId", "", "CompleteMultipartUpload", "s3:PutObject",
-     complete_multipart_upload, Copy::no, ChecksumOf::object},
+     complete_multipart_upload, Copy::no, ChecksumOf::object, Document::body},
 };
 
 Level level_of(const Address& address) noexcept {
@@ -201,7 +206,7 @@ S3Result<Selection> find_operation(const HttpHead& head, const Address& address,
     method_known = true;
     if (route.copy != copy || (!route.selector.empty() && !query.has(route.selector))) continue;
     KISEKI_S3_TRY(check_parameters(route, query));
-    return Selection{route.operation, route.checksum_of, {route.name, route.permission}};
+    return Selection{route.operation, route.checksum_of, {route.name, route.permission}, route.document};
   }
   return refuse(method_known ? S3Code::not_implemented : S3Code::method_not_allowed);
 }

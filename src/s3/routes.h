@@ -23,11 +23,19 @@ struct Action {
   std::string_view permission;  ///< As policies name it: "s3:GetObject"; empty: nothing.
 };
 
+/// What is whole in memory while an operation runs, besides bodies of objects.
+enum class Document : std::uint8_t {
+  none,
+  page,  ///< A page of a listing, in the answer.
+  body,  ///< The body of the request.
+};
+
 /// An operation, how its body is to be checked, and what is asked of who sent it.
 struct Selection {
   Operation operation;
   ChecksumOf checksum_of;
   Action action;
+  Document document;
 };
 
 /// The operation a request asks for, by method, path and the one query parameter or field that selects it.

@@ -2,7 +2,9 @@
 
 #include "base/logging.h"
 #include "base/metrics.h"
+#include "s3/object_sender.h"
 #include "s3/xml.h"
+#include "s3/xml_requests.h"
 
 namespace kiseki::s3 {
 
@@ -26,6 +28,12 @@ S3Result<> authorise(const std::optional<Identity>& who, const Action& action, c
   if (who || action.permission.empty()) return {};
   return refuse(S3Code::access_denied, "Anonymous requests are not allowed.");
 }
+
+/// What a page of a listing takes, with the rows it is made of.
+constexpr Bytes page_memory = 1_MiB;
+/// A document that came in is parsed into a tree of several times its size.
+constexpr Bytes body_document_base = 64_KiB, body_document_factor = 4;
+constexpr Duration document_wait = std::chrono::seconds(10);
 
 void add_ids(HttpResponse& head, std::string_view request_id, std::string_view host_id) {
   head.add("x-amz-request-id", request_id).add("x-amz-id-2", host_id);
@@ -129,6 +137,27 @@ Task<S3Result<Reply>> Service::answer(Exchange& exchange) {
                              std::move(*identity).value_or(Identity{}));
 }
 
+/// A document and what is made of it are whole in memory, beside the bodies of objects.
+Task<S3Result<>> Service::take_memory(Exchange& exchange, const Selection& selected, Body& body) {
+  Bytes amount = 0;
+  switch (selected.document) {
+    case Document::none:
+      co_return S3Result<>{};
+    case Document::page:
+      amount = page_memory;
+      break;
+    case Document::body:
+      (void)co_await body.arrival();  // a failure shows again when the document is read
+      amount = body_document_base + body_document_factor * body.rules().length.value_or(xml_large_max);
+      break;
+  }
+  auto permit =
+      co_await ports_.memory->acquire_within(*ports_.clock, document_wait, MemoryUse::document, amount);
+  if (!permit) co_return refuse({.code = S3Code::slow_down, .cause = "no memory for a document"});
+  exchange.memory = std::move(*permit);
+  co_return S3Result<>{};
+}
+
 Task<S3Result<Reply>> Service::perform(Exchange& exchange, const Selection& selected, const Address& address,
                                        const Query& query, Identity identity) {
   HttpStream& stream = exchange.stream;
@@ -149,15 +178,21 @@ Task<S3Result<Reply>> Service::perform(Exchange& exchange, const Selection& sele
             .request_id = exchange.record.request_id,
             .source = stream.peer(),
             .body = body};
+  KISEKI_S3_CO_TRY(co_await take_memory(exchange, selected, body));
   auto reply = co_await selected.operation(call);
   exchange.record.received = body.bytes_received();
+  exchange.memory.shrink(reply ? reply->document.size() : 0);
   co_return reply;
 }
 
-Task<Result<>> Service::respond(Exchange& exchange, HttpResponse head, View first) {
-  exchange.record.status = head.status();
+void Service::note_answer(Exchange& exchange, unsigned status) const {
+  exchange.record.status = status;
   exchange.record.first_byte = ports_.clock->now() - exchange.start;
-  co_return co_await exchange.stream.respond(std::move(head), first);
+}
+
+Task<> Service::respond(Exchange& exchange, HttpResponse head, View body) {
+  note_answer(exchange, head.status());
+  co_await exchange.stream.respond(std::move(head), body);
 }
 
 Task<> Service::render(Exchange& exchange, Reply reply) {
@@ -171,25 +206,18 @@ Task<> Service::render(Exchange& exchange, Reply reply) {
 }
 
 Task<> Service::render_object(Exchange& exchange, Reply reply) {
-  const Bytes end = reply.range.offset + reply.range.length;
-  Bytes offset = reply.range.offset;
-  // The first piece is read before the head goes, so that its failure still has a status of its own.
-  auto piece = co_await reply.object->read(offset, end - offset);
-  if (!piece) {
-    co_await render_error(exchange, translate(piece.error(), Subject::object));
+  ObjectSender sender({ports_.memory, ports_.clock, ports_.executor}, exchange.stream, *reply.object,
+                      reply.range);
+  if (const auto begun = co_await sender.begin(); !begun) {
+    co_await render_error(exchange, translate(begun.error(), Subject::object));
     co_return;
   }
-  auto sent = co_await respond(exchange, std::move(reply.head.set_length(reply.range.length)), piece->view());
-  for (offset += piece->size(); sent && offset < end; offset += piece->size()) {
-    piece = co_await reply.object->read(offset, end - offset);
-    if (!piece) {
-      failed_total.add();
-      log::warning("s3", "{} cut off after {} bytes: {} request={}", exchange.record.operation,
-                   offset - reply.range.offset, piece.error().to_string(), exchange.record.request_id);
-      co_return;
-    }
-    sent = co_await exchange.stream.write(piece->view());
-  }
+  note_answer(exchange, reply.head.status());
+  const auto sent = co_await sender.send(std::move(reply.head.set_length(reply.range.length)));
+  if (sent) co_return;
+  failed_total.add();
+  log::warning("s3", "{} cut off after {} bytes: {} request={}", exchange.record.operation, sender.sent(),
+               sent.error().to_string(), exchange.record.request_id);
 }
 
 void Service::report(const Exchange& exchange, const S3Error& error) const {

@@ -22,6 +22,7 @@ class Service final : public HttpHandler {
     Clock* clock = nullptr;
     Rng* rng = nullptr;
     Executor executor;
+    MemoryBudget* memory = nullptr;
     AccessLog* access_log = nullptr;  ///< None: off.
   };
 
@@ -38,15 +39,18 @@ class Service final : public HttpHandler {
     HttpStream& stream;
     BootTime start;
     AccessRecord record;
+    MemoryBudget::Permit memory{};  ///< For the documents of the request and its answer.
   };
 
   Exchange begin(HttpStream& stream);
   void end(Exchange& exchange);
   Task<S3Result<Reply>> answer(Exchange& exchange);
   Task<S3Result<Reply>> try_answer(Exchange& exchange);
+  Task<S3Result<>> take_memory(Exchange& exchange, const Selection& selected, Body& body);
   Task<S3Result<Reply>> perform(Exchange& exchange, const Selection& selected, const Address& address,
                                 const Query& query, Identity identity);
-  Task<Result<>> respond(Exchange& exchange, HttpResponse head, View first);
+  void note_answer(Exchange& exchange, unsigned status) const;
+  Task<> respond(Exchange& exchange, HttpResponse head, View body);
   Task<> render(Exchange& exchange, Reply reply);
   Task<> render_object(Exchange& exchange, Reply reply);
   Task<> render_error(Exchange& exchange, S3Error error);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/write.hpp>
+
 #include "s3/testing/harness.h"
 
 // The pipeline, buckets and objects, through the whole face.
@@ -315,6 +317,45 @@ TEST_F(Face, a_request_that_finds_no_memory_is_told_to_slow_down) {
   face.files().exhaust_next();
   EXPECT_EQ(code("PUT", "/bucket/key", {}, "x"), "503 SlowDown");
   EXPECT_EQ(code("PUT", "/bucket/key", {}, "x"), "200 ");
+}
+
+Task<> write_bytes(Socket& socket, std::string bytes) {
+  co_await asio::async_write(socket, asio::buffer(bytes), use_task);
+}
+
+/// What comes until the other end closes.
+Task<> read_bytes(Socket& socket, std::string& all) {
+  for (std::string piece(65536, '\0');;) {
+    const auto [error, count] =
+        co_await socket.async_read_some(asio::buffer(piece), asio::as_tuple(use_task));
+    if (error) co_return;
+    all.append(piece, 0, count);
+  }
+}
+
+TEST_F(Face, a_reader_that_pauses_holds_no_memory) {
+  std::string data(3'000'000, '\0');
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 11 / 7);
+  send("PUT", "/bucket/key", {}, data);
+  auto [server, client] = face.connect();
+  face.core().adopt(std::move(server), HttpCore::Admission::served, [] {});
+  face.loop().get(
+      write_bytes(client, Harness::signed_request({"GET", "/bucket/key", {{"connection", "close"}}})));
+  face.loop().run_for(std::chrono::seconds(1));
+  EXPECT_EQ(face.memory().held(), 0U);
+  std::string all;
+  face.loop().get(read_bytes(client, all));
+  EXPECT_EQ(all.size() - all.find("\r\n\r\n") - 4, data.size());
+  EXPECT_TRUE(all.ends_with(data));
+  EXPECT_EQ(face.memory().held(), 0U);
+}
+
+TEST_F(Face, documents_wait_for_memory_of_their_own_and_are_then_refused) {
+  const auto taken = face.memory().try_acquire(MemoryUse::document, 32_MiB);
+  EXPECT_EQ(code("GET", "/bucket"), "503 SlowDown");
+  EXPECT_EQ(code("POST", "/bucket?delete", {}, "<Delete/>"), "503 SlowDown");
+  EXPECT_EQ(code("PUT", "/bucket/key", {}, "x"), "200 ");
+  EXPECT_EQ(send("GET", "/bucket/key").body, "x");
 }
 
 TEST_F(Face, every_request_has_a_line_in_the_access_log) {

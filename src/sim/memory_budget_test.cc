@@ -15,7 +15,7 @@ constexpr Duration limit = std::chrono::seconds(30);
 struct Budget : ::testing::Test {
   sim::SimulatedLoop loop;
   sim::SimulatedClock clock{loop};
-  MemoryBudget budget{80_KiB};  // 10, 10 and 60
+  MemoryBudget budget{96_KiB};  // 12 each, and 60
   Scope scope{loop.executor()};
   std::string order;
 
@@ -38,8 +38,8 @@ struct Budget : ::testing::Test {
 
 TEST_F(Budget, a_use_never_waits_for_another) {
   const auto transfers = take(transfer, 60_KiB);
-  const auto documents = take(document, 10_KiB);
-  EXPECT_TRUE(budget.try_acquire(prompt, 10_KiB));
+  const auto documents = take(document, 12_KiB);
+  EXPECT_TRUE(budget.try_acquire(prompt, 12_KiB));
   EXPECT_FALSE(budget.try_acquire(transfer, 1));
 }
 
@@ -85,7 +85,7 @@ TEST_F(Budget, a_holder_grows_only_when_nobody_has_to_wait_for_it) {
 }
 
 TEST(BudgetOfCores, one_core_waits_for_what_another_holds) {
-  MemoryBudget budget(80_KiB);
+  MemoryBudget budget(96_KiB);
   Core first, second;
   first.start();
   second.start();

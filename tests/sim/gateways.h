@@ -76,7 +76,7 @@ class Gateways {
   crypto::Key256 system_key_;
   PlainProvider provider_;
   keys::KeyService key_service_;
-  Semaphore budget_{64_MiB};
+  MemoryBudget budget_{64_MiB};
   TenantId tenant_;
   std::unique_ptr<Running> running_;
 };

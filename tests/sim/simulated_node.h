@@ -66,7 +66,7 @@ class SimulatedNode {
     std::unique_ptr<shard::Client> collector_client;
     std::unique_ptr<gc::Collector> collector;
     std::unique_ptr<shard::Client> client;
-    Semaphore budget{64_MiB};
+    MemoryBudget budget{64_MiB};
     std::unique_ptr<fs::FileSystem> files;
     Scope scope;
   };

@@ -7,6 +7,14 @@
 
 namespace kiseki::fs::detail {
 
+namespace {
+
+/// A sender that fills no piece in this time is slow, when others wait for the memory.
+constexpr Duration pace_limit = std::chrono::milliseconds(250);
+constexpr Bytes slow_piece = 256_KiB;
+
+}  // namespace
+
 BodyWriter::BodyWriter(Tree& tree, PieceStore& store, BodyOwner owner)
     : tree_(tree), store_(store), owner_(owner), map_(tree, store, std::move(owner)) {}
 
@@ -31,19 +39,40 @@ Bytes BodyWriter::capacity_for(const Source& source) const {
   return std::min<Bytes>(piece_size_max, carry_.size() + rest + 1);
 }
 
-/// Reads until the buffer holds a piece and what may belong to it, or the source ends. Hashes on the way
-/// where there are several.
-Task<Result<>> BodyWriter::fill(Source& source) {
+/// Waits with nothing in hand but what was read beyond the last piece; a put beside us ends by itself.
+Task<Result<>> BodyWriter::take_memory(Source& source, Bytes needed) {
   Services& services = tree_.services();
-  const Bytes capacity = capacity_for(source);
-  auto permit = co_await services.payload_budget->acquire_within(*services.clock, budget_wait, capacity);
+  const auto arrived = co_await source.arrival();
+  if (!arrived) co_return fail(arrived.error());
+  MemoryUse use = is_slow_ ? MemoryUse::slow : MemoryUse::transfer;
+  if (*arrived == Arrival::rest) use = MemoryUse::prompt;
+  const Bytes amount = use == MemoryUse::slow ? std::min(needed, slow_piece) : needed;
+  auto permit = co_await services.memory->acquire_within(*services.clock, budget_wait, use, amount);
   if (!permit) co_return fail(Errc::busy, "no memory for another piece");
   permit_ = std::move(*permit);
-  buffer_ = Buffer(capacity);
+  buffer_ = Buffer(amount);
+  co_return Result<>();
+}
+
+bool BodyWriter::should_cut(BootTime began) const {
+  const Services& services = tree_.services();
+  return filled_ > owner_.small_max && services.clock->now() - began > pace_limit &&
+         services.memory->has_waiters(MemoryUse::transfer);
+}
+
+/// Reads until the buffer is full, the source ends or the piece is to be cut. Hashes on the way where there
+/// are several.
+Task<Result<>> BodyWriter::fill(Source& source) {
+  Services& services = tree_.services();
+  const Bytes needed = capacity_for(source);
+  KISEKI_CO_TRY(co_await take_memory(source, needed));
+  const BootTime began = services.clock->now();
+  const Bytes capacity = buffer_.size();
   std::memcpy(buffer_.data(), carry_.data(), carry_.size());
   filled_ = std::exchange(carry_, {}).size();
   hashed_ = 0;
-  for (Bytes turn = 0; !ended_ && filled_ < capacity;) {
+  bool cut = false;
+  for (Bytes turn = 0; !ended_ && !cut && filled_ < capacity;) {
     auto count =
         co_await source.read(buffer_.span().subspan(filled_, std::min(slice_size, capacity - filled_)));
     if (!count) co_return fail(count.error());
@@ -51,13 +80,17 @@ Task<Result<>> BodyWriter::fill(Source& source) {
     filled_ += *count;
     consumed_ += *count;
     if (!is_one_piece_ && filled_ > owner_.small_max) hash(std::min(filled_, piece_size));
+    cut = should_cut(began);
     if ((turn += *count) < slice_size) continue;
     turn = 0;
     co_await yield_to(services.executor);
   }
-  if (!ended_ && capacity < piece_size_max) {
+  if (!ended_ && !cut && capacity == needed && capacity < piece_size_max) {
     co_return fail(Errc::invalid_argument, "a body longer than its sender said");
   }
+  const bool is_late = services.clock->now() - began > pace_limit;
+  is_slow_ = cut || (is_slow_ && is_late);
+  if (!ended_) is_one_piece_ = false;
   co_return Result<>();
 }
 
@@ -80,7 +113,7 @@ Task<crypto::Digest256> BodyWriter::digest(const Source& source, Bytes length) {
 
 /// Hands the piece on and takes the outcome of the one before.
 Task<Result<>> BodyWriter::send(const Source& source) {
-  const Bytes length = ended_ ? filled_ : piece_size;
+  const Bytes length = ended_ ? filled_ : std::min(filled_, piece_size);
   const auto sum = co_await digest(source, length);
   carry_.assign(as_text(buffer_.view().subspan(length, filled_ - length)));
   buffer_.shrink(length);

@@ -147,7 +147,7 @@ TEST_F(ExtentMap, a_reader_of_many_pages_reads_to_the_end_of_a_body_that_was_rep
   entry.id = body->file;
   Content content{{}, gateway.get(pages_from(gateway.tree, context(), body->file, 0, 8)).value()};
   const auto reader = make_reader(gateway.tree, gateway.store, context(), entry, Attributes{body->size, 0},
-                                  std::move(content), Accounting::reader);
+                                  std::move(content));
   Bytes at = 0;
   for (; at < body->size; at += length) {
     if (at == length) {

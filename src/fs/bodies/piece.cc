@@ -112,12 +112,13 @@ Task<Result<PieceStore::Stored>> PieceStore::put_privately(KeysPtr keys, KeyEpoc
 }
 
 std::shared_ptr<PieceStore::Outcome> PieceStore::start_put(KeysPtr keys, Buffer body,
-                                                           crypto::Digest256 digest, Semaphore::Permit permit,
+                                                           crypto::Digest256 digest,
+                                                           MemoryBudget::Permit permit,
                                                            std::shared_ptr<Hold> hold) {
   // Of the caller, which may give up, and of the put, which runs to its end.
   auto outcome = std::make_shared<Outcome>();
   auto put_beside = [](PieceStore& store, KeysPtr key, Buffer bytes, crypto::Digest256 sum,
-                       Semaphore::Permit held, std::shared_ptr<Outcome> into,
+                       MemoryBudget::Permit held, std::shared_ptr<Outcome> into,
                        std::shared_ptr<Hold> holder) -> Task<> {
     auto stored = co_await store.put(std::move(key), std::move(bytes), sum);
     if (stored) holder->add(stored->piece.reference, stored->epoch);
@@ -175,25 +176,6 @@ Task<Result<Buffer>> PieceStore::read(KeysPtr keys, Piece piece, Bytes offset, B
   }
   bytes.shrink(length);
   co_return std::move(bytes);
-}
-
-std::shared_ptr<OneShot<PieceStore::Ahead>> PieceStore::start_read(KeysPtr keys, Piece piece, Bytes offset,
-                                                                   Bytes length) {
-  // Of the caller, which may give up, and of the read, which runs to its end.
-  auto outcome = std::make_shared<OneShot<Ahead>>();
-  background_.spawn(read_ahead(std::move(keys), piece, offset, length, outcome));
-  return outcome;
-}
-
-Task<> PieceStore::read_ahead(KeysPtr keys, Piece piece, Bytes offset, Bytes length,
-                              std::shared_ptr<OneShot<Ahead>> into) {
-  auto permit = co_await services_.payload_budget->acquire_within(*services_.clock, budget_wait, length);
-  if (!permit) {
-    into->set({fail(Errc::busy, "no memory for another piece"), {}});
-    co_return;
-  }
-  auto bytes = co_await read(std::move(keys), piece, offset, length);
-  into->set({std::move(bytes), std::move(*permit)});
 }
 
 Task<Result<GcEpoch>> PieceStore::touch(NamespaceId ns, Piece piece) {

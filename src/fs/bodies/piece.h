@@ -72,18 +72,11 @@ class PieceStore {
   /// The same beside the caller, who takes the outcome later or forgets it; `permit` is held meanwhile.
   /// `hold` takes the piece when it is stored.
   std::shared_ptr<Outcome> start_put(KeysPtr keys, Buffer body, crypto::Digest256 digest,
-                                     Semaphore::Permit permit, std::shared_ptr<Hold> hold);
+                                     MemoryBudget::Permit permit, std::shared_ptr<Hold> hold);
   std::shared_ptr<Hold> hold(NamespaceId ns);
   /// Bytes [offset, offset + length) of the piece, which must lie in it. `not_found`; `corrupted`: nothing is
   /// given out.
   Task<Result<Buffer>> read(KeysPtr keys, Piece piece, Bytes offset, Bytes length);
-  /// Bytes read beside the caller, and the memory they are counted by.
-  struct Ahead {
-    Result<Buffer> bytes;
-    Semaphore::Permit permit;
-  };
-  /// The same as `read`, beside the caller, who takes the outcome later or forgets it.
-  std::shared_ptr<OneShot<Ahead>> start_read(KeysPtr keys, Piece piece, Bytes offset, Bytes length);
   /// Memory for the maps that readers hold.
   Semaphore& map_budget() noexcept { return map_budget_; }
   /// Raises the last put of a stored piece, for a transaction that came too late for its epoch.
@@ -100,8 +93,6 @@ class PieceStore {
   Task<Result<chunk::Blocks>> fetch(NamespaceId ns, ChunkReference reference, chunk::BlockRange range);
   Task<Result<>> open_blocks(KeysPtr keys, Piece piece, std::size_t first, chunk::Blocks& blocks);
 
-  Task<> read_ahead(KeysPtr keys, Piece piece, Bytes offset, Bytes length,
-                    std::shared_ptr<OneShot<Ahead>> into);
   Task<> renew_holds();
   Task<> renew(std::shared_ptr<Hold> hold, GcEpoch epoch);
 

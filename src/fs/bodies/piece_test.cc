@@ -217,19 +217,20 @@ TEST(Hold, keeps_its_chunks_through_every_round) {
 
 TEST_F(Pieces, a_put_beside_the_caller_gives_its_memory_back) {
   run([](Pieces& t) -> Task<> {
-    Semaphore budget(1_MiB);
+    MemoryBudget budget(8_MiB);
     const Buffer body = make_body(9, 1_MiB);
-    auto outcome = t.store.start_put(t.keys, Buffer::copy_of(body.view()), crypto::sha256(body.view()),
-                                     co_await budget.acquire(1_MiB), t.store.hold(NamespaceId{7}));
-    EXPECT_EQ(budget.available(), 0U);
+    auto outcome =
+        t.store.start_put(t.keys, Buffer::copy_of(body.view()), crypto::sha256(body.view()),
+                          *budget.try_acquire(MemoryUse::transfer, 1_MiB), t.store.hold(NamespaceId{7}));
+    EXPECT_EQ(budget.held(), 1_MiB);
     EXPECT_TRUE(co_await outcome->take());
-    EXPECT_EQ(budget.available(), 1_MiB);
+    EXPECT_EQ(budget.held(), 0U);
     // Forgotten by its caller, it still runs to its end.
     t.device.refuse_puts(Errc::no_space);
     t.store.start_put(t.keys, Buffer::copy_of(body.view()), crypto::sha256(body.view()),
-                      co_await budget.acquire(1_MiB), t.store.hold(NamespaceId{7}));
+                      *budget.try_acquire(MemoryUse::transfer, 1_MiB), t.store.hold(NamespaceId{7}));
     co_await t.store.stop();
-    EXPECT_EQ(budget.available(), 1_MiB);
+    EXPECT_EQ(budget.held(), 0U);
   }(*this));
 }
 

@@ -13,21 +13,18 @@ namespace kiseki::fs::detail {
 namespace {
 
 constexpr std::uint32_t window_pages = 8;
-/// What is read of a piece at once: the next of it comes from the device while this one goes out.
-constexpr Bytes read_size = 1_MiB;
 
 class Reader final : public Object {
  public:
   // NOLINTNEXTLINE(readability-function-size): what was read of one entry, kept as its reader
   Reader(Tree& tree, PieceStore& store, NamespacePtr ns, const shard::Record& record, Attributes attributes,
-         Content content, Accounting accounting)
+         Content content)
       : tree_(tree),
         store_(store),
         ns_(std::move(ns)),
         file_(record.id),
         attributes_(std::move(attributes)),
-        content_(std::move(content)),
-        accounting_(accounting) {
+        content_(std::move(content)) {
     keep();
   }
 
@@ -36,16 +33,18 @@ class Reader final : public Object {
   Task<Result<Buffer>> read(Bytes offset, Bytes length) override {
     if (offset >= attributes_.size || length == 0) co_return fail(Errc::out_of_range, "beyond the end");
     const Bytes end = offset + std::min(length, attributes_.size - offset);
-    permit_.release();
     if (!content_.bytes.empty()) {
       co_return Buffer::copy_of(as_view(content_.bytes).subspan(offset, end - offset));
     }
     KISEKI_CO_TRY(co_await reach(offset, end));
     const Extent extent = extent_at(offset, end);
     if (extent.length == 0) co_return fail(Errc::corrupted, "a map that ends before its object");
-    auto bytes = co_await read_extent(offset, extent);
-    if (bytes) look_ahead(offset + bytes->size(), end);
-    co_return bytes;
+    co_return co_await store_.read(ns_->keys, extent.piece, extent.offset, extent.length);
+  }
+
+  Task<Result<>> hold(Bytes offset, Bytes length) override {
+    if (offset >= attributes_.size || !content_.bytes.empty()) co_return Result<>();
+    co_return co_await reach(offset, offset + std::min(length, attributes_.size - offset));
   }
 
  private:
@@ -96,42 +95,13 @@ class Reader final : public Object {
     co_return Result<>();
   }
 
-  /// From `offset` on, within one piece and `read_size`; empty where the map has no such byte.
+  /// From `offset` on, within one piece; empty where the map has no such byte.
   Extent extent_at(Bytes offset, Bytes end) const {
     const auto found = std::ranges::upper_bound(ends_, offset);
     if (found == ends_.end() || offset < content_.window.first) return {};
     const Piece& piece = content_.window.pieces[static_cast<std::size_t>(found - ends_.begin())];
     const Bytes into = offset - (*found - piece.reference.length);
-    const Bytes limit = round_down(into, read_size) + read_size;
-    return {piece, into, std::min({end - offset, *found - offset, limit - into})};
-  }
-
-  Task<Result<Buffer>> read_extent(Bytes offset, const Extent& extent) {
-    if (const auto ahead = std::exchange(ahead_, nullptr); ahead && ahead_at_ == offset) {
-      auto done = co_await ahead->take();
-      if (done.bytes && done.bytes->size() > extent.length) done.bytes->shrink(extent.length);
-      if (done.bytes) permit_ = std::move(done.permit);
-      co_return std::move(done.bytes);
-    }
-    KISEKI_CO_TRY(co_await account(extent.length));
-    co_return co_await store_.read(ns_->keys, extent.piece, extent.offset, extent.length);
-  }
-
-  void look_ahead(Bytes offset, Bytes end) {
-    if (offset >= end || accounting_ == Accounting::caller) return;
-    const Extent next = extent_at(offset, end);
-    if (next.length == 0) return;
-    ahead_ = store_.start_read(ns_->keys, next.piece, next.offset, next.length);
-    ahead_at_ = offset;
-  }
-
-  Task<Result<>> account(Bytes length) {
-    if (accounting_ == Accounting::caller) co_return Result<>();
-    Services& services = tree_.services();
-    auto permit = co_await services.payload_budget->acquire_within(*services.clock, budget_wait, length);
-    if (!permit) co_return fail(Errc::busy, "no memory for another piece");
-    permit_ = std::move(*permit);
-    co_return Result<>();
+    return {piece, into, std::min(end - offset, *found - offset)};
   }
 
   Tree& tree_;
@@ -140,13 +110,9 @@ class Reader final : public Object {
   InodeId file_;
   Attributes attributes_;
   Content content_;
-  Accounting accounting_;
   std::vector<Bytes> ends_;     // of the window's pieces, in the object
   std::shared_ptr<Hold> hold_;  // of this reader, and for a moment of its renewal
-  Semaphore::Permit permit_;    // for the bytes read last
   Semaphore::Permit map_permit_;
-  std::shared_ptr<OneShot<PieceStore::Ahead>> ahead_;  // of the read beside us and of us
-  Bytes ahead_at_ = 0;
 };
 
 class ObjectSource final : public Source {
@@ -233,10 +199,9 @@ Task<Result<std::optional<Content>>> content_of(Tree& tree, EntrySlot slot, Obje
 
 // NOLINTNEXTLINE(readability-function-size): the same
 std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, NamespacePtr ns,
-                                    const shard::Record& record, Attributes attributes, Content content,
-                                    Accounting accounting) {
+                                    const shard::Record& record, Attributes attributes, Content content) {
   return std::make_unique<Reader>(tree, store, std::move(ns), record, std::move(attributes),
-                                  std::move(content), accounting);
+                                  std::move(content));
 }
 
 std::unique_ptr<Source> make_source(Object& object, Properties properties) {

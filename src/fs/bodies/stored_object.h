@@ -13,18 +13,14 @@ struct Content {
 /// Nothing when the entry was replaced meanwhile: read it again.
 Task<Result<std::optional<Content>>> content_of(Tree& tree, EntrySlot slot, ObjectValue value);
 
-/// Who counts the memory of what a reader gives out.
-enum class Accounting : std::uint8_t { reader, caller };
-
 /// A reader of a stored body. The map of all bytes that a call asks for is in memory before the first of them
 /// is given out, so that they are read to the end whatever happens to the entry; `stale` when the object was
 /// replaced before. `tree` and `store` outlive it.
 std::unique_ptr<Object> make_reader(Tree& tree, PieceStore& store, NamespacePtr ns,
-                                    const shard::Record& record, Attributes attributes, Content content,
-                                    Accounting accounting);
+                                    const shard::Record& record, Attributes attributes, Content content);
 
-/// An object read as a source, for copies. Opened with `Accounting::caller`: a copy that waited for memory
-/// with memory in its hands could wait for ever. `object` outlives it.
+/// An object read as a source, for copies: it goes through small reads, so that the piece it fills is all
+/// the memory it takes. `object` outlives it.
 std::unique_ptr<Source> make_source(Object& object, Properties properties);
 
 }  // namespace kiseki::fs::detail

@@ -119,7 +119,7 @@ Task<Result<Attributes>> TreeObjects::copy(CopyRequest request) {
 
 /// `stale`: an object that is copied onto itself was replaced meanwhile.
 Task<Result<Attributes>> TreeObjects::copy_bytes(CopyRequest request) {
-  auto object = co_await open_with(request.from, request.from_key, Accounting::caller);
+  auto object = co_await open(request.from, request.from_key);
   if (!object) co_return fail(std::move(object).error().in("copy"));
   Condition same;
   same.etag = request.source_etag;

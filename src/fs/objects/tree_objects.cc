@@ -142,16 +142,11 @@ Task<Result<Attributes>> TreeObjects::stat(NamespaceId ns, std::string key) {
   co_return attributes_of(*slot->record, **std::move(present));
 }
 
-Task<Result<std::unique_ptr<Object>>> TreeObjects::open(NamespaceId ns, std::string key) {
-  return open_with(ns, std::move(key), Accounting::reader);
-}
-
 Task<Result<ListReply>> TreeObjects::list(NamespaceId ns, ListRequest request) {
   return list_objects(tree_, ns, std::move(request));
 }
 
-Task<Result<std::unique_ptr<Object>>> TreeObjects::open_with(NamespaceId ns, std::string key,
-                                                             Accounting accounting) {
+Task<Result<std::unique_ptr<Object>>> TreeObjects::open(NamespaceId ns, std::string key) {
   KISEKI_CO_TRY(check_key(key));
   for (Attempts attempts;;) {
     auto slot = co_await tree_.find(ns, key, Purpose::read_body);
@@ -166,8 +161,7 @@ Task<Result<std::unique_ptr<Object>>> TreeObjects::open_with(NamespaceId ns, std
     }
     if (*content) {
       co_return make_reader(tree_, store_, slot->directory.ns, *slot->record,
-                            attributes_of(*slot->record, **std::move(present)), **std::move(content),
-                            accounting);
+                            attributes_of(*slot->record, **std::move(present)), **std::move(content));
     }
     KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
   }

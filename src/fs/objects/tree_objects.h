@@ -19,7 +19,6 @@ class TreeObjects final : public Objects {
   Task<Result<ListReply>> list(NamespaceId ns, ListRequest request) override;
 
  private:
-  Task<Result<std::unique_ptr<Object>>> open_with(NamespaceId ns, std::string key, Accounting accounting);
   Task<Result<Attributes>> link(NamespaceId ns, std::string key, WrittenBody body, Properties properties,
                                 Condition condition);
   Task<Result<Attributes>> copy_bytes(CopyRequest request);

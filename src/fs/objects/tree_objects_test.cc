@@ -45,7 +45,7 @@ TEST_P(ObjectSizes, come_back_as_they_were_put) {
     EXPECT_EQ(stat->properties.metadata, source.properties.metadata);
     expect(std::string(key), size + says_size, size);
   }
-  EXPECT_EQ(world.budget.available(), world.budget.total());
+  EXPECT_EQ(world.memory.held(), 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Objects, ObjectSizes,
@@ -237,7 +237,7 @@ TEST_F(ObjectsTest, refused_bodies_leave_the_old_object_and_nothing_else) {
   EXPECT_EQ(put("k", 5, paged_size).error().code(), Errc::no_space);
   expect("k", 1, 100);
   expect_rows(0, 0);
-  EXPECT_EQ(world.budget.available(), world.budget.total());
+  EXPECT_EQ(world.memory.held(), 0U);
 }
 
 Task<> put_one(ObjectsTest& test, std::uint64_t seed, int& done) {
@@ -247,13 +247,68 @@ Task<> put_one(ObjectsTest& test, std::uint64_t seed, int& done) {
 }
 
 TEST_F(ObjectsTest, memory_is_bounded_by_the_budget) {
-  Semaphore::Permit rest = gateway.get(world.budget.acquire(96_MiB - 10_MiB));
+  const Bytes transfers = world.memory.total(MemoryUse::transfer);
+  const auto rest = world.memory.try_acquire(MemoryUse::transfer, transfers - 10_MiB);
   int done = 0;
   for (std::uint64_t i = 0; i < 4; ++i) world.loop.spawn(put_one(*this, i, done));
   world.loop.run();
   EXPECT_EQ(done, 4);
   EXPECT_LE(world.device.running_puts_max, 2U);
-  EXPECT_EQ(world.budget.available(), 10_MiB);
+  EXPECT_EQ(world.memory.held(), rest->amount());
+}
+
+/// A pattern that comes in small steps, a second between them, and at first not at all.
+class PausingSource final : public Source {
+ public:
+  PausingSource(Clock& clock, std::uint64_t seed, Bytes size)
+      : clock_(clock), pattern_(seed, size, true, 50'000) {}
+
+  std::optional<Bytes> size() const override { return pattern_.size(); }
+  Task<Result<Arrival>> arrival() override {
+    co_await clock_.sleep(std::chrono::seconds(1));
+    co_return Arrival::some;
+  }
+  Task<Result<std::size_t>> read(MutableView into) override {
+    co_await clock_.sleep(std::chrono::seconds(1));
+    co_return co_await pattern_.read(into);
+  }
+  Result<Properties> finish() override { return pattern_.finish(); }
+
+ private:
+  Clock& clock_;
+  PatternSource pattern_;
+};
+
+Task<> put_slowly(ObjectsTest& test, std::uint64_t seed, Bytes size, int& done) {
+  PausingSource source(test.world.clock, seed, size);
+  EXPECT_TRUE(co_await test.gateway.objects.put(test.ns, "slow" + std::to_string(seed), source, {}));
+  ++done;
+}
+
+TEST_F(ObjectsTest, memory_is_not_taken_before_bytes_come) {
+  int done = 0;
+  world.loop.spawn(put_slowly(*this, 1, 5_MiB, done));
+  world.loop.run_for(std::chrono::milliseconds(900));
+  EXPECT_EQ(world.memory.held(), 0U);
+  world.loop.run_for(std::chrono::milliseconds(200));
+  EXPECT_GT(world.memory.held(), 0U);
+  world.loop.run();
+  EXPECT_EQ(done, 1);
+}
+
+TEST_F(ObjectsTest, slow_senders_give_back_memory_that_others_wait_for) {
+  constexpr int count = 40;
+  int done = 0, fast = 0;
+  for (std::uint64_t i = 0; i < count; ++i) world.loop.spawn(put_slowly(*this, i, 1_MiB, done));
+  world.loop.run_for(std::chrono::seconds(3));
+  world.loop.spawn(put_one(*this, 7, fast));
+  world.loop.run_for(std::chrono::seconds(8));
+  EXPECT_EQ(fast, 1);
+  EXPECT_EQ(done, 0);
+  world.loop.run();
+  EXPECT_EQ(done, count);
+  for (std::uint64_t i = 0; i < count; ++i) expect("slow" + std::to_string(i), i, 1_MiB);
+  EXPECT_EQ(world.memory.held(), 0U);
 }
 
 /// Refuses transactions whose chunks were put before epoch 3.

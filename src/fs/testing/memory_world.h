@@ -48,7 +48,7 @@ struct MemoryWorld {
     all.client = &client;
     all.chunks = &chunks;
     all.keys = &key_service;
-    all.payload_budget = &budget;
+    all.memory = &memory;
     return all;
   }
 
@@ -61,7 +61,7 @@ struct MemoryWorld {
   crypto::Key256 system_key = crypto::Key256::random(rng);
   PlainProvider provider;
   keys::KeyService key_service{system_key, provider, rng};
-  Semaphore budget{96_MiB};
+  MemoryBudget memory{96_MiB};
   std::unique_ptr<shard::Client> founder;
   TenantId tenant;
 };

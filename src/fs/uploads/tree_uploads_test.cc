@@ -65,7 +65,7 @@ TEST_F(UploadsTest, put_parts_together_without_moving_them) {
   EXPECT_EQ(world.device.puts, puts);
   expect({{1, 5_MiB}, {2, 9_MiB + 1}, {3, 100}});
   expect_rows(0, 0, 0);
-  EXPECT_EQ(world.budget.available(), world.budget.total());
+  EXPECT_EQ(world.memory.held(), 0U);
 }
 
 TEST_F(UploadsTest, of_many_parts_make_pages) {

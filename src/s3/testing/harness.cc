@@ -68,6 +68,7 @@ Harness::Harness(ServiceOptions options)
                 .clock = &clock_,
                 .rng = &rng_,
                 .executor = loop_.executor(),
+                .memory = &memory_,
                 .access_log = &access_log_},
                std::move(options)),
       core_(loop_.executor(), clock_, service_, http_) {

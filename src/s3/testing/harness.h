@@ -65,6 +65,7 @@ class Harness {
   sim::SimulatedLoop& loop() noexcept { return loop_; }
   sim::SimulatedClock& clock() noexcept { return clock_; }
   std::vector<std::string>& access_lines() noexcept { return access_log_.lines; }
+  MemoryBudget& memory() noexcept { return memory_; }
   HttpCore& core() noexcept { return core_; }
   /// Both ends of a connection.
   std::pair<Socket, Socket> connect();
@@ -75,6 +76,7 @@ class Harness {
   SeededRng rng_{1};
   MemoryFiles files_;
   FixedCredentials credentials_;
+  MemoryBudget memory_{32_MiB};
   MemoryAccessLog access_log_;
   HttpOptions http_;
   Service service_;

@@ -65,6 +65,7 @@ Result<> MemoryFiles::check(const Bucket& bucket, const std::string& key, const 
 Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
   Stored stored;
   for (std::string piece(100'000, '\0');;) {
+    if (auto arrived = co_await source.arrival(); !arrived) co_return fail(std::move(arrived).error());
     const auto count = co_await source.read(std::as_writable_bytes(std::span(piece)));
     if (!count) co_return fail(count.error());
     if (*count == 0) break;

@@ -57,6 +57,8 @@ constexpr Names<AccessLogTo> access_logs = {
     {"off", AccessLogTo::off}, {"file", AccessLogTo::file}, {"stderr", AccessLogTo::standard_error}};
 constexpr Names<UnlockedKeys> unlocked_keys = {{"warn", UnlockedKeys::warn},
                                                {"refuse", UnlockedKeys::refuse}};
+constexpr Names<s3::PresignedV2Policy> presigned_policies = {{"honoured", s3::PresignedV2Policy::honoured},
+                                                             {"refused", s3::PresignedV2Policy::refused}};
 constexpr Names<log::Level> log_levels = {{"debug", log::Level::debug},
                                           {"info", log::Level::info},
                                           {"warning", log::Level::warning},
@@ -160,6 +162,10 @@ std::vector<Option> options_of_s3() {
       {"s3.domain", "--domain", "NAME", "Buckets are also reached as BUCKET.NAME; DNS must say so.", restart,
        [](Config& c, const std::string& t) { return set_domain(c.domain, t); },
        [](const Config& c) { return c.domain; }},
+      {"s3.presigned_v2", "--presigned-v2", "honoured|refused",
+       "URLs that were presigned with Signature Version 2, as boto3 does unless told otherwise.", restart,
+       [](Config& c, const std::string& t) { return set_named(c.presigned_v2, t, presigned_policies); },
+       [](const Config& c) { return show_named(c.presigned_v2, presigned_policies); }},
       {"s3.connections_max", "--s3-connections-max", "N",
        "Open connections; one more is answered with SlowDown, beyond twice as many not at all.", restart,
        [](Config& c, const std::string& t) { return set_number(c.s3_connections_max, t, 1U, 1'000'000U); },

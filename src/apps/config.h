@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "crypto/secret.h"
 #include "disk/disk.h"
+#include "s3/service_options.h"
 
 namespace kiseki::apps {
 
@@ -28,6 +29,7 @@ struct Config {
   std::string s3 = "127.0.0.1:9000";
   std::string region = "us-east-1";
   std::string domain;  ///< Empty: buckets are reached by path alone.
+  s3::PresignedV2Policy presigned_v2 = s3::PresignedV2Policy::honoured;
   std::uint32_t s3_connections_max = 4096;
   Bytes s3_rate_min = 1_KiB;  ///< A second, of a body; 0: any.
   AccessLogTo access_log = AccessLogTo::off;

@@ -240,9 +240,11 @@ Result<> Node::State::open_faces() {
   http.address = config.s3;
   http.connections_max = config.s3_connections_max;
   http.limits.rate_min = config.s3_rate_min;
-  s3 = std::make_unique<S3Face>(std::move(places), std::move(http),
-                                s3::ServiceOptions{.region = config.region, .domain = config.domain},
-                                S3Face::Shared{&memory, access_log.get()});
+  s3 = std::make_unique<S3Face>(
+      std::move(places), std::move(http),
+      s3::ServiceOptions{
+          .region = config.region, .domain = config.domain, .presigned_v2 = config.presigned_v2},
+      S3Face::Shared{&memory, access_log.get()});
   return run_on(first(), s3->start());
 }
 

@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "base/core.h"
 #include "base/endpoint.h"
+#include "base/encoding.h"
 #include "base/guarded.h"
 #include "base/loop_signal.h"
 #include "base/metrics.h"
@@ -318,6 +319,29 @@ TEST(Metrics, render_in_the_text_format) {
   static metrics::Counter counter("kiseki_test_total", "A test.");
   counter.add(3);
   EXPECT_NE(metrics::render().find("kiseki_test_total 3\n"), std::string::npos);
+}
+
+TEST(Encoding, base64_is_exact) {
+  for (const char* text : {"", "AA==", "AAA=", "AAAA", "+/+/"}) {
+    const auto bytes = base64_decode(text);
+    ASSERT_TRUE(bytes) << text;
+    EXPECT_EQ(base64_encode(as_view(*bytes)), text);
+  }
+  for (const char* bad : {"A", "AA", "AAA", "A===", "====", "AA=A", "AA A", "AA-_"})
+    EXPECT_FALSE(base64_decode(bad)) << bad;
+}
+
+TEST(Encoding, hex_takes_pairs_of_digits_of_either_case) {
+  EXPECT_EQ(to_hex(as_view("\x0a\xff")), "0aff");
+  EXPECT_EQ(hex_decode("0aFF"), "\x0a\xff");
+  EXPECT_EQ(hex_decode(""), "");
+  for (const char* bad : {"0", "0g", " 0", "0x"}) EXPECT_FALSE(hex_decode(bad)) << bad;
+}
+
+TEST(Encoding, white_space_is_blanks_and_tabs) {
+  EXPECT_EQ(trimmed(" \t a b\t "), "a b");
+  EXPECT_EQ(trimmed(" \t"), "");
+  EXPECT_EQ(trimmed("\na"), "\na");
 }
 
 }  // namespace

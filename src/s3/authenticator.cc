@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "s3/routes.h"
 #include "s3/time_format.h"
 
 namespace kiseki::s3 {
@@ -43,11 +44,14 @@ std::string iso_of(std::int64_t seconds) {
 
 }  // namespace
 
-Authenticator::Authenticator(Credentials& credentials, const Clock& clock, std::string region)
-    : credentials_(credentials), clock_(clock), region_(std::move(region)) {}
+Authenticator::Authenticator(Credentials& credentials, const Clock& clock, ServiceOptions options)
+    : credentials_(credentials), clock_(clock), options_(std::move(options)) {}
 
 Task<S3Result<std::optional<Identity>>> Authenticator::authenticate(const HttpHead& head, std::string path,
                                                                     const Query& query) {
+  auto presigned = parse_presigned_v2(query);
+  if (!presigned) co_return refuse(std::move(presigned).error());
+  if (*presigned) co_return co_await authenticate_presigned(head, **std::move(presigned), query);
   auto claimed = parse_claim(head, query);
   if (!claimed) co_return refuse(std::move(claimed).error());
   if (!*claimed) co_return std::optional<Identity>();
@@ -60,18 +64,53 @@ Task<S3Result<std::optional<Identity>>> Authenticator::authenticate(const HttpHe
   if (head.find("x-amz-security-token") || query.has("X-Amz-Security-Token"))
     co_return refuse(S3Code::invalid_token);
 
-  auto credential = co_await credentials_.find(claim.scope.access_key);
-  if (!credential && credential.error().code() == Errc::not_found) {
-    co_return refuse(
-        S3Error{S3Code::invalid_access_key_id, {}, {{"AWSAccessKeyId", claim.scope.access_key}}});
-  }
-  if (!credential) co_return refuse(translate(credential.error(), Subject::service));
-
+  const auto credential = co_await find_credential(claim.scope.access_key);
+  if (!credential) co_return refuse(credential.error());
   const SigningKey& key = signing_key(claim.scope, credential->secret.text());
   KISEKI_S3_CO_TRY(check_signature(head, path, query, claim, key));
   Identity identity{credential->key, claim.form, *form, claim.payload_hash, std::nullopt};
   if (is_stream(*form) && *form != PayloadForm::stream_unsigned_trailer) identity.signer.emplace(key, claim);
   co_return identity;
+}
+
+Task<S3Result<fs::Credential>> Authenticator::find_credential(std::string access_key) {
+  auto credential = co_await credentials_.find(access_key);
+  if (credential) co_return *std::move(credential);
+  if (credential.error().code() != Errc::not_found)
+    co_return refuse(translate(credential.error(), Subject::service));
+  co_return refuse(S3Error{S3Code::invalid_access_key_id, {}, {{"AWSAccessKeyId", std::move(access_key)}}});
+}
+
+Task<S3Result<std::optional<Identity>>> Authenticator::authenticate_presigned(const HttpHead& head,
+                                                                              PresignedV2 claim,
+                                                                              const Query& query) {
+  if (options_.presigned_v2 == PresignedV2Policy::refused) co_return refuse(unsupported_mechanism());
+  if (head.find("authorization")) {
+    co_return refuse(S3Code::invalid_argument,
+                     "Only one auth mechanism allowed; use the header or the query.");
+  }
+  KISEKI_S3_CO_TRY(check_not_expired(claim.expires));
+  if (head.find("x-amz-security-token") || query.has("x-amz-security-token"))
+    co_return refuse(S3Code::invalid_token);
+  const std::string_view hash = head.find("x-amz-content-sha256").value_or("UNSIGNED-PAYLOAD");
+  const auto form = payload_form(hash);
+  if (!form) co_return refuse(form.error());
+  // There is no chain of signatures for chunks to go on from.
+  if (is_stream(*form) && *form != PayloadForm::stream_unsigned_trailer)
+    co_return refuse(not_built("Header", "x-amz-content-sha256"));
+  const auto credential = co_await find_credential(claim.access_key);
+  if (!credential) co_return refuse(credential.error());
+  const std::string_view path = head.target().substr(0, head.target().find('?'));
+  const std::string_view bucket = bucket_of_host(head.get("host"), options_.domain);
+  std::string to_sign = string_to_sign_v2(head, bucket, path, query);
+  if (!equal_constant_time(as_view(sign_v2(credential->secret.text(), to_sign)), as_view(claim.signature))) {
+    co_return refuse(S3Error{S3Code::signature_does_not_match,
+                             {},
+                             {{"AWSAccessKeyId", std::move(claim.access_key)},
+                              {"StringToSign", std::move(to_sign)},
+                              {"SignatureProvided", std::move(claim.signature)}}});
+  }
+  co_return Identity{credential->key, SignatureClaim::Form::query, *form, std::string(hash), std::nullopt};
 }
 
 S3Result<> Authenticator::check_signature(const HttpHead& head, const std::string& path, const Query& query,
@@ -87,24 +126,29 @@ S3Result<> Authenticator::check_signature(const HttpHead& head, const std::strin
 }
 
 S3Result<> Authenticator::check_scope(const SignatureClaim& claim) const {
-  if (claim.scope.region == region_) return {};
+  if (claim.scope.region == options_.region) return {};
   const S3Code code = claim.form == SignatureClaim::Form::header
                           ? S3Code::authorization_header_malformed
                           : S3Code::authorization_query_parameters_error;
   return refuse(S3Error{code,
                         fmt::format("The credential is malformed; the region '{}' is wrong; expecting '{}'.",
-                                    claim.scope.region, region_),
-                        {{"Region", region_}}});
+                                    claim.scope.region, options_.region),
+                        {{"Region", options_.region}}});
+}
+
+S3Result<> Authenticator::check_not_expired(std::int64_t expires) const {
+  const std::int64_t now = unix_seconds(clock_.wall());
+  if (now <= expires) return {};
+  return refuse(S3Error{S3Code::access_denied,
+                        "Request has expired.",
+                        {{"Expires", iso_of(expires)}, {"ServerTime", iso_of(now)}}});
 }
 
 S3Result<> Authenticator::check_time(const SignatureClaim& claim) const {
   const std::int64_t now = unix_seconds(clock_.wall());
   if (claim.form == SignatureClaim::Form::query) {
     if (claim.time > now + skew_max) return refuse(S3Code::access_denied, "Request is not yet valid.");
-    if (now <= claim.time + claim.expires) return {};
-    return refuse(S3Error{S3Code::access_denied,
-                          "Request has expired.",
-                          {{"Expires", iso_of(claim.time + claim.expires)}, {"ServerTime", iso_of(now)}}});
+    return check_not_expired(claim.time + claim.expires);
   }
   if (claim.time >= now - skew_max && claim.time <= now + skew_max) return {};
   return refuse(S3Error{S3Code::request_time_too_skewed,
@@ -120,7 +164,7 @@ const SigningKey& Authenticator::signing_key(const CredentialScope& scope, std::
   if (found != keys_.end() && equal_constant_time(as_view(found->second.secret.text()), as_view(secret)))
     return found->second.key;
   if (keys_.size() >= cached_keys_max) keys_.clear();
-  CachedKey made{crypto::SecretText(std::string(secret)), SigningKey(secret, scope.date, region_)};
+  CachedKey made{crypto::SecretText(std::string(secret)), SigningKey(secret, scope.date, options_.region)};
   return keys_.insert_or_assign(name, std::move(made)).first->second.key;
 }
 

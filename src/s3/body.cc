@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/encoding.h"
+
 namespace kiseki::s3 {
 
 namespace {
@@ -23,7 +25,8 @@ S3Result<std::optional<Bytes>> content_length(const HttpHead& head, PayloadForm 
   const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), length);
   if (field.empty()) return refuse(S3Code::missing_content_length);
   if (error != std::errc{} || end != field.data() + field.size()) {
-    return refuse(S3Code::invalid_argument, "x-amz-decoded-content-length must be a number.");
+    return refuse(bad_argument("x-amz-decoded-content-length", field,
+                               "x-amz-decoded-content-length must be a number."));
   }
   return length;
 }
@@ -75,7 +78,11 @@ S3Result<BodyRules> body_rules(const HttpHead& head, const Identity& identity, C
   rules.length = *length;
   if (const auto field = head.find("content-md5")) {
     const auto digest = base64_decode(*field);
-    if (!digest || digest->size() != sizeof(crypto::DigestMd5)) return refuse(S3Code::invalid_digest);
+    if (!digest || digest->size() != sizeof(crypto::DigestMd5)) {
+      return refuse(S3Error{S3Code::invalid_digest,
+                            "The Content-MD5 you specified was invalid.",
+                            {{"Content-MD5", std::string(*field)}}});
+    }
     rules.md5 = *digest;
   }
   if (checksum_of == ChecksumOf::body) KISEKI_S3_TRY(take_checksum(rules, head));
@@ -104,6 +111,10 @@ void Body::choose_hashes() {
   hasher_.emplace(lanes_, both ? crypto::LaneDigests::md5_and_sha256 : crypto::LaneDigests::md5);
 }
 
+void Body::compute_checksum(ChecksumAlgorithm algorithm) {
+  if (!checksum_) checksum_.emplace(algorithm);
+}
+
 std::unexpected<Error> Body::fail_with(S3Error error) {
   if (!failure_) failure_ = std::move(error);
   return fail(Errc::invalid_argument, "the request's body is at fault");
@@ -121,7 +132,7 @@ Task<Result<std::size_t>> Body::read(MutableView into) {
     ended_ = *count == 0;
     absorb(slice.first(*count));
     filled += *count;
-    if (rules_.length && total_ > *rules_.length) co_return fail_with({S3Code::incomplete_body});
+    if (rules_.length && total_ > *rules_.length) co_return fail_with(wrong_length());
   }
   if (hasher_ && filled < worth_sharing) hasher_->update_now(into.first(filled));
   if (hasher_ && filled >= worth_sharing) co_await hasher_->update(into.first(filled));
@@ -129,8 +140,16 @@ Task<Result<std::size_t>> Body::read(MutableView into) {
   co_return filled;
 }
 
+S3Error Body::wrong_length() const {
+  return {S3Code::incomplete_body,
+          fmt::format("You did not provide the number of bytes specified by the {} HTTP header.",
+                      is_stream(rules_.form) ? "x-amz-decoded-content-length" : "Content-Length"),
+          {{"NumberBytesExpected", fmt::format("{}", *rules_.length)},
+           {"NumberBytesProvided", fmt::format("{}", total_)}}};
+}
+
 Result<> Body::take_end() {
-  if (rules_.length && total_ != *rules_.length) return fail_with({S3Code::incomplete_body});
+  if (rules_.length && total_ != *rules_.length) return fail_with(wrong_length());
   if (sha256_) digest_ = sha256_->finish<32>();
   if (hasher_) {
     const auto digests = hasher_->finish();
@@ -167,6 +186,7 @@ Task<Result<fs::Arrival>> Body::arrival() {
 
 std::unexpected<Error> Body::fail_with(const Error& of_connection) {
   const bool late = of_connection.code() == Errc::timed_out;
+  if (!late && rules_.length) return fail_with(wrong_length());
   return fail_with(S3Error{late ? S3Code::request_timeout : S3Code::incomplete_body});
 }
 
@@ -269,23 +289,28 @@ Result<> Body::check_digests() {
   if (md5_) {
     etag_ = to_hex(*md5_);
     if (!rules_.md5.empty() && !equal(*md5_, as_view(rules_.md5))) {
-      return fail_with({S3Code::bad_digest, "The Content-MD5 you specified did not match what we received."});
+      return fail_with({S3Code::bad_digest,
+                        "The Content-MD5 you specified did not match what we received.",
+                        {{"ExpectedDigest", to_hex(as_view(rules_.md5))}, {"CalculatedDigest", etag_}}});
     }
   }
-  if (checksum_) {
-    std::string value = checksum_->finish();
-    if (value != rules_.checksum_value) {
-      return fail_with(
-          {S3Code::bad_digest, fmt::format("The {} you specified did not match what we received.",
-                                           element_of(checksum_->algorithm()))});
-    }
-    properties_.checksums.emplace_back(name_of(checksum_->algorithm()), std::move(value));
+  if (!checksum_) return {};
+  const ChecksumAlgorithm algorithm = checksum_->algorithm();
+  std::string value = checksum_->finish();
+  if (rules_.checksum && value != rules_.checksum_value) {
+    return fail_with(
+        {S3Code::bad_digest,
+         fmt::format("The {} you specified did not match the calculated checksum.", constant_of(algorithm)),
+         {{"ExpectedDigest", rules_.checksum_value}, {"CalculatedDigest", std::move(value)}}});
   }
+  properties_.checksums.emplace_back(name_of(algorithm), std::move(value));
   return {};
 }
 
 Task<S3Result<std::string>> Body::read_all(std::size_t limit) {
-  if (rules_.length.value_or(0) > limit) co_return refuse(S3Code::entity_too_large);
+  if (rules_.length.value_or(0) > limit) {
+    co_return refuse(bad_size(S3Code::entity_too_large, *rules_.length, limit));
+  }
   std::string text;
   for (;;) {
     const std::size_t have = text.size();
@@ -293,7 +318,7 @@ Task<S3Result<std::string>> Body::read_all(std::size_t limit) {
     const auto count = co_await read(std::as_writable_bytes(std::span(text).subspan(have)));
     if (!count) co_return refuse(*failure_);
     text.resize(have + *count);
-    if (text.size() > limit) co_return refuse(S3Code::entity_too_large);
+    if (text.size() > limit) co_return refuse(bad_size(S3Code::entity_too_large, text.size(), limit));
     if (*count == 0) break;
   }
   if (!finish()) co_return refuse(*failure_);

@@ -39,6 +39,8 @@ class Body final : public fs::Source {
 
   /// Before the first byte is read: what `finish` hands over, with the ETag and the checksum added.
   void set_properties(fs::Properties properties, Md5 md5);
+  /// Takes a checksum that the sender did not give, unless it gave one.
+  void compute_checksum(ChecksumAlgorithm algorithm);
 
   std::optional<Bytes> size() const override { return rules_.length; }
   Task<Result<fs::Arrival>> arrival() override;
@@ -64,6 +66,7 @@ class Body final : public fs::Source {
   Result<> check_trailers();
   void choose_hashes();
   void absorb(View bytes);
+  S3Error wrong_length() const;
   Result<> take_end();
   Result<> check_digests();
   std::unexpected<Error> fail_with(S3Error error);

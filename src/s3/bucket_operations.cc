@@ -48,26 +48,35 @@ Reply document_reply(std::string document) {
   return reply;
 }
 
+S3Error refusal(const Call& call, const Error& error, Subject subject) {
+  S3Error said = with_names(translate(error, subject),
+                            {.bucket = call.bucket, .key = call.key, .upload = call.query.get("uploadId")});
+  // The file system checks conditions on what is written alone.
+  if (said.code == S3Code::precondition_failed)
+    said.details.emplace_back("Condition", call.head.find("if-none-match") ? "If-None-Match" : "If-Match");
+  return said;
+}
+
 Task<S3Result<fs::Namespace>> find_bucket(Call& call) {
   auto ns = co_await call.namespaces.find(call.tenant(), call.bucket);
-  if (!ns) co_return refuse(translate(ns.error(), Subject::bucket));
+  if (!ns) co_return refuse(refusal(call, ns.error(), Subject::bucket));
   co_return std::move(*ns);
 }
 
 Task<S3Result<fs::Namespace>> recall_bucket(Call& call) {
   auto ns = co_await call.namespaces.recall(call.tenant(), call.bucket);
-  if (!ns) co_return refuse(translate(ns.error(), Subject::bucket));
+  if (!ns) co_return refuse(refusal(call, ns.error(), Subject::bucket));
   co_return std::move(*ns);
 }
 
 Task<S3Error> explain(Call& call, fs::Namespace recalled, Error error, Subject subject) {
-  if (error.code() != Errc::not_found) co_return translate(error, subject);
+  if (error.code() != Errc::not_found) co_return refusal(call, error, subject);
   const auto now = co_await find_bucket(call);
   if (!now) co_return now.error();
   // Another bucket of that name: the same request finds it.
   if (now->id != recalled.id)
     co_return S3Error{.code = S3Code::slow_down, .cause = "the bucket was made anew"};
-  co_return translate(error, subject);
+  co_return refusal(call, error, subject);
 }
 
 std::string owner_id(TenantId tenant) { return fmt::format("{:064x}", tenant.value()); }
@@ -80,9 +89,8 @@ S3Result<std::uint32_t> number_parameter(const Query& query, std::string_view na
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
   const bool is_number = error == std::errc{} && end == text->data() + text->size();
   if (!is_number || value < least || value > static_cast<std::uint32_t>(INT32_MAX)) {
-    return refuse(S3Error{S3Code::invalid_argument,
-                          fmt::format("Argument {} must be an integer of at least {}.", name, least),
-                          {{"ArgumentName", std::string(name)}, {"ArgumentValue", *text}}});
+    return refuse(bad_argument(name, *text,
+                               fmt::format("Argument {} must be an integer of at least {}.", name, least)));
   }
   return std::min(value, most);
 }
@@ -118,8 +126,9 @@ Task<S3Result<Reply>> create_bucket(Call& call) {
   const auto made = co_await call.namespaces.create(call.tenant(), call.bucket);
   // As Amazon has it: making an own bucket again is a success in the first region and a conflict elsewhere.
   const bool again = !made && made.error().code() == Errc::exists && call.options.region == first_region;
-  if (!made && made.error().code() == Errc::denied) co_return refuse(S3Code::bucket_already_exists);
-  if (!made && !again) co_return refuse(translate(made.error(), Subject::bucket));
+  if (!made && made.error().code() == Errc::denied)
+    co_return refuse(with_names(S3Error{S3Code::bucket_already_exists}, {.bucket = call.bucket}));
+  if (!made && !again) co_return refuse(refusal(call, made.error(), Subject::bucket));
   Reply reply;
   reply.head.add("Location", "/" + call.bucket);
   co_return reply;
@@ -135,7 +144,7 @@ Task<S3Result<Reply>> head_bucket(Call& call) {
 
 Task<S3Result<Reply>> delete_bucket(Call& call) {
   const auto removed = co_await call.namespaces.remove(call.tenant(), call.bucket);
-  if (!removed) co_return refuse(translate(removed.error(), Subject::bucket));
+  if (!removed) co_return refuse(refusal(call, removed.error(), Subject::bucket));
   co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
 }
 

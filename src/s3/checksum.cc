@@ -1,6 +1,7 @@
 #include "s3/checksum.h"
 
 #include "base/codec.h"
+#include "base/encoding.h"
 #include "crypto/checksum.h"
 
 namespace kiseki::s3 {
@@ -45,8 +46,6 @@ std::string big_endian_base64(T value) {
   return base64_encode(as_view(bytes));
 }
 
-constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 }  // namespace
 
 std::string_view name_of(ChecksumAlgorithm algorithm) noexcept { return names(algorithm).name; }
@@ -54,6 +53,9 @@ std::string field_of(ChecksumAlgorithm algorithm) {
   return std::string(field_prefix).append(name_of(algorithm));
 }
 std::string_view element_of(ChecksumAlgorithm algorithm) noexcept { return names(algorithm).element; }
+std::string_view constant_of(ChecksumAlgorithm algorithm) noexcept {
+  return element_of(algorithm).substr(std::string_view("Checksum").size());
+}
 std::size_t size_of(ChecksumAlgorithm algorithm) noexcept { return names(algorithm).size; }
 
 std::optional<ChecksumAlgorithm> algorithm_of(std::string_view name) noexcept {
@@ -73,6 +75,10 @@ std::optional<ChecksumAlgorithm> algorithm_of_element(std::string_view element) 
     if (element_of(one) == element) return one;
   }
   return std::nullopt;
+}
+
+std::string_view name_of(fs::ChecksumType type) noexcept {
+  return type == fs::ChecksumType::composite ? "COMPOSITE" : "FULL_OBJECT";
 }
 
 Checksum::Checksum(ChecksumAlgorithm algorithm) : algorithm_(algorithm) {
@@ -111,54 +117,6 @@ std::string Checksum::finish() {
       return base64_encode(hasher_->finish<32>());
   }
   return {};
-}
-
-std::string base64_encode(View bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j) {
-      group = group << 8 | (i + j < bytes.size() ? std::to_integer<std::uint32_t>(bytes[i + j]) : 0);
-    }
-    const std::size_t digits = std::min<std::size_t>(bytes.size() - i, 3) + 1;
-    for (std::size_t j = 0; j < 4; ++j) out += j < digits ? alphabet[group >> (18 - 6 * j) & 63U] : '=';
-  }
-  return out;
-}
-
-std::optional<std::string> base64_decode(std::string_view text) {
-  if (text.size() % 4 != 0) return std::nullopt;
-  std::size_t padding = 0;
-  while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
-  std::string out;
-  out.reserve(text.size() / 4 * 3);
-  std::uint32_t group = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool pad = i >= text.size() - padding;
-    const std::size_t digit = pad ? 0 : alphabet.find(text[i]);
-    if (digit == alphabet.npos) return std::nullopt;
-    group = group << 6 | static_cast<std::uint32_t>(digit);
-    if (i % 4 != 3) continue;
-    for (const unsigned shift : {16U, 8U, 0U}) out.push_back(static_cast<char>(group >> shift & 255U));
-    group = 0;
-  }
-  out.resize(out.size() - padding);
-  return out;
-}
-
-std::optional<std::string> hex_decode(std::string_view text) {
-  if (text.size() % 2 != 0) return std::nullopt;
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  out.reserve(text.size() / 2);
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    const std::size_t high = digits.find(to_lower(text[i]));
-    const std::size_t low = digits.find(to_lower(text[i + 1]));
-    if (high == digits.npos || low == digits.npos) return std::nullopt;
-    out.push_back(static_cast<char>(high * 16 + low));
-  }
-  return out;
 }
 
 }  // namespace kiseki::s3

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "crypto/hash.h"
+#include "fs/properties.h"
 
 namespace kiseki::s3 {
 
@@ -24,10 +25,16 @@ std::string field_of(ChecksumAlgorithm algorithm);
 /// "ChecksumCRC32C".
 std::string_view element_of(ChecksumAlgorithm algorithm) noexcept;
 
+/// "CRC32C".
+std::string_view constant_of(ChecksumAlgorithm algorithm) noexcept;
+
 /// Of "CRC32C" or "crc32c".
 std::optional<ChecksumAlgorithm> algorithm_of(std::string_view name) noexcept;
 std::optional<ChecksumAlgorithm> algorithm_of_field(std::string_view field) noexcept;
 std::optional<ChecksumAlgorithm> algorithm_of_element(std::string_view element) noexcept;
+
+/// "FULL_OBJECT", "COMPOSITE".
+std::string_view name_of(fs::ChecksumType type) noexcept;
 
 /// One checksum over bytes that come in pieces.
 class Checksum {
@@ -47,11 +54,5 @@ class Checksum {
 
 /// Bytes of the value of a checksum.
 std::size_t size_of(ChecksumAlgorithm algorithm) noexcept;
-
-std::string base64_encode(View bytes);
-/// Standard alphabet with padding; nothing when it is not exactly that.
-std::optional<std::string> base64_decode(std::string_view text);
-/// Nothing unless pairs of hex digits.
-std::optional<std::string> hex_decode(std::string_view text);
 
 }  // namespace kiseki::s3

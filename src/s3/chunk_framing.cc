@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/assert.h"
+#include "base/encoding.h"
 
 namespace kiseki::s3 {
 
@@ -10,12 +11,6 @@ namespace {
 
 /// 2^50: no size above it is meant, and sums of a few cannot overflow.
 constexpr Bytes chunk_size_max = Bytes{1} << 50;
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 }  // namespace
 
@@ -62,12 +57,12 @@ Result<> ChunkFraming::take_line() {
 Result<> ChunkFraming::take_head() {
   const std::string_view line = line_;
   const std::size_t semicolon = line.find(';');
-  const std::string_view size = trim(line.substr(0, semicolon));
+  const std::string_view size = trimmed(line.substr(0, semicolon));
   const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), left_, 16);
   if (size.empty() || error != std::errc{} || end != size.data() + size.size() || left_ > chunk_size_max) {
     return fail(Errc::invalid_argument, "a chunk size is not a number");
   }
-  extension_ = semicolon == line.npos ? std::string() : std::string(trim(line.substr(semicolon + 1)));
+  extension_ = semicolon == line.npos ? std::string() : std::string(trimmed(line.substr(semicolon + 1)));
   ++chunks_;
   if (left_ > 0) {
     state_ = State::data;
@@ -86,11 +81,11 @@ Result<> ChunkFraming::take_trailer() {
   const std::size_t colon = line.find(':');
   if (colon == line.npos || colon == 0) return fail(Errc::invalid_argument, "a trailer has no name");
   if (trailers_.size() >= trailers_max) return fail(Errc::invalid_argument, "too many trailers");
-  std::string name(trim(line.substr(0, colon)));
+  std::string name(trimmed(line.substr(0, colon)));
   for (char& c : name) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
-  trailers_.emplace_back(std::move(name), trim(line.substr(colon + 1)));
+  trailers_.emplace_back(std::move(name), trimmed(line.substr(colon + 1)));
   return {};
 }
 

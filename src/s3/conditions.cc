@@ -1,7 +1,9 @@
 #include "s3/conditions.h"
 
 #include <charconv>
+#include <fmt/format.h>
 
+#include "base/encoding.h"
 #include "s3/time_format.h"
 
 namespace kiseki::s3 {
@@ -15,19 +17,13 @@ std::optional<Bytes> parse_number(std::string_view text) {
   return value;
 }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 enum class Comparison : std::uint8_t { strong, weak };
 
 /// Whether a list of entity tags names this one; our tags hold no comma and no quote.
 bool names(std::string_view list, std::string_view etag, Comparison comparison) {
   while (!list.empty()) {
     const std::size_t end = std::min(list.find(','), list.size());
-    std::string_view one = trim(list.substr(0, end));
+    std::string_view one = trimmed(list.substr(0, end));
     list.remove_prefix(std::min(end + 1, list.size()));
     if (one == "*") return true;
     const bool weak = one.starts_with("W/");
@@ -56,11 +52,11 @@ struct Bounds {
 std::optional<Bounds> parse_bounds(std::string_view field) {
   constexpr std::string_view unit = "bytes=";
   if (!field.starts_with(unit)) return std::nullopt;
-  field = trim(field.substr(unit.size()));
+  field = trimmed(field.substr(unit.size()));
   const std::size_t dash = field.find('-');
   if (dash == field.npos) return std::nullopt;
-  const std::string_view first = trim(field.substr(0, dash));
-  const std::string_view last = trim(field.substr(dash + 1));
+  const std::string_view first = trimmed(field.substr(0, dash));
+  const std::string_view last = trimmed(field.substr(dash + 1));
   const Bounds bounds{parse_number(first), parse_number(last)};
   const bool readable = (first.empty() || bounds.first) && (last.empty() || bounds.last);
   if (!readable || (!bounds.first && !bounds.last)) return std::nullopt;
@@ -97,6 +93,11 @@ ConditionResult evaluate(const ReadConditions& conditions, std::string_view etag
   return ConditionResult::holds;
 }
 
+std::string_view deciding_field(const ReadConditions& conditions, ConditionResult result) noexcept {
+  if (result == ConditionResult::failed) return conditions.if_match ? "If-Match" : "If-Unmodified-Since";
+  return conditions.if_none_match ? "If-None-Match" : "If-Modified-Since";
+}
+
 S3Result<std::optional<ByteRange>> parse_range(std::string_view field, Bytes size) {
   const auto bounds = parse_bounds(field);
   if (!bounds) return std::optional<ByteRange>();
@@ -111,16 +112,17 @@ S3Result<std::optional<ByteRange>> parse_range(std::string_view field, Bytes siz
 }
 
 S3Result<ByteRange> parse_copy_range(std::string_view field, Bytes size) {
+  constexpr std::string_view name = "x-amz-copy-source-range";
   const auto bounds = parse_bounds(field);
   if (!bounds || !bounds->first || !bounds->last) {
-    return refuse(
-        S3Code::invalid_argument,
+    return refuse(bad_argument(
+        name, field,
         "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are "
-        "the zero-based offsets of the first and last bytes to copy.");
+        "the zero-based offsets of the first and last bytes to copy."));
   }
   if (*bounds->last >= size) {
-    return refuse(S3Code::invalid_argument,
-                  "The range specified is not valid for the size of the source object.");
+    return refuse(bad_argument(
+        name, field, fmt::format("Range specified is not valid for source object of size: {}.", size)));
   }
   return ByteRange{*bounds->first, *bounds->last - *bounds->first + 1};
 }

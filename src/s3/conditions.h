@@ -32,6 +32,9 @@ enum class ConditionResult : std::uint8_t { holds, not_modified, failed };
 /// In the order of RFC 9110 section 13.2.2: a tag beats its date.
 ConditionResult evaluate(const ReadConditions& conditions, std::string_view etag, std::int64_t modified);
 
+/// The field that decided when `evaluate` answered `failed` or `not_modified`, as the API writes it.
+std::string_view deciding_field(const ReadConditions& conditions, ConditionResult result) noexcept;
+
 struct ByteRange {
   Bytes offset = 0;
   Bytes length = 0;

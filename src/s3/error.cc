@@ -25,8 +25,7 @@ constexpr CodeInfo table[] = {
     {"HttpVersionNotSupported", 505, "Speak HTTP/1.1."},
     {"IllegalLocationConstraintException", 400,
      "The location constraint is incompatible with the region this request was sent to."},
-    {"IncompleteBody", 400,
-     "You did not provide the number of bytes specified by the Content-Length HTTP header."},
+    {"IncompleteBody", 400, "The request body is not as long as the request says."},
     {"InternalError", 500, "We encountered an internal error. Please try again."},
     {"InvalidAccessKeyId", 403, "The access key ID that you provided does not exist in our records."},
     {"InvalidArgument", 400, "Invalid Argument."},
@@ -36,6 +35,7 @@ constexpr CodeInfo table[] = {
     {"InvalidPart", 400,
      "One or more of the specified parts could not be found. The part might not have been uploaded, or the "
      "specified entity tag might not have matched the part's entity tag."},
+    {"InvalidPartNumber", 416, "The requested partnumber is not satisfiable."},
     {"InvalidPartOrder", 400,
      "The list of parts was not in ascending order. Parts must be ordered by part number."},
     {"InvalidRange", 416, "The requested range cannot be satisfied."},
@@ -170,6 +170,61 @@ S3Code code_of(Errc code, Subject subject) noexcept {
 }  // namespace
 
 const CodeInfo& describe(S3Code code) noexcept { return table[static_cast<std::size_t>(code)]; }
+
+S3Error bad_argument(std::string_view name, std::string_view value, std::string message) {
+  return {S3Code::invalid_argument,
+          std::move(message),
+          {{"ArgumentName", std::string(name)}, {"ArgumentValue", std::string(value)}}};
+}
+
+S3Error bad_size(S3Code code, std::uint64_t given, std::uint64_t limit) {
+  const bool of_entity = code == S3Code::entity_too_large || code == S3Code::entity_too_small;
+  return {
+      code,
+      {},
+      {{of_entity ? "ProposedSize" : "Size", fmt::format("{}", given)},
+       {code == S3Code::entity_too_small ? "MinSizeAllowed" : "MaxSizeAllowed", fmt::format("{}", limit)}}};
+}
+
+S3Error not_built(std::string_view kind, std::string_view name) {
+  return {S3Code::not_implemented, {}, {{std::string(kind), std::string(name)}}};
+}
+
+S3Error with_names(S3Error error, const Names& names) {
+  const auto add = [&error](const char* element, std::string_view name) {
+    if (!name.empty()) error.details.emplace_back(element, name);
+  };
+  switch (error.code) {
+    case S3Code::no_such_key:
+    case S3Code::no_such_version:
+      add("Key", names.key);
+      break;
+    case S3Code::no_such_upload:
+    case S3Code::invalid_part:
+    case S3Code::invalid_part_order:
+      add("UploadId", names.upload);
+      break;
+    case S3Code::bucket_already_exists:
+    case S3Code::bucket_already_owned_by_you:
+    case S3Code::bucket_not_empty:
+    case S3Code::invalid_bucket_name:
+    case S3Code::no_such_bucket:
+    case S3Code::no_such_bucket_policy:
+    case S3Code::no_such_cors_configuration:
+    case S3Code::no_such_lifecycle_configuration:
+    case S3Code::no_such_object_lock_configuration:
+    case S3Code::no_such_public_access_block:
+    case S3Code::no_such_replication_configuration:
+    case S3Code::no_such_server_side_encryption:
+    case S3Code::no_such_tag_set:
+    case S3Code::no_such_website_configuration:
+      add("BucketName", names.bucket);
+      break;
+    default:
+      break;
+  }
+  return error;
+}
 
 S3Error translate(const Error& error, Subject subject) {
   const S3Code code = code_of(error.code(), subject);

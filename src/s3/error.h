@@ -35,6 +35,7 @@ enum class S3Code : std::uint8_t {
   invalid_digest,
   invalid_location_constraint,
   invalid_part,
+  invalid_part_number,
   invalid_part_order,
   invalid_range,
   invalid_request,
@@ -99,6 +100,25 @@ inline std::unexpected<S3Error> refuse(S3Code code, std::string message = {}) {
   return std::unexpected(S3Error{code, std::move(message)});
 }
 inline std::unexpected<S3Error> refuse(S3Error error) { return std::unexpected(std::move(error)); }
+
+/// InvalidArgument, with the argument's name and what was given.
+S3Error bad_argument(std::string_view name, std::string_view value, std::string message);
+
+/// EntityTooLarge, EntityTooSmall, KeyTooLongError or MetadataTooLarge, with the size given and the limit.
+S3Error bad_size(S3Code code, std::uint64_t given, std::uint64_t limit);
+
+/// NotImplemented, naming the `kind` of thing that is refused ("Parameter", "Header") and which one it is.
+S3Error not_built(std::string_view kind, std::string_view name);
+
+/// What a refusal may be about, by name. An empty name is not said.
+struct Names {
+  std::string_view bucket = {};
+  std::string_view key = {};
+  std::string_view upload = {};
+};
+
+/// The error with those of the names that documents of its code carry.
+S3Error with_names(S3Error error, const Names& names);
 
 /// What an operating error is about: the same `not_found` has another name for a bucket, a key and an upload.
 enum class Subject : std::uint8_t { service, bucket, object, upload, part };

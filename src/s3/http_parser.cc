@@ -21,7 +21,7 @@ class HeadParser final : public http::basic_parser<true> {
 
  private:
   void on_request_impl(http::verb, string_view method, string_view target, int, error_code& error) override {
-    if (target.size() > http_line_max) return refuse(HeadFault::too_large, error);
+    if (target.size() > http_target_max) return refuse(HeadFault::too_large, error);
     head_.set_request_line(to_std(method), to_std(target));
   }
 

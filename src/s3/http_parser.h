@@ -7,12 +7,14 @@ namespace kiseki::s3 {
 
 /// Limits of a request head.
 inline constexpr std::size_t http_line_max = 8_KiB;
+/// A key of 8 KiB with every byte encoded, and a query: a key that is too long is refused as what it is.
+inline constexpr std::size_t http_target_max = 32_KiB;
 inline constexpr std::size_t http_head_max = 64_KiB;
 
 enum class HeadFault : std::uint8_t {
   none,
   malformed,
-  too_large,            ///< A line above `http_line_max`, or the whole above `http_head_max`.
+  too_large,            ///< A field, the target or the whole above its limit.
   unsupported_version,  ///< Not HTTP/1.0 or HTTP/1.1.
   unsupported_coding,   ///< A Transfer-Encoding other than exactly "chunked".
 };

@@ -21,7 +21,8 @@ void add_attributes(XmlWriter& xml, const fs::Attributes& attributes) {
   xml.element("ETag", etag_field(attributes.properties.etag));
   for (const auto& [name, value] : attributes.properties.checksums) {
     if (const auto algorithm = algorithm_of(name)) {
-      xml.element("ChecksumAlgorithm", element_of(*algorithm).substr(std::string_view("Checksum").size()));
+      xml.element("ChecksumAlgorithm", constant_of(*algorithm))
+          .element("ChecksumType", name_of(attributes.properties.checksum_type));
     }
   }
   xml.element("Size", attributes.size).element("StorageClass", "STANDARD");
@@ -55,7 +56,7 @@ Task<S3Result<fs::ListReply>> list_bucket(Call& call, ListingRequest request) {
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
   auto page = co_await list_page(call.objects, ns->id, std::move(request));
-  if (!page) co_return refuse(translate(page.error(), Subject::service));
+  if (!page) co_return refuse(refusal(call, page.error(), Subject::service));
   co_return std::move(*page);
 }
 
@@ -78,14 +79,17 @@ Task<S3Result<Reply>> list_objects(Call& call) {
 
 Task<S3Result<Reply>> list_objects_v2(Call& call) {
   if (call.query.get("list-type") != "2")
-    co_return refuse(S3Code::invalid_argument, "Invalid List Type specified.");
+    co_return refuse(bad_argument("list-type", call.query.get("list-type"), "Invalid List Type specified."));
   auto request = listing_request(call.query, "max-keys");
   if (!request) co_return refuse(std::move(request).error());
   request->after = call.query.get("start-after");
   const std::string* token = call.query.find("continuation-token");
   if (token != nullptr) {
     auto name = read_token(*token);
-    if (!name) co_return refuse(S3Code::invalid_argument, "The continuation token provided is incorrect.");
+    if (!name) {
+      co_return refuse(
+          bad_argument("continuation-token", *token, "The continuation token provided is incorrect."));
+    }
     request->after = std::move(*name);
   }
   const auto page = co_await list_bucket(call, *request);

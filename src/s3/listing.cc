@@ -1,5 +1,6 @@
 #include "s3/listing.h"
 
+#include "base/encoding.h"
 #include "s3/checksum.h"
 #include "s3/operation.h"
 
@@ -80,7 +81,8 @@ S3Result<ListingRequest> listing_request(const Query& query, std::string_view li
   request.limit = *limit;
   if (const std::string* encoding = query.find("encoding-type")) {
     if (*encoding != "url")
-      return refuse(S3Code::invalid_argument, "Invalid Encoding Method specified in Request.");
+      return refuse(
+          bad_argument("encoding-type", *encoding, "Invalid Encoding Method specified in Request."));
     request.encoding = ListingRequest::Encoding::url;
   }
   return request;

@@ -2,7 +2,7 @@
 
 #include "s3/testing/harness.h"
 
-// Listings of objects and uploads, and uploads in parts, through the whole face.
+// Listings of objects, through the whole face.
 
 namespace kiseki::s3 {
 namespace {
@@ -124,130 +124,6 @@ TEST_F(Listings, entries_tell_what_heads_tell) {
   const Response versions = send("GET", "/bucket?versions");
   EXPECT_EQ(versions.element("VersionId"), "null");
   EXPECT_EQ(versions.element("IsLatest"), "true");
-}
-
-struct Uploads : Listings {
-  std::string upload;
-
-  void begin(std::map<std::string, std::string> fields = {}) {
-    upload = send("POST", "/bucket/key?uploads", std::move(fields)).element("UploadId");
-    ASSERT_FALSE(upload.empty());
-  }
-  std::string part(int number, const std::string& body, std::map<std::string, std::string> fields = {}) {
-    const Response response = send(
-        "PUT", fmt::format("/bucket/key?partNumber={}&uploadId={}", number, upload), std::move(fields), body);
-    return response.status == 200 ? response.field("etag") : response.element("Code");
-  }
-  Response complete(const std::vector<std::pair<int, std::string>>& parts,
-                    std::map<std::string, std::string> fields = {}, const std::string& extra = "") {
-    std::string document = "<CompleteMultipartUpload>";
-    for (const auto& [number, etag] : parts) {
-      document +=
-          fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag>{}</Part>", number, etag, extra);
-    }
-    return send("POST", "/bucket/key?uploadId=" + upload, std::move(fields),
-                document + "</CompleteMultipartUpload>");
-  }
-};
-
-const std::string large(5_MiB, 'a');
-
-TEST_F(Uploads, parts_become_an_object_in_order_of_their_numbers) {
-  begin({{"content-type", "text/plain"}, {"x-amz-meta-a", "b"}});
-  const std::string second = part(2, "end");
-  part(1, "replaced later");
-  const std::string first = part(1, large);
-  const Response done = complete({{1, first}, {2, second}});
-  EXPECT_EQ(done.status, 200U) << done.body;
-  EXPECT_EQ(done.element("Location"), "http://s3.example.org/bucket/key");
-  const Response got = send("GET", "/bucket/key");
-  EXPECT_EQ(got.body, large + "end");
-  EXPECT_EQ(got.field("content-type"), "text/plain");
-  EXPECT_EQ(got.field("x-amz-meta-a"), "b");
-  // MD5 of the two MD5s, computed elsewhere.
-  crypto::Hasher md5(crypto::HashKind::md5);
-  for (const std::string& etag : {first, second}) md5.update(as_view(*hex_decode(etag.substr(1, 32))));
-  EXPECT_EQ(got.field("etag"), fmt::format("\"{}-2\"", to_hex(md5.finish<16>())));
-}
-
-TEST_F(Uploads, wrong_lists_are_refused) {
-  begin();
-  const std::string small = part(1, "small");
-  const std::string second = part(2, "end");
-  EXPECT_EQ(complete({{2, second}, {1, small}}).element("Code"), "InvalidPartOrder");
-  EXPECT_EQ(complete({{1, small}, {1, small}}).element("Code"), "InvalidPartOrder");
-  EXPECT_EQ(complete({{1, small}, {2, second}}).element("Code"), "EntityTooSmall");
-  EXPECT_EQ(complete({{3, second}}).element("Code"), "InvalidPart");
-  EXPECT_EQ(complete({{1, second}}).element("Code"), "InvalidPart");
-  EXPECT_EQ(complete({{1, "nonsense"}}).element("Code"), "InvalidPart");
-  EXPECT_EQ(complete({}).element("Code"), "MalformedXML");
-  EXPECT_EQ(part(0, "x"), "InvalidArgument");
-  EXPECT_EQ(part(10'001, "x"), "InvalidArgument");
-  EXPECT_EQ(complete({{2, second}}).status, 200U);
-}
-
-TEST_F(Uploads, absent_uploads_are_told) {
-  begin();
-  EXPECT_EQ(send("DELETE", "/bucket/key?uploadId=" + upload).status, 204U);
-  EXPECT_EQ(part(1, "x"), "NoSuchUpload");
-  EXPECT_EQ(complete({{1, std::string(32, 'a')}}).element("Code"), "NoSuchUpload");
-  EXPECT_EQ(send("GET", "/bucket/key?uploadId=" + upload).element("Code"), "NoSuchUpload");
-  EXPECT_EQ(send("DELETE", "/bucket/key?uploadId=" + upload).element("Code"), "NoSuchUpload");
-}
-
-TEST_F(Uploads, checksums_of_parts_and_whole_are_checked) {
-  begin({{"x-amz-checksum-algorithm", "CRC32"}});
-  const std::string etag = part(1, "hello", {{"x-amz-checksum-crc32", "NhCmhg=="}});
-  const auto sum = [](const char* value) { return fmt::format("<ChecksumCRC32>{}</ChecksumCRC32>", value); };
-  EXPECT_EQ(complete({{1, etag}}, {}, sum("AAAAAA==")).element("Code"), "InvalidPart");
-  EXPECT_EQ(complete({{1, etag}}, {{"x-amz-mp-object-size", "6"}}).element("Code"), "InvalidRequest");
-  EXPECT_EQ(
-      complete({{1, etag}}, {{"x-amz-checksum-crc32", "AAAAAA=="}, {"x-amz-checksum-type", "FULL_OBJECT"}})
-          .element("Code"),
-      "BadDigest");
-  EXPECT_EQ(complete({{1, etag}}, {{"x-amz-checksum-sha256", "AAAAAA=="}}).element("Code"), "InvalidRequest");
-  EXPECT_EQ(complete({{1, etag}},
-                     {{"x-amz-checksum-crc32", "NhCmhg=="},
-                      {"x-amz-checksum-type", "FULL_OBJECT"},
-                      {"x-amz-mp-object-size", "5"}},
-                     sum("NhCmhg=="))
-                .status,
-            200U);
-}
-
-TEST_F(Uploads, parts_are_copied_from_ranges) {
-  send("PUT", "/bucket/source", {}, "0123456789");
-  begin();
-  const std::string target = "/bucket/key?partNumber=1&uploadId=" + upload;
-  const Response copied =
-      send("PUT", target, {{"x-amz-copy-source", "bucket/source"}, {"x-amz-copy-source-range", "bytes=2-5"}});
-  EXPECT_EQ(copied.status, 200U) << copied.body;
-  EXPECT_EQ(copied.element("ETag"), "&quot;" + to_hex(crypto::md5(as_view("2345"))) + "&quot;");
-  EXPECT_EQ(
-      send("PUT", target, {{"x-amz-copy-source", "bucket/source"}, {"x-amz-copy-source-range", "bytes=2-10"}})
-          .element("Code"),
-      "InvalidArgument");
-  EXPECT_EQ(complete({{1, to_hex(crypto::md5(as_view("2345")))}}).status, 200U);
-  EXPECT_EQ(send("GET", "/bucket/key").body, "2345");
-}
-
-TEST_F(Uploads, are_listed_in_pages) {
-  begin();
-  for (int i = 1; i <= 3; ++i) part(i, "x");
-  const Response first = send("GET", "/bucket/key?max-parts=2&uploadId=" + upload);
-  EXPECT_EQ(first.element("IsTruncated"), "true");
-  EXPECT_EQ(first.element("NextPartNumberMarker"), "2");
-  const Response second = send("GET", "/bucket/key?part-number-marker=2&uploadId=" + upload);
-  EXPECT_EQ(second.element("PartNumber"), "3");
-  EXPECT_EQ(second.element("IsTruncated"), "false");
-  const std::string earlier = upload;
-  begin();
-  const Response uploads = send("GET", "/bucket?uploads&max-uploads=1");
-  EXPECT_EQ(uploads.element("UploadId"), earlier);
-  EXPECT_EQ(uploads.element("NextUploadIdMarker"), earlier);
-  const Response rest = send("GET", "/bucket?uploads&key-marker=key&upload-id-marker=" + earlier);
-  EXPECT_EQ(rest.element("UploadId"), upload);
-  EXPECT_EQ(send("GET", "/bucket?uploads&prefix=x").element("UploadId"), "");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/codec.h"
+#include "base/encoding.h"
 
 namespace kiseki::s3 {
 
@@ -73,11 +74,12 @@ std::string crc_text(std::uint64_t value, ChecksumAlgorithm algorithm) {
 
 S3Result<> check_parts(const CompleteRequest& request, const std::vector<PartChecksum>& kept) {
   for (std::size_t i = 0; i < request.parts.size(); ++i) {
-    for (const auto& [name, value] : request.parts[i].checksums) {
+    const CompleteRequest::Part& part = request.parts[i];
+    for (const auto& [name, value] : part.checksums) {
       const bool same = kept[i].algorithm && name_of(*kept[i].algorithm) == name && kept[i].value == value;
-      if (!same)
-        return refuse(
-            S3Error{S3Code::invalid_part, {}, {{"PartNumber", fmt::format("{}", request.parts[i].number)}}});
+      if (same) continue;
+      return refuse(S3Error{
+          S3Code::invalid_part, {}, {{"PartNumber", fmt::format("{}", part.number)}, {"ETag", part.etag}}});
     }
   }
   return {};
@@ -92,22 +94,38 @@ S3Result<> check_size(const HttpHead& head, const std::vector<PartChecksum>& kep
   const auto [end, error] = std::from_chars(field->data(), field->data() + field->size(), claimed);
   if (error == std::errc{} && end == field->data() + field->size() && claimed == sum) return {};
   return refuse(S3Code::invalid_request,
-                "The provided 'x-amz-mp-object-size' header does not match what was computed.");
+                fmt::format("The provided 'x-amz-mp-object-size' header value {} does not match what was "
+                            "computed: {}.",
+                            *field, sum));
 }
 
-S3Result<std::string> check_whole(const HttpHead& head, ChecksumAlgorithm algorithm, std::string_view claimed,
-                                  const std::vector<PartChecksum>& kept) {
-  const bool composite = head.get("x-amz-checksum-type") == "COMPOSITE" || claimed.find('-') != claimed.npos;
-  const auto computed =
-      composite ? composite_checksum(algorithm, kept) : full_object_checksum(algorithm, kept);
-  if (!computed) {
-    return refuse(S3Code::invalid_request,
-                  "The parts were uploaded without the checksum that the whole is claimed to have.");
+S3Result<> check_type(const HttpHead& head, const UploadChecksum& upload) {
+  const auto type = head.find("x-amz-checksum-type");
+  if (!type || *type == name_of(upload.type)) return {};
+  return refuse(S3Code::bad_digest,
+                fmt::format("The checksum type {} that you specified is not that of the upload: {}.", *type,
+                            name_of(upload.type)));
+}
+
+/// Of the whole that the client claims to have sent. It may leave the number of parts to the server.
+S3Result<> check_whole(const HttpHead& head, ChecksumAlgorithm computed_by, std::string_view computed) {
+  for (const ChecksumAlgorithm algorithm : checksum_algorithms) {
+    const auto claimed = head.find(field_of(algorithm));
+    if (!claimed) continue;
+    if (algorithm != computed_by) {
+      return refuse(
+          S3Code::invalid_request,
+          fmt::format("The upload was created using the {} checksum algorithm; the whole cannot have "
+                      "a checksum of another.",
+                      name_of(computed_by)));
+    }
+    if (computed == *claimed || computed.substr(0, computed.find('-')) == *claimed) continue;
+    return refuse(S3Error{
+        S3Code::bad_digest,
+        fmt::format("The {} you specified did not match the calculated checksum.", name_of(algorithm)),
+        {{"ExpectedDigest", std::string(*claimed)}, {"CalculatedDigest", std::string(computed)}}});
   }
-  // A client may leave the number of parts to the server.
-  if (*computed == claimed || (composite && computed->substr(0, computed->find('-')) == claimed))
-    return *computed;
-  return refuse(S3Code::bad_digest);
+  return {};
 }
 
 }  // namespace
@@ -141,28 +159,67 @@ std::optional<std::string> composite_checksum(ChecksumAlgorithm algorithm,
   return fmt::format("{}-{}", whole.finish(), parts.size());
 }
 
-bool has_claims(const HttpHead& head, const CompleteRequest& request) {
-  if (head.find(size_field)) return true;
-  for (const ChecksumAlgorithm algorithm : checksum_algorithms) {
-    if (head.find(field_of(algorithm))) return true;
+S3Result<UploadChecksum> requested_checksum(const HttpHead& head) {
+  const auto name = head.find("x-amz-checksum-algorithm");
+  const auto type = head.find("x-amz-checksum-type");
+  if (!name) {
+    return !type ? S3Result<UploadChecksum>(UploadChecksum{})
+                 : refuse(S3Code::invalid_request,
+                          "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm "
+                          "header.");
   }
-  return std::ranges::any_of(request.parts,
-                             [](const CompleteRequest::Part& part) { return !part.checksums.empty(); });
+  const auto algorithm = algorithm_of(*name);
+  if (!algorithm) {
+    return refuse(S3Code::invalid_request,
+                  "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+                  "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+  }
+  const bool is_crc = polynomial_of(*algorithm).has_value();
+  const bool composes = *algorithm != ChecksumAlgorithm::crc64nvme;
+  UploadChecksum checksum{*algorithm, composes ? fs::ChecksumType::composite : fs::ChecksumType::full_object,
+                          true};
+  if (!type) return checksum;
+  checksum.type = *type == "COMPOSITE" ? fs::ChecksumType::composite : fs::ChecksumType::full_object;
+  const bool fits =
+      checksum.type == fs::ChecksumType::composite ? composes : *type == "FULL_OBJECT" && is_crc;
+  if (fits) return checksum;
+  return refuse(S3Code::invalid_request,
+                fmt::format("The {} checksum type cannot be used with the {} checksum algorithm.", *type,
+                            constant_of(*algorithm)));
 }
 
-S3Result<std::vector<std::pair<std::string, std::string>>> check_claims(
-    const HttpHead& head, const CompleteRequest& request, const std::vector<PartChecksum>& kept) {
+void keep(const UploadChecksum& checksum, fs::Properties& properties) {
+  if (!checksum.named) return;
+  properties.checksums = {{std::string(name_of(checksum.algorithm)), {}}};
+  properties.checksum_type = checksum.type;
+}
+
+UploadChecksum kept_checksum(const fs::Properties& properties) {
+  if (properties.checksums.empty()) return {};
+  return {algorithm_of(properties.checksums.front().first).value_or(ChecksumAlgorithm::crc64nvme),
+          properties.checksum_type, true};
+}
+
+S3Result<> check_part_algorithm(const UploadChecksum& upload, std::optional<ChecksumAlgorithm> sent) {
+  if (sent ? *sent == upload.algorithm : upload.type == fs::ChecksumType::full_object) return {};
+  return refuse(
+      S3Code::invalid_request,
+      fmt::format("Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: "
+                  "{}",
+                  upload.named ? name_of(upload.algorithm) : "null", sent ? name_of(*sent) : "null"));
+}
+
+S3Result<WholeChecksum> checksum_of_whole(const HttpHead& head, const CompleteRequest& request,
+                                          const UploadChecksum& upload,
+                                          const std::vector<PartChecksum>& kept) {
+  KISEKI_S3_TRY(check_type(head, upload));
   KISEKI_S3_TRY(check_parts(request, kept));
   KISEKI_S3_TRY(check_size(head, kept));
-  std::vector<std::pair<std::string, std::string>> checksums;
-  for (const ChecksumAlgorithm algorithm : checksum_algorithms) {
-    const auto field = head.find(field_of(algorithm));
-    if (!field) continue;
-    auto whole = check_whole(head, algorithm, *field, kept);
-    if (!whole) return refuse(std::move(whole).error());
-    checksums.emplace_back(name_of(algorithm), std::move(*whole));
-  }
-  return checksums;
+  auto whole = upload.type == fs::ChecksumType::composite ? composite_checksum(upload.algorithm, kept)
+                                                          : full_object_checksum(upload.algorithm, kept);
+  if (!whole) return refuse(S3Code::internal_error, "A part was kept without the checksum of its upload.");
+  KISEKI_S3_TRY(check_whole(head, upload.algorithm, *whole));
+  return WholeChecksum{{{std::string(name_of(upload.algorithm)), *std::move(whole)}}, upload.type};
 }
 
 }  // namespace kiseki::s3

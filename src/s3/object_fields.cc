@@ -1,8 +1,10 @@
 #include "s3/object_fields.h"
 
 #include <array>
+#include <charconv>
 #include <fmt/format.h>
 
+#include "base/encoding.h"
 #include "s3/checksum.h"
 #include "s3/conditions.h"
 #include "s3/time_format.h"
@@ -35,10 +37,8 @@ std::string without_aws_chunked(std::string_view codings) {
   std::string kept;
   while (!codings.empty()) {
     const std::size_t end = std::min(codings.find(','), codings.size());
-    std::string_view one = codings.substr(0, end);
+    const std::string_view one = trimmed(codings.substr(0, end));
     codings.remove_prefix(std::min(end + 1, codings.size()));
-    while (one.starts_with(' ')) one.remove_prefix(1);
-    while (one.ends_with(' ')) one.remove_suffix(1);
     if (one.empty() || one == "aws-chunked") continue;
     if (!kept.empty()) kept += ",";
     kept += one;
@@ -60,6 +60,24 @@ std::size_t size_of(const std::vector<std::pair<std::string, std::string>>& fiel
   std::size_t size = 0;
   for (const auto& [name, value] : fields) size += name.size() + value.size();
   return size;
+}
+
+/// RFC 2047 section 2. Bytes that are no UTF-8 are taken for ISO 8859-1, as HTTP once had it.
+std::string mail_safe(const std::string& value) {
+  const bool is_ascii =
+      std::ranges::all_of(value, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (is_ascii) return value;
+  std::string text;
+  if (is_utf8(value)) {
+    text = value;
+  } else {
+    for (const char c : value) {
+      const auto point = static_cast<unsigned char>(c);
+      if (point >= 0x80) text.push_back(static_cast<char>(0xc0U | point >> 6));
+      text.push_back(static_cast<char>(point >= 0x80 ? 0x80U | (point & 0x3fU) : point));
+    }
+  }
+  return fmt::format("=?UTF-8?B?{}?=", base64_encode(as_view(text)));
 }
 
 const std::string* find(const std::vector<std::pair<std::string, std::string>>& fields,
@@ -86,9 +104,10 @@ S3Result<fs::Properties> properties_from(const HttpHead& head) {
     if (kept.name == "content-encoding") value = without_aws_chunked(value);
     if (!value.empty()) properties.headers.emplace_back(kept.name, std::move(value));
   }
-  if (size_of(properties.metadata) > metadata_max || size_of(properties.headers) > headers_max) {
-    return refuse(S3Code::metadata_too_large);
-  }
+  if (const std::size_t size = size_of(properties.metadata); size > metadata_max)
+    return refuse(bad_size(S3Code::metadata_too_large, size, metadata_max));
+  if (const std::size_t size = size_of(properties.headers); size > headers_max)
+    return refuse(bad_size(S3Code::metadata_too_large, size, headers_max));
   return properties;
 }
 
@@ -103,17 +122,26 @@ void add_object_fields(HttpResponse& response, const fs::Attributes& attributes)
     if (value == nullptr && kept.name == "content-type") response.add(kept.field, "binary/octet-stream");
   }
   for (const auto& [name, value] : properties.metadata) {
-    response.add(std::string(metadata_prefix).append(name), value);
+    response.add(std::string(metadata_prefix).append(name), mail_safe(value));
   }
 }
 
 void add_checksum_fields(HttpResponse& response, const fs::Properties& properties) {
   for (const auto& [name, value] : properties.checksums) {
-    const auto algorithm = algorithm_of(name);
-    if (!algorithm) continue;
-    response.add(field_of(*algorithm), value);
-    response.add("x-amz-checksum-type", value.find('-') == value.npos ? "FULL_OBJECT" : "COMPOSITE");
+    if (const auto algorithm = algorithm_of(name)) response.add(field_of(*algorithm), value);
   }
+}
+
+void add_typed_checksum_fields(HttpResponse& response, const fs::Properties& properties) {
+  add_checksum_fields(response, properties);
+  if (!properties.checksums.empty()) response.add("x-amz-checksum-type", name_of(properties.checksum_type));
+}
+
+std::uint32_t parts_count(std::string_view etag) noexcept {
+  const std::size_t dash = etag.find('-');
+  std::uint32_t count = 0;
+  if (dash != etag.npos) std::from_chars(etag.data() + dash + 1, etag.data() + etag.size(), count);
+  return count;
 }
 
 void override_headers(fs::Properties& properties, const Query& query) {
@@ -125,24 +153,28 @@ void override_headers(fs::Properties& properties, const Query& query) {
   }
 }
 
-std::string etag_field(std::string_view etag) { return fmt::format("\"{}\"", etag); }
+std::string etag_field(std::string_view etag) {
+  std::string field;
+  field.reserve(etag.size() + 2);
+  return field.append("\"").append(etag).append("\"");
+}
 
 S3Result<fs::Condition> write_condition(const HttpHead& head) {
   fs::Condition condition;
   if (const auto none = head.find("if-none-match")) {
     if (*none != "*") {
-      return refuse(S3Error{S3Code::not_implemented, {}, {{"Header", "If-None-Match"}}});
+      return refuse(not_built("Header", "If-None-Match"));
     }
     condition.absent = true;
   }
   if (const auto match = head.find("if-match")) {
     if (condition.absent || match->empty() || match->find(',') != match->npos || match->starts_with("W/")) {
-      return refuse(S3Error{S3Code::not_implemented, {}, {{"Header", "If-Match"}}});
+      return refuse(not_built("Header", "If-Match"));
     }
     condition.etag = unquoted(*match);
   }
   for (const std::string_view name : {"if-modified-since", "if-unmodified-since"}) {
-    if (head.find(name)) return refuse(S3Error{S3Code::not_implemented, {}, {{"Header", std::string(name)}}});
+    if (head.find(name)) return refuse(not_built("Header", name));
   }
   return condition;
 }

@@ -13,11 +13,17 @@ namespace kiseki::s3 {
 /// the other.
 S3Result<fs::Properties> properties_from(const HttpHead& head);
 
-/// ETag, Last-Modified, kept headers and user metadata.
+/// ETag, Last-Modified, kept headers and user metadata. A value that is not ASCII goes as an encoded word of
+/// RFC 2047.
 void add_object_fields(HttpResponse& response, const fs::Attributes& attributes);
 
-/// The checksum kept with the object, if it has one.
+/// The checksum of an object or a part, if it has one.
 void add_checksum_fields(HttpResponse& response, const fs::Properties& properties);
+/// The same, and its type.
+void add_typed_checksum_fields(HttpResponse& response, const fs::Properties& properties);
+
+/// Of a multipart object, from its ETag ("hex-N"); 0: it is none.
+std::uint32_t parts_count(std::string_view etag) noexcept;
 
 /// `response-content-type` and its like in the query replace the kept headers.
 void override_headers(fs::Properties& properties, const Query& query);

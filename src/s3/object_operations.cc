@@ -1,6 +1,7 @@
 #include <charconv>
 
 #include "base/scope.h"
+#include "s3/multipart.h"
 #include "s3/object_fields.h"
 #include "s3/operation.h"
 #include "s3/routes.h"
@@ -20,20 +21,11 @@ std::int64_t modified_seconds(const fs::Attributes& attributes) {
   return static_cast<std::int64_t>(attributes.modified_ms / 1000);
 }
 
-/// Nothing when the object is to be given; 304 is a reply, 412 an error.
-S3Result<std::optional<Reply>> check_read(const HttpHead& head, const fs::Attributes& attributes) {
-  const std::string& etag = attributes.properties.etag;
-  switch (evaluate(read_conditions(head, ""), etag, modified_seconds(attributes))) {
-    case ConditionResult::holds:
-      return std::optional<Reply>();
-    case ConditionResult::failed:
-      return refuse(S3Code::precondition_failed);
-    case ConditionResult::not_modified:
-      break;
-  }
-  Reply reply{.head = HttpResponse(304), .document = {}, .object = {}, .range = {}};
-  reply.head.add("ETag", etag_field(etag)).add("Last-Modified", http_date(modified_seconds(attributes)));
-  return std::optional<Reply>(std::move(reply));
+/// A reply that tells all of the object but its bytes.
+Reply attributes_reply(unsigned status, const fs::Attributes& attributes) {
+  Reply reply{.head = HttpResponse(status), .document = {}, .object = {}, .range = {0, attributes.size}};
+  add_object_fields(reply.head, attributes);
+  return reply;
 }
 
 /// Whether a range counts: without If-Range always, with it only for the object it names.
@@ -44,38 +36,88 @@ bool range_counts(const HttpHead& head, const fs::Attributes& attributes) {
   return unquoted(*field) == attributes.properties.etag;
 }
 
-S3Result<std::optional<ByteRange>> requested_range(const HttpHead& head, const fs::Attributes& attributes) {
-  const auto field = head.find("range");
-  if (!field || !range_counts(head, attributes)) return std::optional<ByteRange>();
-  auto range = parse_range(*field, attributes.size);
-  if (range) return range;
+/// What is asked for of an object's bytes; nothing in `range`: all of them.
+struct RequestedRange {
+  std::optional<ByteRange> range = {};
+  std::uint32_t parts = 0;  ///< Of a multipart object that was asked for by part.
+};
+
+/// One part of an object, as its parts are numbered from 1 on without gaps. An object that was put whole is
+/// its own first part.
+S3Result<RequestedRange> find_part(const Query& query, const fs::Attributes& attributes) {
+  const auto number = part_number(query);
+  if (!number) return refuse(number.error());
+  const std::uint32_t count = parts_count(attributes.properties.etag);
+  if (*number > std::max(count, std::uint32_t{1})) {
+    return refuse(S3Error{S3Code::invalid_part_number,
+                          {},
+                          {{"PartNumberRequested", fmt::format("{}", *number)},
+                           {"ActualPartCount", fmt::format("{}", std::max(count, std::uint32_t{1}))}}});
+  }
+  if (count == 0) return RequestedRange{ByteRange{0, attributes.size}, 0};
+  std::uint32_t before = *number - 1;
+  Bytes offset = 0;
+  for (const fs::PartRun& run : attributes.parts) {
+    if (before < run.count) return RequestedRange{ByteRange{offset + before * run.size, run.size}, count};
+    before -= run.count;
+    offset += run.count * run.size;
+  }
+  return refuse(S3Error{S3Code::not_implemented,
+                        "The sizes of this object's parts are not kept: they are too many different ones.",
+                        {{"Parameter", "partNumber"}}});
+}
+
+S3Result<RequestedRange> requested_range(const Call& call, const fs::Attributes& attributes) {
+  const auto field = call.head.find("range");
+  if (call.query.has("partNumber")) {
+    if (!field) return find_part(call.query, attributes);
+    return refuse(S3Code::invalid_request,
+                  "Cannot specify both Range header and partNumber query parameter.");
+  }
+  if (!field || !range_counts(call.head, attributes)) return RequestedRange{};
+  const auto range = parse_range(*field, attributes.size);
+  if (range) return RequestedRange{*range, 0};
   return refuse(S3Error{
       range.error().code,
       {},
       {{"RangeRequested", std::string(*field)}, {"ActualObjectSize", fmt::format("{}", attributes.size)}}});
 }
 
-/// Head of a reply to GET and HEAD, with the range it is about.
-S3Result<Reply> object_reply(Call& call, fs::Attributes attributes) {
-  auto done = check_read(call.head, attributes);
-  if (!done) return refuse(std::move(done).error());
-  if (*done) return std::move(**done);
-  const auto range = requested_range(call.head, attributes);
-  if (!range) return refuse(range.error());
-  override_headers(attributes.properties, call.query);
-  Reply reply{
-      .head = HttpResponse(*range ? 206 : 200), .document = {}, .object = {}, .range = {0, attributes.size}};
-  add_object_fields(reply.head, attributes);
-  if (*range) {
-    reply.range = **range;
-    reply.head.add("Content-Range",
-                   fmt::format("bytes {}-{}/{}", reply.range.offset,
-                               reply.range.offset + reply.range.length - 1, attributes.size));
-  } else if (call.head.get("x-amz-checksum-mode") == "ENABLED") {
-    add_checksum_fields(reply.head, attributes.properties);
+/// What is given of the object, and where it lies in it.
+Reply range_reply(const HttpHead& head, const RequestedRange& asked, const fs::Attributes& attributes) {
+  const ByteRange range = asked.range.value_or(ByteRange{0, attributes.size});
+  // No Content-Range can say that nothing is given: an empty object is then given whole.
+  const bool is_partial = asked.range && attributes.size > 0;
+  Reply reply = attributes_reply(is_partial ? 206 : 200, attributes);
+  reply.range = range;
+  if (is_partial && range.length > 0) {
+    reply.head.add("Content-Range", fmt::format("bytes {}-{}/{}", range.offset,
+                                                range.offset + range.length - 1, attributes.size));
   }
-  reply.head.set_length(reply.range.length);
+  if (asked.parts > 0) reply.head.add("x-amz-mp-parts-count", fmt::format("{}", asked.parts));
+  if (range.length == attributes.size && head.get("x-amz-checksum-mode") == "ENABLED")
+    add_typed_checksum_fields(reply.head, attributes.properties);
+  reply.head.set_length(range.length);
   return reply;
+}
+
+/// Head of a reply to GET and HEAD, with the range it is about.
+S3Result<Reply> object_reply(const Call& call, fs::Attributes attributes) {
+  override_headers(attributes.properties, call.query);
+  const ReadConditions conditions = read_conditions(call.head, "");
+  const auto result = evaluate(conditions, attributes.properties.etag, modified_seconds(attributes));
+  switch (result) {
+    case ConditionResult::holds:
+      break;
+    case ConditionResult::failed:
+      return refuse(S3Error{
+          S3Code::precondition_failed, {}, {{"Condition", std::string(deciding_field(conditions, result))}}});
+    case ConditionResult::not_modified:
+      return attributes_reply(304, attributes);
+  }
+  const auto asked = requested_range(call, attributes);
+  if (!asked) return refuse(asked.error());
+  return range_reply(call.head, *asked, attributes);
 }
 
 /// One batch of deletions: the workers share it.
@@ -89,7 +131,7 @@ struct Deletion {
 
 Task<std::optional<S3Error>> delete_item(Deletion& batch, std::size_t index) {
   const DeleteRequest::Item& item = batch.request.items[index];
-  if (item.key.size() > key_size_max) co_return S3Error{S3Code::key_too_long};
+  if (item.key.size() > key_size_max) co_return bad_size(S3Code::key_too_long, item.key.size(), key_size_max);
   if (!item.version.empty() && item.version != "null") co_return S3Error{S3Code::no_such_version};
   fs::Condition condition;
   if (!item.etag.empty()) condition.etag = unquoted(item.etag);
@@ -108,13 +150,13 @@ Task<> delete_worker(Deletion& batch) {
 std::string deletion_document(const Deletion& batch) {
   XmlWriter xml("DeleteResult");
   for (std::size_t i = 0; i < batch.errors.size(); ++i) {
-    const std::string& key = batch.request.items[i].key;
-    if (const auto& error = batch.errors[i]) {
-      xml.open("Error").element("Key", key).element("Code", describe(error->code).name);
-      xml.element("Message", error->words()).close();
-    } else if (!batch.request.quiet) {
-      xml.open("Deleted").element("Key", key).close();
-    }
+    const DeleteRequest::Item& item = batch.request.items[i];
+    const auto& error = batch.errors[i];
+    if (!error && batch.request.quiet) continue;
+    xml.open(error ? "Error" : "Deleted").element("Key", item.key);
+    if (!item.version.empty()) xml.element("VersionId", item.version);
+    if (error) xml.element("Code", describe(error->code).name).element("Message", error->words());
+    xml.close();
   }
   return xml.finish();
 }
@@ -128,7 +170,9 @@ Task<S3Result<Reply>> put_object(Call& call) {
   if (!condition) co_return refuse(std::move(condition).error());
   const auto& length = call.body.rules().length;
   if (!length) co_return refuse(S3Code::missing_content_length);
-  if (*length > fs::Uploads::part_size_max) co_return refuse(S3Code::entity_too_large);
+  if (*length > fs::Uploads::part_size_max) {
+    co_return refuse(bad_size(S3Code::entity_too_large, *length, fs::Uploads::part_size_max));
+  }
   const auto ns = co_await recall_bucket(call);
   if (!ns) co_return refuse(ns.error());
   call.body.set_properties(std::move(*properties), Body::Md5::always);
@@ -137,7 +181,7 @@ Task<S3Result<Reply>> put_object(Call& call) {
   if (!put) co_return refuse(co_await explain(call, *ns, put.error(), Subject::object));
   Reply reply;
   reply.head.add("ETag", etag_field(put->properties.etag));
-  add_checksum_fields(reply.head, put->properties);
+  add_typed_checksum_fields(reply.head, put->properties);
   co_return reply;
 }
 
@@ -170,11 +214,13 @@ Task<S3Result<Reply>> delete_object(Call& call) {
 }
 
 Task<S3Result<Reply>> delete_objects(Call& call) {
+  if (call.body.rules().md5.empty() && !call.body.rules().checksum)
+    co_return refuse(S3Code::invalid_request, "Missing required header for this request: Content-MD5.");
   auto document = co_await call.body.read_all(xml_large_max);
   if (!document) co_return refuse(std::move(document).error());
   auto request = parse_delete(std::move(*document));
   if (!request) co_return refuse(std::move(request).error());
-  const auto ns = co_await find_bucket(call);
+  auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
   const std::size_t count = request->items.size();
   Deletion batch{call.objects, ns->id, std::move(*request), {}, 0};
@@ -190,7 +236,7 @@ Task<S3Result<Reply>> get_object_tagging(Call& call) {
   const auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
   const auto attributes = co_await call.objects.stat(ns->id, call.key);
-  if (!attributes) co_return refuse(translate(attributes.error(), Subject::object));
+  if (!attributes) co_return refuse(refusal(call, attributes.error(), Subject::object));
   co_return document_reply(XmlWriter("Tagging").open("TagSet").finish());
 }
 

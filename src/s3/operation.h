@@ -8,14 +8,9 @@
 #include "s3/body.h"
 #include "s3/conditions.h"
 #include "s3/http_message.h"
+#include "s3/service_options.h"
 
 namespace kiseki::s3 {
-
-struct ServiceOptions {
-  std::string region = "us-east-1";
-  /// Buckets are also reached as BUCKET.domain; empty: by path alone.
-  std::string domain;
-};
 
 /// One request that may be done, as its operation sees it.
 struct Call {
@@ -49,6 +44,9 @@ using Operation = Task<S3Result<Reply>> (*)(Call& call);
 
 /// An XML document as a reply.
 Reply document_reply(std::string document);
+
+/// An error of the file system in this face's words, with the names that the call has for what it is about.
+S3Error refusal(const Call& call, const Error& error, Subject subject);
 
 /// The bucket of the call.
 Task<S3Result<fs::Namespace>> find_bucket(Call& call);

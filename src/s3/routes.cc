@@ -1,5 +1,7 @@
 #include "s3/routes.h"
 
+#include "fs/namespaces.h"
+
 namespace kiseki::s3 {
 
 namespace {
@@ -25,7 +27,7 @@ template <S3Code code>
 Task<S3Result<Reply>> absent_configuration(Call& call) {
   const auto bucket = co_await find_bucket(call);
   if (!bucket) co_return refuse(bucket.error());
-  co_return refuse(code);
+  co_return refuse(with_names(S3Error{code}, {.bucket = call.bucket}));
 }
 
 /// A browser asks before it sends a request of another origin. No bucket has rules that would allow one.
@@ -45,7 +47,8 @@ constexpr std::string_view list_versions =
     " prefix delimiter key-marker version-id-marker max-keys encoding-type ";
 constexpr std::string_view list_uploads = " prefix key-marker upload-id-marker max-uploads encoding-type ";
 constexpr std::string_view overrides =
-    " versionId response-content-type response-content-language response-expires response-cache-control "
+    " versionId partNumber response-content-type response-content-language response-expires "
+    "response-cache-control "
     "response-content-disposition response-content-encoding ";
 
 // A row with a selector stands before the row of the same method without one.
@@ -111,39 +114,56 @@ constexpr Route routes[] = {
      complete_multipart_upload, Copy::no, ChecksumOf::object, Document::body},
 };
 
+const char* resource_type(Level level) noexcept {
+  switch (level) {
+    case Level::service:
+      return "SERVICE";
+    case Level::bucket:
+      return "BUCKET";
+    case Level::object:
+      return "OBJECT";
+  }
+  return "";
+}
+
 Level level_of(const Address& address) noexcept {
   if (address.bucket.empty()) return Level::service;
   return address.key.empty() ? Level::bucket : Level::object;
 }
 
-/// Parameters that change nothing: the signature's own, and marks that clients leave for logs.
-bool is_ignorable(std::string_view name) noexcept {
-  constexpr std::string_view of_signature =
-      " X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-SignedHeaders X-Amz-Signature "
-      "X-Amz-Content-Sha256 ";
-  if (name.starts_with("X-Amz-")) return of_signature.find(fmt::format(" {} ", name)) != of_signature.npos;
-  return name.starts_with("x-") && !name.starts_with("x-amz-");
+/// What the API has besides plain objects and buckets. A request that names one asks for something else than
+/// the plain operation, also where it is not built.
+constexpr std::string_view subresources =
+    " abac accelerate acl analytics attributes cors delete encryption intelligent-tiering inventory "
+    "legal-hold "
+    "lifecycle location logging metadataConfiguration metadataInventoryTable metadataJournalTable "
+    "metadataTable "
+    "metrics notification object-lock ownershipControls partNumber policy policyStatus publicAccessBlock "
+    "renameObject replication requestPayment restore retention select select-type session tagging torrent "
+    "uploadId uploads versioning versions website ";
+/// Fields that clients put into a presigned URL and that change nothing there.
+constexpr std::string_view idle_fields = " x-amz-checksum-mode x-amz-user-agent ";
+
+bool is_listed(std::string_view list, std::string_view name) {
+  return !name.empty() && name.find(' ') == name.npos && list.find(fmt::format(" {} ", name)) != list.npos;
+}
+
+S3Result<> check_version(const Route& route, const Address& address, const Query& query) {
+  const std::string* version = query.find("versionId");
+  if (version == nullptr || route.level != Level::object) return {};
+  if (!is_listed(route.parameters, "versionId"))
+    return refuse(bad_argument("versionId", *version, "This operation does not accept a version-id."));
+  if (*version == "null") return {};
+  return refuse(S3Error{S3Code::no_such_version, {}, {{"Key", address.key}, {"VersionId", *version}}});
 }
 
 S3Result<> check_parameters(const Route& route, const Query& query) {
   for (const QueryParameter& one : query.all()) {
-    const bool known = one.name == route.selector ||
-                       route.parameters.find(fmt::format(" {} ", one.name)) != std::string_view::npos;
-    if (known || is_ignorable(one.name)) continue;
-    return refuse(S3Error{S3Code::not_implemented, {}, {{"Parameter", one.name}}});
-  }
-  if (const std::string* version = query.find("versionId"); version != nullptr && *version != "null") {
-    return refuse(S3Code::no_such_version);
+    if (one.name == route.selector || is_listed(route.parameters, one.name)) continue;
+    const bool is_field = one.name.starts_with("x-amz-") && !is_listed(idle_fields, one.name);
+    if (is_field || is_listed(subresources, one.name)) return refuse(not_built("Parameter", one.name));
   }
   return {};
-}
-
-/// The bucket in a Host field such as "bucket.s3.example.org:9000"; empty when it names none.
-std::string_view bucket_of_host(std::string_view host, std::string_view domain) {
-  host = host.substr(0, host.rfind(':'));
-  if (domain.empty() || host.size() <= domain.size() + 1 || !host.ends_with(domain)) return {};
-  host.remove_suffix(domain.size());
-  return host.ends_with('.') ? host.substr(0, host.size() - 1) : std::string_view{};
 }
 
 struct FieldRule {
@@ -176,6 +196,13 @@ bool applies(const FieldRule& rule, std::string_view name) noexcept {
 
 }  // namespace
 
+std::string_view bucket_of_host(std::string_view host, std::string_view domain) noexcept {
+  host = host.substr(0, host.rfind(':'));
+  if (domain.empty() || host.size() <= domain.size() + 1 || !host.ends_with(domain)) return {};
+  host.remove_suffix(domain.size());
+  return host.ends_with('.') ? host.substr(0, host.size() - 1) : std::string_view{};
+}
+
 S3Result<Address> resolve_address(std::string_view path, std::string_view host, std::string_view domain) {
   Address address;
   path.remove_prefix(1);
@@ -187,13 +214,10 @@ S3Result<Address> resolve_address(std::string_view path, std::string_view host, 
     if (slash != path.npos) address.key = path.substr(slash + 1);
   }
   if (address.bucket.empty() && address.key.empty()) return address;
-  if (!fs::check_namespace_name(address.bucket)) return refuse(S3Code::invalid_bucket_name);
-  if (address.key.size() > key_size_max) {
-    return refuse(S3Error{S3Code::key_too_long,
-                          {},
-                          {{"Size", fmt::format("{}", address.key.size())},
-                           {"MaxSizeAllowed", fmt::format("{}", key_size_max)}}});
-  }
+  if (!fs::check_namespace_name(address.bucket))
+    return refuse(with_names(S3Error{S3Code::invalid_bucket_name}, {.bucket = address.bucket}));
+  if (address.key.size() > key_size_max)
+    return refuse(bad_size(S3Code::key_too_long, address.key.size(), key_size_max));
   return address;
 }
 
@@ -206,9 +230,12 @@ S3Result<Selection> find_operation(const HttpHead& head, const Address& address,
     method_known = true;
     if (route.copy != copy || (!route.selector.empty() && !query.has(route.selector))) continue;
     KISEKI_S3_TRY(check_parameters(route, query));
+    KISEKI_S3_TRY(check_version(route, address, query));
     return Selection{route.operation, route.checksum_of, {route.name, route.permission}, route.document};
   }
-  return refuse(method_known ? S3Code::not_implemented : S3Code::method_not_allowed);
+  return refuse(S3Error{method_known ? S3Code::not_implemented : S3Code::method_not_allowed,
+                        {},
+                        {{"Method", std::string(head.method())}, {"ResourceType", resource_type(level)}}});
 }
 
 S3Result<> check_fields(const HttpHead& head, std::string_view owner) {
@@ -218,7 +245,8 @@ S3Result<> check_fields(const HttpHead& head, std::string_view owner) {
           rule.allowed.find(fmt::format(" {} ", field.value)) != rule.allowed.npos) {
         continue;
       }
-      return refuse(S3Error{rule.code, {}, {{"Header", std::string(field.name)}}});
+      if (rule.code != S3Code::invalid_storage_class) return refuse(not_built("Header", field.name));
+      return refuse(S3Error{rule.code, {}, {{"StorageClassRequested", std::string(field.value)}}});
     }
     const bool names_owner =
         field.name == "x-amz-expected-bucket-owner" || field.name == "x-amz-source-expected-bucket-owner";

@@ -17,6 +17,9 @@ struct Address {
 /// `invalid_bucket_name`, `key_too_long`. `host` counts only when it ends in `domain`.
 S3Result<Address> resolve_address(std::string_view path, std::string_view host, std::string_view domain);
 
+/// The bucket in a Host field such as "bucket.s3.example.org:9000"; empty when it names none.
+std::string_view bucket_of_host(std::string_view host, std::string_view domain) noexcept;
+
 /// What a request does, and what it needs leave for.
 struct Action {
   std::string_view operation;   ///< As the API names it: "HeadObject".
@@ -39,7 +42,8 @@ struct Selection {
 };
 
 /// The operation a request asks for, by method, path and the one query parameter or field that selects it.
-/// `not_implemented` when it carries a parameter that the operation does not know.
+/// `not_implemented` when it names a subresource that the operation does not have; a parameter that names
+/// none says nothing.
 S3Result<Selection> find_operation(const HttpHead& head, const Address& address, const Query& query);
 
 /// Refuses fields that ask for what is not implemented, or that expect another owner.

@@ -1,5 +1,6 @@
 #include "s3/service.h"
 
+#include "base/encoding.h"
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "s3/object_sender.h"
@@ -68,7 +69,7 @@ std::string error_document(const S3Error& error, std::string_view resource, std:
 Service::Service(Ports ports, ServiceOptions options)
     : ports_(ports),
       options_(std::move(options)),
-      authenticator_(*ports.credentials, *ports.clock, options_.region),
+      authenticator_(*ports.credentials, *ports.clock, options_),
       request_base_(ports.rng->next()) {
   std::array<std::byte, 24> random;
   ports_.rng->fill(random);

@@ -4,6 +4,7 @@
 
 #include <boost/asio/write.hpp>
 
+#include "base/encoding.h"
 #include "s3/testing/harness.h"
 
 // The pipeline, buckets and objects, through the whole face.
@@ -23,6 +24,11 @@ struct Face : ::testing::Test {
   Response send(std::string method, std::string target, std::map<std::string, std::string> fields = {},
                 std::string body = {}) {
     return face.send({std::move(method), std::move(target), std::move(fields), std::move(body)});
+  }
+  /// DeleteObjects, with the digest it must have.
+  Response erase(const std::string& document) {
+    return send("POST", "/bucket?delete", {{"content-md5", base64_encode(crypto::md5(as_view(document)))}},
+                document);
   }
   std::string code(std::string method, std::string target, std::map<std::string, std::string> fields = {},
                    std::string body = {}) {
@@ -64,9 +70,13 @@ TEST_F(Face, tenants_do_not_see_each_other) {
 
 TEST_F(Face, unknown_subresources_are_never_plain_requests) {
   send("PUT", "/bucket/key", {}, "data");
-  for (const char* parameter : {"acl", "torrent", "attributes", "restore", "legal-hold", "select", "foo",
-                                "x-amz-acl=p", "partNumber=1", "X-Amz-Foo=1"}) {
-    EXPECT_EQ(code("GET", std::string("/bucket/key?") + parameter), "501 NotImplemented") << parameter;
+  for (const char* parameter : {"acl", "torrent", "attributes", "restore", "legal-hold", "select",
+                                "x-amz-acl=p", "retention=", "session"}) {
+    const Response refused = send("GET", std::string("/bucket/key?") + parameter);
+    EXPECT_EQ(refused.element("Code"), "NotImplemented") << parameter;
+    EXPECT_EQ(refused.element("Parameter"),
+              std::string(parameter).substr(0, refused.element("Parameter").size()));
+    EXPECT_FALSE(refused.element("Parameter").empty());
     EXPECT_EQ(code("PUT", std::string("/bucket/key?") + parameter, {}, "x"), "501 NotImplemented")
         << parameter;
     EXPECT_EQ(code("PUT", std::string("/bucket?") + parameter, {}, "x"), "501 NotImplemented") << parameter;
@@ -79,9 +89,22 @@ TEST_F(Face, unknown_subresources_are_never_plain_requests) {
   EXPECT_EQ(send("GET", "/bucket/key").body, "data");
   EXPECT_EQ(send("GET", "/bucket/key?x-id=GetObject&versionId=null").body, "data");
   EXPECT_EQ(code("GET", "/bucket/key?versionId=1"), "404 NoSuchVersion");
+  EXPECT_EQ(send("PUT", "/bucket/key?versionId=1", {}, "x").element("ArgumentName"), "versionId");
   EXPECT_EQ(code("POST", "/bucket"), "501 NotImplemented");
   EXPECT_EQ(code("PATCH", "/bucket/key"), "405 MethodNotAllowed");
   EXPECT_EQ(code("DELETE", "/"), "405 MethodNotAllowed");
+}
+
+TEST_F(Face, parameters_that_name_no_subresource_say_nothing) {
+  for (const char* parameter : {"foo=1", "x-id=PutObject", "utm_source=a", "X-Amz-Foo=1",
+                                "x-amz-checksum-mode=ENABLED", "prefix=a", "=", "&"}) {
+    const std::string target = std::string("/bucket/key?") + parameter;
+    EXPECT_EQ(code("PUT", target, {}, "data"), "200 ") << parameter;
+    EXPECT_EQ(send("GET", target).body, "data") << parameter;
+    EXPECT_EQ(send("HEAD", target).status, 200U) << parameter;
+    EXPECT_EQ(send("GET", std::string("/bucket?list-type=2&") + parameter).status, 200U) << parameter;
+    EXPECT_EQ(code("DELETE", target), "204 ") << parameter;
+  }
 }
 
 TEST_F(Face, features_never_set_are_absent) {
@@ -121,6 +144,10 @@ TEST_F(Face, addresses_are_checked) {
   EXPECT_EQ(code("PUT", "/192.168.0.1"), "400 InvalidBucketName");
   EXPECT_EQ(code("PUT", "/ab"), "400 InvalidBucketName");
   EXPECT_EQ(code("PUT", "/bucket/" + std::string(1025, 'k'), {}, "x"), "400 KeyTooLongError");
+  EXPECT_EQ(code("PUT", "/bucket/" + std::string(8192, 'k'), {}, "x"), "400 KeyTooLongError");
+  std::string encoded;
+  for (int i = 0; i < 4096; ++i) encoded += "%C3%A9";
+  EXPECT_EQ(send("PUT", "/bucket/" + encoded, {}, "x").element("Size"), "8192");
   EXPECT_EQ(code("PUT", "/bucket/" + std::string(1024, 'k'), {}, "x"), "200 ");
   for (const char* target : {"/bucket/%zz", "/bucket/%ff", "/bucket/%00", "bucket/key"}) {
     const auto responses =
@@ -196,6 +223,7 @@ TEST_F(Face, objects_keep_their_headers_and_metadata) {
                              {"expires", "Thu, 01 Dec 1994 16:00:00 GMT"},
                              {"x-amz-meta-plain", "a value"},
                              {"x-amz-meta-utf8", "\xc3\xa9\xe2\x82\xac"},
+                             {"x-amz-meta-latin1", "\xe9"},
                              {"x-amz-meta-rfc2047", "=?UTF-8?B?w6k=?="},
                              {"x-amz-meta-empty", ""}},
                             "hello");
@@ -211,7 +239,8 @@ TEST_F(Face, objects_keep_their_headers_and_metadata) {
     EXPECT_EQ(got.field("content-language"), "de");
     EXPECT_EQ(got.field("expires"), "Thu, 01 Dec 1994 16:00:00 GMT");
     EXPECT_EQ(got.field("x-amz-meta-plain"), "a value");
-    EXPECT_EQ(got.field("x-amz-meta-utf8"), "\xc3\xa9\xe2\x82\xac");
+    EXPECT_EQ(got.field("x-amz-meta-utf8"), "=?UTF-8?B?w6nigqw=?=");
+    EXPECT_EQ(got.field("x-amz-meta-latin1"), "=?UTF-8?B?w6k=?=");
     EXPECT_EQ(got.field("x-amz-meta-rfc2047"), "=?UTF-8?B?w6k=?=");
     EXPECT_EQ(got.fields.count("x-amz-meta-empty"), 1U);
     EXPECT_EQ(got.field("last-modified"), "Fri, 24 May 2013 00:00:00 GMT");
@@ -259,9 +288,29 @@ TEST_F(Face, reads_on_conditions) {
   EXPECT_EQ(same.status, 304U);
   EXPECT_EQ(same.field("etag"), etag);
   EXPECT_EQ(same.fields.count("content-length"), 0U);
+  EXPECT_EQ(same.body, "");
   EXPECT_EQ(send("HEAD", "/bucket/key", {{"if-modified-since", date}}).status, 304U);
   EXPECT_EQ(send("GET", "/bucket/key", {{"if-unmodified-since", "Thu, 23 May 2013 00:00:00 GMT"}}).status,
             412U);
+}
+
+TEST_F(Face, not_modified_carries_what_the_answer_would) {
+  const std::map<std::string, std::string> fields = {{"cache-control", "max-age=9"},
+                                                     {"expires", "Thu, 01 Dec 1994 16:00:00 GMT"},
+                                                     {"content-type", "text/plain"},
+                                                     {"content-language", "de"},
+                                                     {"x-amz-meta-a", "b"}};
+  const std::string etag = send("PUT", "/bucket/key", fields, "hello").field("etag");
+  for (const char* method : {"GET", "HEAD"}) {
+    const Response full = send(method, "/bucket/key?response-content-language=fr");
+    const Response same = send(method, "/bucket/key?response-content-language=fr", {{"if-none-match", etag}});
+    EXPECT_EQ(same.status, 304U);
+    for (const char* name : {"etag", "last-modified", "cache-control", "expires", "content-type",
+                             "content-language", "x-amz-meta-a", "accept-ranges"}) {
+      EXPECT_EQ(same.field(name), full.field(name)) << name;
+      EXPECT_NE(same.field(name), "") << name;
+    }
+  }
 }
 
 TEST_F(Face, writes_on_conditions) {
@@ -415,19 +464,29 @@ TEST_F(Face, many_objects_are_deleted_at_once) {
       "<Delete><Object><Key>a</Key></Object><Object><Key>b&amp;</Key></Object><Object><Key>absent</Key></"
       "Object>"
       "<Object><Key>c</Key><VersionId>7</VersionId></Object></Delete>";
-  const Response done = send("POST", "/bucket?delete", {}, document);
+  const Response done = erase(document);
   EXPECT_EQ(done.status, 200U);
   EXPECT_NE(done.body.find(
                 "<Deleted><Key>a</Key></Deleted><Deleted><Key>b&amp;</Key></Deleted><Deleted><Key>absent</"
-                "Key></Deleted><Error><Key>c</Key><Code>NoSuchVersion</Code>"),
+                "Key></Deleted><Error><Key>c</Key><VersionId>7</VersionId><Code>NoSuchVersion</Code>"),
             std::string::npos)
       << done.body;
   EXPECT_EQ(send("HEAD", "/bucket/a").status, 404U);
   EXPECT_EQ(send("HEAD", "/bucket/c").status, 200U);
-  const Response quiet =
-      send("POST", "/bucket?delete", {}, "<Delete><Quiet>true</Quiet><Object><Key>c</Key></Object></Delete>");
+  const Response quiet = erase("<Delete><Quiet>true</Quiet><Object><Key>c</Key></Object></Delete>");
   EXPECT_EQ(quiet.body.find("<Deleted>"), std::string::npos);
   EXPECT_EQ(send("HEAD", "/bucket/c").status, 404U);
+}
+
+TEST_F(Face, many_deletions_need_a_digest) {
+  send("PUT", "/bucket/a", {}, "x");
+  const std::string document = "<Delete><Object><Key>a</Key></Object></Delete>";
+  EXPECT_EQ(code("POST", "/bucket?delete", {}, document), "400 InvalidRequest");
+  EXPECT_EQ(send("HEAD", "/bucket/a").status, 200U);
+  Checksum crc(ChecksumAlgorithm::crc32);
+  crc.update(as_view(document));
+  EXPECT_EQ(send("POST", "/bucket?delete", {{"x-amz-checksum-crc32", crc.finish()}}, document).status, 200U);
+  EXPECT_EQ(send("HEAD", "/bucket/a").status, 404U);
 }
 
 TEST_F(Face, copies) {

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <fmt/format.h>
 
+#include "base/encoding.h"
 #include "s3/time_format.h"
 
 namespace kiseki::s3 {
@@ -13,12 +14,6 @@ constexpr std::string_view algorithm = "AWS4-HMAC-SHA256";
 constexpr std::string_view terminator = "aws4_request";
 constexpr std::size_t signed_headers_max = 128;
 constexpr std::int64_t expires_max = 604'800;  // a week
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> pieces;
@@ -85,7 +80,7 @@ S3Result<> take_header_fields(SignatureClaim& claim, std::string_view fields) {
   std::string_view headers;
   for (std::string_view rest = fields; !rest.empty();) {
     const std::size_t end = std::min(rest.find(','), rest.size());
-    const std::string_view one = trim(rest.substr(0, end));
+    const std::string_view one = trimmed(rest.substr(0, end));
     rest.remove_prefix(std::min(end + 1, rest.size()));
     const std::size_t equals = std::min(one.find('='), one.size());
     const std::string_view value = one.substr(std::min(equals + 1, one.size()));
@@ -114,10 +109,14 @@ std::string request_time(const HttpHead& head) {
 S3Result<std::optional<SignatureClaim>> parse_header_claim(const HttpHead& head,
                                                            std::string_view authorization) {
   SignatureClaim claim;
-  if (!authorization.starts_with(algorithm) || !authorization.substr(algorithm.size()).starts_with(' ')) {
-    return refuse(
-        S3Code::invalid_request,
-        "The authorization mechanism that you provided is not supported. Please use AWS4-HMAC-SHA256.");
+  const std::size_t blank = authorization.find(' ');
+  if (blank == authorization.npos) {
+    return refuse(bad_argument("Authorization", authorization,
+                               "Authorization header is invalid -- one and only one ' ' (space) required."));
+  }
+  if (authorization.substr(0, blank) != algorithm) {
+    return refuse(bad_argument("Authorization", authorization,
+                               "Unsupported Authorization Type. Please use AWS4-HMAC-SHA256."));
   }
   KISEKI_S3_TRY(take_header_fields(claim, authorization.substr(algorithm.size() + 1)));
   KISEKI_S3_TRY(take_time(claim, request_time(head)));
@@ -165,7 +164,7 @@ S3Result<std::optional<SignatureClaim>> parse_query_claim(const HttpHead& head, 
 
 /// Trimmed, each run of blanks inside as one.
 void append_folded(std::string& out, std::string_view value) {
-  value = trim(value);
+  value = trimmed(value);
   bool blank = false;
   for (const char c : value) {
     const bool is_blank = c == ' ' || c == '\t';
@@ -230,8 +229,14 @@ std::string CredentialScope::to_string() const {
   return fmt::format("{}/{}/s3/{}", date, region, terminator);
 }
 
+S3Error unsupported_mechanism() {
+  return {S3Code::invalid_request,
+          "The authorization mechanism that you provided is not supported. Please use AWS4-HMAC-SHA256."};
+}
+
 S3Result<std::optional<SignatureClaim>> parse_claim(const HttpHead& head, const Query& query) {
-  const auto authorization = head.find("authorization");
+  auto authorization = head.find("authorization");
+  if (authorization && authorization->empty()) authorization.reset();
   const bool in_query =
       query.has("X-Amz-Algorithm") || query.has("X-Amz-Signature") || query.has("X-Amz-Credential");
   if (authorization && in_query) {
@@ -239,11 +244,6 @@ S3Result<std::optional<SignatureClaim>> parse_claim(const HttpHead& head, const 
   }
   if (authorization) return parse_header_claim(head, *authorization);
   if (in_query) return parse_query_claim(head, query);
-  if (query.has("Signature") && query.has("AWSAccessKeyId")) {
-    return refuse(
-        S3Code::invalid_request,
-        "The authorization mechanism that you provided is not supported. Please use AWS4-HMAC-SHA256.");
-  }
   return std::optional<SignatureClaim>();
 }
 
@@ -278,12 +278,12 @@ S3Result<PayloadForm> payload_form(std::string_view payload_hash) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
   });
   if (payload_hash.size() == 64 && is_hex) return PayloadForm::signed_hash;
-  if (payload_hash.starts_with("STREAMING-")) return refuse(S3Code::not_implemented);
-  return refuse(
-      S3Code::invalid_argument,
+  if (payload_hash.starts_with("STREAMING-")) return refuse(not_built("Header", "x-amz-content-sha256"));
+  return refuse(bad_argument(
+      "x-amz-content-sha256", payload_hash,
       "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
       "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-UNSIGNED-PAYLOAD-TRAILER or a valid sha256 "
-      "value.");
+      "value."));
 }
 
 ChunkSigner::ChunkSigner(SigningKey key, const SignatureClaim& claim)

@@ -53,6 +53,9 @@ struct SignatureClaim {
   std::string payload_hash;  ///< As it stands in the canonical request.
 };
 
+/// The refusal of another way to sign than Version 4.
+S3Error unsupported_mechanism();
+
 /// Nothing when the request is anonymous. Well-formedness only.
 S3Result<std::optional<SignatureClaim>> parse_claim(const HttpHead& head, const Query& query);
 

@@ -24,7 +24,7 @@ S3Result<std::optional<Identity>> authenticate(const std::string& text, std::int
   sim::SimulatedClock clock(loop);
   clock.set_wall_offset(std::chrono::seconds(example_time + offset - unix_seconds(clock.wall())));
   testing::FixedCredentials credentials;
-  Authenticator authenticator(credentials, clock, "us-east-1");
+  Authenticator authenticator(credentials, clock, {});
   HttpHead head;
   EXPECT_EQ(parse_head(as_view(text), head), HeadFault::none);
   const auto target = parse_target(head.target());

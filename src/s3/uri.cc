@@ -1,70 +1,37 @@
 #include "s3/uri.h"
 
-#include <array>
+#include <boost/url/encode.hpp>
+#include <boost/url/pct_string_view.hpp>
+#include <boost/url/rfc/unreserved_chars.hpp>
 
 namespace kiseki::s3 {
 
 namespace {
 
-constexpr std::array<bool, 256> make_unreserved() {
-  std::array<bool, 256> table{};
-  for (char c = '0'; c <= '9'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (char c = 'a'; c <= 'z'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (char c = 'A'; c <= 'Z'; ++c) table[static_cast<unsigned char>(c)] = true;
-  for (const char c : {'-', '.', '_', '~'}) table[static_cast<unsigned char>(c)] = true;
-  return table;
-}
-constexpr std::array<bool, 256> unreserved = make_unreserved();
+namespace urls = boost::urls;
 
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+constexpr urls::grammar::lut_chars path_chars = urls::unreserved_chars + '/';
+
+std::optional<std::string> decode(std::string_view text, urls::encoding_opts options) {
+  if (text.find_first_of("%+") == text.npos) return std::string(text);
+  const auto checked = urls::make_pct_string_view({text.data(), text.size()});
+  if (!checked) return std::nullopt;
+  return checked->decode(options);
 }
 
-enum class Plus : std::uint8_t { literal, blank };
-
-std::optional<std::string> decode(std::string_view text, Plus plus) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus == Plus::blank) {
-      out.push_back(' ');
-    } else if (text[i] != '%') {
-      out.push_back(text[i]);
-    } else {
-      if (text.size() - i < 3) return std::nullopt;
-      const int high = hex_value(text[i + 1]);
-      const int low = hex_value(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
-      out.push_back(static_cast<char>(high * 16 + low));
-      i += 2;
-    }
-  }
-  return out;
+constexpr urls::encoding_opts as_query() {
+  urls::encoding_opts options;
+  options.space_as_plus = true;
+  return options;
 }
 
 }  // namespace
 
 std::string uri_encode(std::string_view text, Slash slash) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  std::string out;
-  out.reserve(text.size() + text.size() / 4);
-  for (const char c : text) {
-    const auto value = static_cast<unsigned char>(c);
-    if (unreserved[value] || (c == '/' && slash == Slash::kept)) {
-      out.push_back(c);
-    } else {
-      out.push_back('%');
-      out.push_back(digits[value >> 4]);
-      out.push_back(digits[value & 15U]);
-    }
-  }
-  return out;
+  return urls::encode({text.data(), text.size()}, slash == Slash::kept ? path_chars : urls::unreserved_chars);
 }
 
-std::optional<std::string> percent_decode(std::string_view text) { return decode(text, Plus::literal); }
+std::optional<std::string> percent_decode(std::string_view text) { return decode(text, {}); }
 
 std::size_t utf8_length(std::string_view text) noexcept {
   if (text.empty()) return 0;
@@ -100,8 +67,8 @@ std::optional<Query> Query::parse(std::string_view raw) {
     raw.remove_prefix(std::min(end + 1, raw.size()));
     if (one.empty()) continue;
     const std::size_t equals = one.find('=');
-    auto name = decode(one.substr(0, equals), Plus::blank);
-    auto value = decode(equals == one.npos ? std::string_view{} : one.substr(equals + 1), Plus::blank);
+    auto name = decode(one.substr(0, equals), as_query());
+    auto value = decode(equals == one.npos ? std::string_view{} : one.substr(equals + 1), as_query());
     if (!name || !value) return std::nullopt;
     query.all_.push_back({std::move(*name), std::move(*value)});
   }

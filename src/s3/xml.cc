@@ -1,5 +1,6 @@
 #include "s3/xml.h"
 
+#include <array>
 #include <fmt/format.h>
 
 #include "base/assert.h"
@@ -22,6 +23,21 @@ std::string_view entity_of(char c) noexcept {
     default:
       return {};
   }
+}
+
+/// What stands in a document as it is.
+constexpr std::array<bool, 256> make_plain() {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0x20; c < 0x80; ++c) table[c] = true;
+  for (const char c : {'&', '<', '>', '"'}) table[static_cast<unsigned char>(c)] = false;
+  return table;
+}
+constexpr std::array<bool, 256> plain = make_plain();
+
+std::size_t plain_length(std::string_view text) noexcept {
+  std::size_t length = 0;
+  while (length < text.size() && plain[static_cast<unsigned char>(text[length])]) ++length;
+  return length;
 }
 
 }  // namespace
@@ -48,13 +64,15 @@ XmlWriter& XmlWriter::close() {
 }
 
 XmlWriter& XmlWriter::element(std::string_view name, std::string_view text) {
-  open(name);
+  out_.append("<").append(name).append(">");
   escape(text);
-  return close();
+  out_.append("</").append(name).append(">");
+  return *this;
 }
 
 XmlWriter& XmlWriter::element(std::string_view name, std::uint64_t number) {
-  return element(name, fmt::format_int(number).c_str());
+  const fmt::format_int digits(number);
+  return element(name, std::string_view(digits.data(), digits.size()));
 }
 
 XmlWriter& XmlWriter::text(std::string_view text) {
@@ -68,22 +86,29 @@ std::string XmlWriter::finish() {
 }
 
 void XmlWriter::escape(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    const char c = text.front();
-    if (length == 0) {
-      out_ += "\xEF\xBF\xBD";  // U+FFFD: a document is well formed whatever a name holds
-    } else if (length > 1) {
-      out_ += text.substr(0, length);
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      fmt::format_to(std::back_inserter(out_), "&#x{:X};", static_cast<unsigned>(c));
-    } else if (const std::string_view entity = entity_of(c); !entity.empty()) {
-      out_ += entity;
-    } else {
-      out_ += c;
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
+  for (;;) {
+    const std::size_t length = plain_length(text);
+    out_.append(text.substr(0, length));
+    text.remove_prefix(length);
+    if (text.empty()) return;
+    text.remove_prefix(escape_one(text));
   }
+}
+
+/// The character at the start of a text; returns its length.
+std::size_t XmlWriter::escape_one(std::string_view text) {
+  const std::size_t length = utf8_length(text);
+  const char c = text.front();
+  if (length == 0) {
+    out_ += "\xEF\xBF\xBD";  // U+FFFD: a document is well formed whatever a name holds
+  } else if (length > 1) {
+    out_ += text.substr(0, length);
+  } else if (static_cast<unsigned char>(c) < 0x20) {
+    fmt::format_to(std::back_inserter(out_), "&#x{:X};", static_cast<unsigned>(c));
+  } else {
+    out_ += entity_of(c);
+  }
+  return std::max<std::size_t>(length, 1);
 }
 
 }  // namespace kiseki::s3

@@ -29,6 +29,7 @@ class XmlWriter {
 
  private:
   void escape(std::string_view text);
+  std::size_t escape_one(std::string_view text);
 
   std::string out_;
   std::vector<std::string_view> open_;

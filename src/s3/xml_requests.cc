@@ -45,7 +45,8 @@ std::string text_of(const pugi::xml_node& node) {
   return text;
 }
 
-std::string trimmed(std::string text) {
+/// Without white space around it, line ends included.
+std::string stripped(std::string text) {
   constexpr std::string_view blank = " \t\r\n";
   const std::size_t first = text.find_first_not_of(blank);
   if (first == text.npos) return {};
@@ -57,8 +58,8 @@ DeleteRequest::Item parse_delete_item(const pugi::xml_node& node) {
   for (const pugi::xml_node& field : node.children()) {
     const std::string_view name = local_name(field);
     if (name == "Key") item.key = text_of(field);
-    if (name == "VersionId") item.version = trimmed(text_of(field));
-    if (name == "ETag") item.etag = trimmed(text_of(field));
+    if (name == "VersionId") item.version = stripped(text_of(field));
+    if (name == "ETag") item.etag = stripped(text_of(field));
   }
   return item;
 }
@@ -67,7 +68,7 @@ S3Result<CompleteRequest::Part> parse_part(const pugi::xml_node& node) {
   CompleteRequest::Part part;
   for (const pugi::xml_node& field : node.children()) {
     const std::string_view name = local_name(field);
-    const std::string text = trimmed(text_of(field));
+    const std::string text = stripped(text_of(field));
     if (name == "PartNumber") {
       const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), part.number);
       if (error != std::errc{} || end != text.data() + text.size()) return refuse(S3Code::malformed_xml);
@@ -84,7 +85,7 @@ S3Result<CompleteRequest::Part> parse_part(const pugi::xml_node& node) {
 }  // namespace
 
 S3Result<std::string> parse_create_bucket(std::string document) {
-  if (trimmed(document).empty()) return std::string();
+  if (stripped(document).empty()) return std::string();
   pugi::xml_document tree;
   const auto root = parse(tree, document, "CreateBucketConfiguration");
   if (!root) return refuse(root.error());
@@ -92,10 +93,9 @@ S3Result<std::string> parse_create_bucket(std::string document) {
   for (const pugi::xml_node& field : root->children()) {
     if (field.type() != pugi::node_element) continue;
     if (local_name(field) != "LocationConstraint") {
-      return refuse(S3Code::not_implemented,
-                    "Only LocationConstraint of CreateBucketConfiguration is implemented.");
+      return refuse(not_built("Element", local_name(field)));
     }
-    constraint = trimmed(text_of(field));
+    constraint = stripped(text_of(field));
   }
   return constraint;
 }
@@ -107,12 +107,13 @@ S3Result<DeleteRequest> parse_delete(std::string document) {
   DeleteRequest request;
   for (const pugi::xml_node& field : root->children()) {
     const std::string_view name = local_name(field);
-    if (name == "Quiet") request.quiet = trimmed(text_of(field)) == "true";
+    if (name == "Quiet") request.quiet = stripped(text_of(field)) == "true";
     if (name != "Object") continue;
+    if (request.items.size() == delete_items_max)
+      return refuse(S3Code::malformed_xml, "A request deletes at most 1,000 keys.");
     request.items.push_back(parse_delete_item(field));
-    if (request.items.back().key.empty() || request.items.size() > delete_items_max) {
-      return refuse(S3Code::malformed_xml);
-    }
+    if (request.items.back().key.empty())
+      return refuse(S3Code::malformed_xml, "An object to delete has no key.");
   }
   if (request.items.empty()) return refuse(S3Code::malformed_xml);
   return request;
@@ -127,8 +128,9 @@ S3Result<CompleteRequest> parse_complete(std::string document) {
     if (local_name(field) != "Part") continue;
     auto part = parse_part(field);
     if (!part) return refuse(std::move(part).error());
+    if (request.parts.size() == parts_max)
+      return refuse(S3Code::malformed_xml, "An object has at most 10,000 parts.");
     request.parts.push_back(std::move(*part));
-    if (request.parts.size() > parts_max) return refuse(S3Code::malformed_xml);
   }
   if (request.parts.empty()) return refuse(S3Code::malformed_xml);
   return request;

@@ -1,15 +1,21 @@
 """boto3, as its users use it."""
 
 import base64
+import email.header
 import hashlib
+import http.client
 import io
 import os
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from boto3.s3.transfer import TransferConfig
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -124,7 +130,8 @@ def test_awkward_keys(s3, bucket, key):
 
 
 def test_keys_that_are_none(s3, bucket):
-    assert code_of(s3.put_object, Bucket=bucket, Key="x" * 1025, Body=b"") == "KeyTooLongError"
+    for size in (1025, 8192):
+        assert code_of(s3.put_object, Bucket=bucket, Key="x" * size, Body=b"") == "KeyTooLongError"
 
 
 def test_an_object_and_a_directory_of_one_name(s3, bucket):
@@ -277,6 +284,193 @@ def test_multipart_that_is_wrong_or_given_up(s3, bucket):
     s3.abort_multipart_upload(**arguments)
     assert code_of(s3.upload_part, **arguments, PartNumber=1, Body=b"x") == "NoSuchUpload"
     assert code_of(s3.list_parts, **arguments) == "NoSuchUpload"
+
+
+CHECKSUMS = [
+    ("CRC32", "COMPOSITE"),
+    ("CRC32", "FULL_OBJECT"),
+    ("CRC32C", "COMPOSITE"),
+    ("CRC32C", "FULL_OBJECT"),
+    ("CRC64NVME", "FULL_OBJECT"),
+    ("SHA1", "COMPOSITE"),
+    ("SHA256", "COMPOSITE"),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "kind"), CHECKSUMS)
+def test_checksums_of_an_upload(s3, bucket, algorithm, kind):
+    field = f"Checksum{algorithm}"
+    made = s3.create_multipart_upload(
+        Bucket=bucket, Key="k", ChecksumAlgorithm=algorithm, ChecksumType=kind
+    )
+    assert (made["ChecksumAlgorithm"], made["ChecksumType"]) == (algorithm, kind)
+    arguments = {"Bucket": bucket, "Key": "k", "UploadId": made["UploadId"]}
+    bodies = [os.urandom(5 * MIB), b"end"]
+    parts = []
+    for number, body in enumerate(bodies, 1):
+        sent = s3.upload_part(**arguments, PartNumber=number, Body=body, ChecksumAlgorithm=algorithm)
+        parts.append({"PartNumber": number, "ETag": sent["ETag"], field: sent[field]})
+    listed = s3.list_parts(**arguments)
+    assert (listed["ChecksumAlgorithm"], listed["ChecksumType"]) == (algorithm, kind)
+    assert [part[field] for part in listed["Parts"]] == [part[field] for part in parts]
+    other = "COMPOSITE" if kind == "FULL_OBJECT" else "FULL_OBJECT"
+    complete = {**arguments, "MultipartUpload": {"Parts": parts}}
+    assert code_of(s3.complete_multipart_upload, **complete, ChecksumType=other) == "BadDigest"
+    done = s3.complete_multipart_upload(**complete, ChecksumType=kind)
+    assert done["ChecksumType"] == kind
+    if kind == "FULL_OBJECT":
+        s3.put_object(Bucket=bucket, Key="whole", Body=b"".join(bodies), ChecksumAlgorithm=algorithm)
+        assert s3.head_object(Bucket=bucket, Key="whole", ChecksumMode="ENABLED")[field] == done[field]
+    else:
+        assert done[field].endswith("-2")
+    for got in (
+        s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED"),
+        s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED"),
+    ):
+        assert (got[field], got["ChecksumType"]) == (done[field], kind)
+
+
+def test_parts_of_another_algorithm_are_refused(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="SHA256")["UploadId"]
+    arguments = {"Bucket": bucket, "Key": "k", "UploadId": upload, "PartNumber": 1}
+    assert code_of(s3.upload_part, **arguments, Body=b"x", ChecksumAlgorithm="CRC32") == "InvalidRequest"
+    s3.upload_part(**arguments, Body=b"x", ChecksumAlgorithm="SHA256")
+
+
+def test_part_copies_have_checksums(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="from", Body=b"0123456789")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="SHA1")["UploadId"]
+    arguments = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    source = {"Bucket": bucket, "Key": "from"}
+    copied = s3.upload_part_copy(**arguments, PartNumber=1, CopySource=source, CopySourceRange="bytes=2-5")
+    result = copied["CopyPartResult"]
+    assert result["ChecksumSHA1"] == base64.b64encode(hashlib.sha1(b"2345").digest()).decode()
+    part = {"PartNumber": 1, "ETag": result["ETag"], "ChecksumSHA1": result["ChecksumSHA1"]}
+    s3.complete_multipart_upload(**arguments, MultipartUpload={"Parts": [part]})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"2345"
+
+
+def put_in_parts(s3, bucket, key, bodies):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    arguments = {"Bucket": bucket, "Key": key, "UploadId": upload}
+    etags = [s3.upload_part(**arguments, PartNumber=n, Body=body)["ETag"] for n, body in enumerate(bodies, 1)]
+    listing = {"Parts": [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]}
+    return s3.complete_multipart_upload(**arguments, MultipartUpload=listing)
+
+
+def test_objects_are_read_by_part(s3, bucket):
+    bodies = [os.urandom(5 * MIB), os.urandom(6 * MIB), b"end"]
+    put_in_parts(s3, bucket, "k", bodies)
+    for number, body in enumerate(bodies, 1):
+        head = s3.head_object(Bucket=bucket, Key="k", PartNumber=number)
+        assert (head["PartsCount"], head["ContentLength"]) == (3, len(body))
+        assert s3.get_object(Bucket=bucket, Key="k", PartNumber=number)["Body"].read() == body
+    assert code_of(s3.get_object, Bucket=bucket, Key="k", PartNumber=4) == "InvalidPartNumber"
+    s3.put_object(Bucket=bucket, Key="empty", Body=b"")
+    assert s3.get_object(Bucket=bucket, Key="empty", PartNumber=1)["Body"].read() == b""
+
+
+def test_a_copy_of_what_came_in_parts_is_whole(s3, bucket):
+    bodies = [os.urandom(5 * MIB), b"end"]
+    put_in_parts(s3, bucket, "from", bodies)
+    copied = s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"})
+    assert copied["CopyObjectResult"]["ETag"] == f'"{hashlib.md5(b"".join(bodies)).hexdigest()}"'
+    copied = s3.copy_object(
+        Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"}, ChecksumAlgorithm="SHA256"
+    )
+    digest = base64.b64encode(hashlib.sha256(b"".join(bodies)).digest()).decode()
+    assert copied["CopyObjectResult"]["ChecksumSHA256"] == digest
+    assert s3.head_object(Bucket=bucket, Key="to", ChecksumMode="ENABLED")["ChecksumSHA256"] == digest
+
+
+def test_more_parts_than_a_page_are_listed_to_the_end(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    arguments = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: s3.upload_part(**arguments, PartNumber=n, Body=b"x"), range(1, 1101)))
+    pages = list(s3.get_paginator("list_parts").paginate(**arguments))
+    assert [len(page["Parts"]) for page in pages] == [1000, 100]
+    assert [part["PartNumber"] for page in pages for part in page["Parts"]] == list(range(1, 1101))
+    s3.abort_multipart_upload(**arguments)
+
+
+def test_a_completion_on_a_condition_is_about_the_key(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    arguments = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    etag = s3.upload_part(**arguments, PartNumber=1, Body=b"x")["ETag"]
+    listing = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    complete = {**arguments, "MultipartUpload": listing}
+    assert code_of(s3.complete_multipart_upload, **complete, IfMatch='"a"') == "NoSuchKey"
+    s3.complete_multipart_upload(**complete, IfNoneMatch="*")
+
+
+@pytest.mark.parametrize("version", [None, "s3v4"])
+def test_presigned_urls(shared_node, s3, bucket, version):
+    signer = shared_node.client(signature_version=version) if version else shared_node.client()
+    put = signer.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "a b/ü"})
+    assert ("AWSAccessKeyId" in put) == (version is None)
+    urllib.request.urlopen(urllib.request.Request(put, method="PUT", data=b"body"))
+    parameters = {"Bucket": bucket, "Key": "a b/ü", "ResponseContentType": "text/x-test"}
+    get = signer.generate_presigned_url("get_object", Params=parameters)
+    with urllib.request.urlopen(get) as answer:
+        assert (answer.read(), answer.headers["Content-Type"]) == (b"body", "text/x-test")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(get.replace("a%20b", "a%20c"))
+    assert b"<Code>SignatureDoesNotMatch</Code>" in refused.value.read()
+
+
+def signed(shared_node, method, path, body=b"", fields=None):
+    """A request that boto3 would not send."""
+    access_key, secret = shared_node.credential()
+    request = AWSRequest(method, shared_node.endpoint + path, dict(fields or {}), body)
+    S3SigV4Auth(Credentials(access_key, secret), "s3", "us-east-1").add_auth(request)
+    sent = urllib.request.Request(request.url, body or None, dict(request.headers), method=method)
+    try:
+        with urllib.request.urlopen(sent) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.headers, refused.read()
+
+
+def test_deletions_need_a_digest(shared_node, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    document = b"<Delete><Object><Key>k</Key></Object></Delete>"
+    status, _, answer = signed(shared_node, "POST", f"/{bucket}?delete=", document)
+    assert status == 400 and b"<Code>InvalidRequest</Code>" in answer
+    s3.head_object(Bucket=bucket, Key="k")
+
+
+def test_parameters_that_name_no_subresource(shared_node, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    assert signed(shared_node, "GET", f"/{bucket}/k?foo=1&x-id=GetObject")[2] == b"x"
+    status, _, answer = signed(shared_node, "GET", f"/{bucket}/k?acl=")
+    assert status == 501 and b"<Parameter>acl</Parameter>" in answer
+
+
+def test_metadata_that_is_not_ascii_comes_back_mail_safe(shared_node, s3, bucket):
+    fields = {"x-amz-meta-name": "é€"}
+    access_key, secret = shared_node.credential()
+    request = AWSRequest("PUT", f"{shared_node.endpoint}/{bucket}/k", fields, b"x")
+    S3SigV4Auth(Credentials(access_key, secret), "s3", "us-east-1").add_auth(request)
+    host = shared_node.endpoint.removeprefix("http://")
+    connection = http.client.HTTPConnection(host)
+    connection.putrequest("PUT", f"/{bucket}/k", skip_accept_encoding=True)
+    for name, value in request.headers.items():
+        connection.putheader(name, value.encode())
+    connection.putheader("Content-Length", "1")
+    connection.endheaders(b"x")
+    assert connection.getresponse().status == 200
+    value = s3.head_object(Bucket=bucket, Key="k")["Metadata"]["name"]
+    assert value.startswith("=?UTF-8?")
+    assert str(email.header.make_header(email.header.decode_header(value))) == "é€"
+
+
+def test_not_modified_carries_what_caches_need(shared_node, s3, bucket):
+    put = s3.put_object(Bucket=bucket, Key="k", Body=b"x", CacheControl="max-age=9")
+    status, fields, _ = signed(shared_node, "GET", f"/{bucket}/k", fields={"If-None-Match": put["ETag"]})
+    assert status == 304
+    assert (fields["Cache-Control"], fields["ETag"]) == ("max-age=9", put["ETag"])
+    assert fields["Last-Modified"]
 
 
 def test_the_transfer_library_in_parallel(s3, bucket):

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <sys/socket.h>
 
+#include "base/encoding.h"
 #include "s3/time_format.h"
 
 namespace kiseki::s3::testing {

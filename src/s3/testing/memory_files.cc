@@ -11,6 +11,15 @@ namespace {
 /// 2013-05-24T00:00:00Z: every object is made at that moment.
 constexpr std::uint64_t now_ms = 1'369'353'600'000;
 constexpr std::size_t piece_size = 64_KiB;
+/// A page of parts ends where one read of the real file system ends: by rows, or by bytes.
+constexpr std::uint32_t page_max = 1000;
+constexpr std::size_t page_bytes_max = 64_KiB;
+constexpr std::size_t part_overhead = 200;
+
+void add_part(std::vector<fs::PartRun>& runs, Bytes size) {
+  if (runs.empty() || runs.back().size != size) runs.push_back({0, size});
+  ++runs.back().count;
+}
 
 }  // namespace
 
@@ -81,7 +90,7 @@ Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
 
 Task<Result<fs::Namespace>> MemoryFiles::create(TenantId tenant, std::string name) {
   const fs::Namespace ns{NamespaceId(next_id_++), tenant, name, now_ms};
-  if (!buckets_.try_emplace({tenant, name}, Bucket{ns, {}, {}}).second) co_return fail(Errc::exists);
+  if (!buckets_.try_emplace({tenant, name}, Bucket{ns, {}, {}, {}}).second) co_return fail(Errc::exists);
   co_return ns;
 }
 
@@ -131,6 +140,7 @@ Task<Result<std::unique_ptr<fs::Object>>> MemoryFiles::open(NamespaceId ns, std:
   if (!owner) co_return fail(owner.error());
   const auto found = (*owner)->objects.find(key);
   if (found == (*owner)->objects.end()) co_return fail(Errc::not_found);
+  if (std::exchange(replaced_, {}) == key) found->second.attributes.properties.etag = "replaced";
   co_return std::make_unique<OpenObject>(found->second, bad_offset_);
 }
 
@@ -153,6 +163,7 @@ Task<Result<fs::Attributes>> MemoryFiles::copy(fs::CopyRequest request) {
   if (found == (*from)->objects.end()) co_return fail(Errc::not_found);
   Stored copied = found->second;
   if (request.replace) copied.attributes.properties = *request.replace;
+  copied.attributes.parts.clear();
   co_return ((*to)->objects[request.to_key] = std::move(copied)).attributes;
 }
 
@@ -195,24 +206,31 @@ Task<Result<fs::Attributes>> MemoryFiles::put_part(NamespaceId ns, std::string k
 
 Task<Result<fs::Attributes>> MemoryFiles::complete(fs::CompleteUpload request) {
   const auto found = upload(request.ns, request.key, request.upload);
-  if (!found) co_return fail(found.error());
   const auto owner = bucket(request.ns);
+  if (!found && owner && (*owner)->completed.contains(request.upload)) {
+    co_return co_await stat(request.ns, request.key);
+  }
+  if (!found) co_return fail(found.error());
   KISEKI_CO_TRY(check(**owner, request.key, request.condition));
   Stored whole;
+  std::vector<fs::PartRun> runs;
   for (const fs::CompletePart& part : request.parts) {
     const auto stored = (*found)->parts.find(part.number);
     if (stored == (*found)->parts.end() || stored->second.attributes.properties.etag != part.etag) {
       co_return fail(Errc::invalid_argument);
     }
     const bool last = &part == &request.parts.back();
-    if (!last && stored->second.bytes.size() < part_size_min) co_return fail(Errc::out_of_range);
+    if (!last && part_size_.value_or(stored->second.bytes.size()) < part_size_min)
+      co_return fail(Errc::out_of_range);
     whole.bytes += stored->second.bytes;
+    add_part(runs, stored->second.bytes.size());
   }
-  whole.attributes = {whole.bytes.size(), now_ms, (*found)->info.properties, {}};
+  whole.attributes = {whole.bytes.size(), now_ms, (*found)->info.properties, std::move(runs)};
   whole.attributes.properties.etag = request.etag;
   whole.attributes.properties.checksums = std::move(request.checksums);
   whole.attributes.properties.checksum_type = request.checksum_type;
   (*owner)->uploads.erase({request.key, request.upload});
+  (*owner)->completed[request.upload] = request.key;
   co_return ((*owner)->objects[request.key] = std::move(whole)).attributes;
 }
 
@@ -229,11 +247,16 @@ Task<Result<fs::PartPage>> MemoryFiles::parts(NamespaceId ns, std::string key, s
   const auto found = upload(ns, key, upload_id);
   if (!found) co_return fail(found.error());
   fs::PartPage page;
-  for (const auto& [number, part] : (*found)->parts) {
-    if (limit == 0 || number <= after) continue;
-    page.more = page.parts.size() == std::min(limit, page_max);
+  std::size_t bytes = 0;
+  const auto& parts = (*found)->parts;
+  for (auto at = parts.upper_bound(after); limit > 0 && at != parts.end(); ++at) {
+    page.more = page.parts.size() == std::min(limit, page_max) || bytes > page_bytes_max;
     if (page.more) break;
-    page.parts.push_back({number, part.attributes});
+    fs::Attributes attributes = at->second.attributes;
+    if (part_size_) attributes.size = *part_size_;
+    for (const auto& [name, value] : attributes.properties.checksums) bytes += name.size() + value.size();
+    bytes += part_overhead;
+    page.parts.push_back({at->first, std::move(attributes)});
   }
   co_return page;
 }

@@ -14,6 +14,10 @@ class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::
   void fail_next(Errc code) { planned_ = code; }
   /// The next call finds no memory.
   void exhaust_next() { exhausted_ = true; }
+  /// Parts are from now on told to have so many bytes, whatever they have.
+  void pretend_part_size(Bytes size) { part_size_ = size; }
+  /// As after a write of somebody else: the object is no longer the one that was there.
+  void replace_on_next_read(std::string key) { replaced_ = std::move(key); }
   /// Reads of objects fail from this offset on.
   void fail_reads_at(Bytes offset) { bad_offset_ = offset; }
 
@@ -57,13 +61,12 @@ class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::
     fs::Namespace ns;
     std::map<std::string, Stored> objects;
     std::map<std::pair<std::string, std::string>, Upload> uploads;
+    std::map<std::string, std::string> completed;  // upload → key
   };
   class OpenObject;
 
   Result<Bucket*> bucket(NamespaceId ns);
   Result<Upload*> upload(NamespaceId ns, const std::string& key, const std::string& id);
-  static constexpr std::uint32_t page_max = 1000;
-
   static Result<> check(const Bucket& bucket, const std::string& key, const fs::Condition& condition);
   static Task<Result<Stored>> read_all(fs::Source& source);
 
@@ -72,6 +75,8 @@ class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::
   std::optional<Errc> planned_;
   bool exhausted_ = false;
   std::optional<Bytes> bad_offset_;
+  std::optional<Bytes> part_size_;
+  std::string replaced_;
 };
 
 }  // namespace kiseki::s3::testing

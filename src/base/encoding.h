@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/buffer.h"
+
+// Bytes as text and back.
+
+namespace kiseki {
+
+/// What `to_hex` (buffer.h) writes, in digits of either case; nothing unless they are pairs.
+std::optional<std::string> hex_decode(std::string_view text);
+
+/// RFC 4648 section 4: standard alphabet with padding.
+std::string base64_encode(View bytes);
+/// Nothing when it is not exactly that.
+std::optional<std::string> base64_decode(std::string_view text);
+
+/// Without the blanks and tabs around it (the optional white space of RFC 9110 section 5.6.3).
+std::string_view trimmed(std::string_view text) noexcept;
+
+}  // namespace kiseki

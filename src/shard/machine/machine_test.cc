@@ -398,6 +398,16 @@ TEST_F(TwoPhase, an_abort_leaves_nothing_and_refuses_what_comes_late) {
   EXPECT_FALSE(get(entry('a')));
 }
 
+TEST_F(TwoPhase, references_of_what_is_aborted_leave_dead_rows) {
+  const TransactionId id = next_id();
+  auto prepare = create(id);
+  prepare.branch.operations.front().record.references = {reference('r'), reference('s')};
+  ASSERT_EQ(apply(prepare).type, Answer::Type::prepared);
+  EXPECT_EQ(dead_rows(), 0U);
+  apply(decide(id, Verdict::aborted));
+  EXPECT_EQ(dead_rows(), 2U);
+}
+
 TEST_F(TwoPhase, an_abort_before_the_prepare_stands) {
   const auto id = next_id();
   apply(decide(id, Verdict::aborted));

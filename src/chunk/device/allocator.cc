@@ -73,10 +73,13 @@ void Allocator::end_flush(Flush flush) {
   drop_usable();
 }
 
-void Allocator::freed(Extent extent) {
-  const bool fresh =
-      freed_.emplace(extent.offset, Freed{extent.length, flushes_begun_ + 1, next_read_}).second;
+void Allocator::freeing(Extent extent) {
+  const bool fresh = freed_.emplace(extent.offset, Freed{.length = extent.length}).second;
   KISEKI_ASSERT(fresh);
+}
+
+void Allocator::freed(Extent extent) {
+  freed_.insert_or_assign(extent.offset, Freed{extent.length, flushes_begun_ + 1, next_read_});
 }
 
 bool Allocator::is_usable(const Freed& freed) const {

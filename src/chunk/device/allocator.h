@@ -46,7 +46,9 @@ class Allocator {
   Flush begin_flush();
   void end_flush(Flush flush);
 
-  /// The row of the extent was erased just now.
+  /// The row of the extent is about to be erased: the space is not handed out until it is freed.
+  void freeing(Extent extent);
+  /// The row was erased just now.
   void freed(Extent extent);
   std::size_t freed_waiting() const noexcept { return freed_.size(); }
 
@@ -68,8 +70,8 @@ class Allocator {
   /// An extent without a row that is not handed out yet.
   struct Freed {
     Bytes length = 0;
-    std::uint64_t flush = 0;  // the first flush that makes it durable
-    std::uint64_t read = 0;   // the first read that cannot see it
+    std::uint64_t flush = UINT64_MAX;  // the first flush that makes it durable
+    std::uint64_t read = 0;            // the first read that cannot see it
   };
   struct LargestFirst {
     bool operator()(const std::pair<Bytes, Area>& a, const std::pair<Bytes, Area>& b) const noexcept {

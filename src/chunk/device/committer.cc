@@ -2,6 +2,7 @@
 
 #include "base/metrics.h"
 #include "base/planted.h"
+#include "kv/off_loop.h"
 
 namespace kiseki::chunk::detail {
 
@@ -75,6 +76,10 @@ Task<Result<>> Committer::apply(const std::vector<Waiting*>& group) {
   for (const Waiting* waiting : group) {
     changes.insert(changes.end(), waiting->changes.begin(), waiting->changes.end());
   }
+  // Before the index shows it: what is freed waits for a flush and for reads.
+  for (const Change& change : changes) {
+    if (change.before && !change.after) regions_.allocator().freeing(change.before->extent());
+  }
   KISEKI_CO_TRY(co_await write_index(changes));
   for (const Change& change : changes) {
     if (change.before && !change.after) regions_.allocator().freed(change.before->extent());
@@ -85,11 +90,14 @@ Task<Result<>> Committer::apply(const std::vector<Waiting*>& group) {
 /// A record that is on disk and not in the index would contradict what is acknowledged later, so the write is
 /// tried again until it succeeds or the device is given up.
 Task<Result<>> Committer::write_index(std::vector<Change> changes) {
-  auto written = media_.index.write(changes);
+  const Index::Update update = media_.index.prepare(changes);
+  const auto write = [&](kv::Blocking blocking) { return media_.store.write(update.batch, blocking); };
+  auto written = co_await kv::off_loop(media_.pool, write);
   for (Duration pause = first_pause; !written && pause <= last_pause; pause *= 2) {
     co_await media_.clock.sleep(pause);
-    written = media_.index.write(changes);
+    written = co_await kv::off_loop(media_.pool, write);
   }
+  if (written) media_.index.complete(update);
   co_return written;
 }
 

@@ -4,6 +4,7 @@
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "base/planted.h"
+#include "kv/off_loop.h"
 
 namespace kiseki::chunk::detail {
 
@@ -114,7 +115,7 @@ Task<Result<PutReply>> DirectoryDevice::do_put(SealedChunkPtr chunk, std::uint8_
   const FragmentKey key{chunk->name, index};
   const auto claim = co_await claims_.acquire(key);
   KISEKI_CO_TRY(health_.check());
-  auto row = media_.index.find(key);
+  auto row = co_await find(key);
   if (!row) co_return fail(std::move(row).error());
   GcEpoch stamp = regions_.epoch();
   if (KISEKI_PLANTED("6.5 a put is stamped with less than the device's epoch")) stamp = GcEpoch(1);
@@ -130,7 +131,7 @@ Task<Result<GcEpoch>> DirectoryDevice::do_touch(FragmentKey key, ChunkReference 
   const Call call(*this);
   const auto claim = co_await claims_.acquire(key);
   KISEKI_CO_TRY(health_.check());
-  auto row = row_for(key, reference);
+  auto row = co_await row_for(key, reference);
   if (!row) co_return fail(std::move(row).error());
   const GcEpoch stamp = regions_.epoch();
   const Stamping stamping(*this, stamp);
@@ -202,21 +203,28 @@ Task<Result<>> DirectoryDevice::write_body(const SealedChunk& chunk, Bytes offse
   co_return co_await media_.file.write(offset + whole.size(), last.view());
 }
 
-Result<Row> DirectoryDevice::row_for(const FragmentKey& key, const ChunkReference& reference) {
-  auto row = media_.index.find(key);
-  if (!row) return fail(std::move(row).error());
-  if (!*row) return fail(Errc::not_found, "no such chunk on this device");
+Task<Result<std::optional<Row>>> DirectoryDevice::find(FragmentKey key) {
+  auto row = co_await kv::off_loop(
+      media_.pool, [&](kv::Blocking blocking) { return media_.index.look_up(key, blocking); });
+  if (row) KISEKI_CO_TRY(media_.index.check(*row));
+  co_return row;
+}
+
+Task<Result<Row>> DirectoryDevice::row_for(FragmentKey key, ChunkReference reference) {
+  auto row = co_await find(key);
+  if (!row) co_return fail(std::move(row).error());
+  if (!*row) co_return fail(Errc::not_found, "no such chunk on this device");
   const bool same = (*row)->root == reference.root && (*row)->format == reference.format &&
                     (*row)->length == reference.length;
-  if (!same) return fail(Errc::corrupted, "another chunk stands under this id");
-  return std::move(**row);
+  if (!same) co_return fail(Errc::corrupted, "another chunk stands under this id");
+  co_return std::move(**row);
 }
 
 Task<Result<Blocks>> DirectoryDevice::do_read(FragmentKey key, ChunkReference reference, BlockRange range) {
   KISEKI_CO_TRY(admit());
   const Call call(*this);
   const Reading reading(regions_.allocator());
-  auto row = row_for(key, reference);
+  auto row = co_await row_for(key, reference);
   if (!row) co_return fail(std::move(row).error());
   const std::size_t blocks = block_count(row->format, row->length);
   if (range.count == 0 || range.first >= blocks || range.count > blocks - range.first) {
@@ -228,7 +236,7 @@ Task<Result<Blocks>> DirectoryDevice::do_read(FragmentKey key, ChunkReference re
     if (found || found.error().code() != Errc::corrupted) co_return found;
     headers_.erase(position);
     // The chunk may have been deleted, or put again elsewhere, since the index was asked.
-    row = row_for(key, reference);
+    row = co_await row_for(key, reference);
     if (!row) co_return fail(std::move(row).error());
     if (row->position != position) continue;
     corrupted_total.add();
@@ -286,7 +294,7 @@ Task<Result<std::vector<bool>>> DirectoryDevice::do_erase_aged(std::vector<Fragm
   std::vector<Position> positions;
   std::vector<Journal::Item> items;
   for (const FragmentKey& key : keys) {
-    auto row = media_.index.find(key);
+    auto row = co_await find(key);
     if (!row) co_return fail(std::move(row).error());
     const bool is_young = *row && (*row)->last_put >= below;
     erased.push_back(*row &&
@@ -314,7 +322,8 @@ Task<Result<GcEpoch>> DirectoryDevice::do_epoch() { co_return regions_.epoch(); 
 Task<Result<AgedPage>> DirectoryDevice::do_aged(FragmentKey from, EpochRange last_puts) {
   KISEKI_CO_TRY(admit());
   const Call call(*this);
-  co_return media_.index.aged(from, last_puts);
+  co_return co_await kv::off_loop(
+      media_.pool, [&](kv::Blocking blocking) { return media_.index.aged(from, last_puts, blocking); });
 }
 
 Task<Result<std::vector<AgedFragment>>> DirectoryDevice::do_aged_of(std::vector<ChunkName> chunks,
@@ -323,11 +332,10 @@ Task<Result<std::vector<AgedFragment>>> DirectoryDevice::do_aged_of(std::vector<
   const Call call(*this);
   std::vector<AgedFragment> found;
   for (const ChunkName& chunk : chunks) {
-    const auto fragments = media_.index.fragments_of(chunk);
-    if (!fragments) co_return fail(fragments.error());
-    for (const auto& [key, row] : *fragments) {
-      if (row.last_put < below) found.push_back({key, row.extent().length});
-    }
+    const auto aged = co_await kv::off_loop(
+        media_.pool, [&](kv::Blocking blocking) { return media_.index.aged_of(chunk, below, blocking); });
+    if (!aged) co_return fail(aged.error());
+    found.insert(found.end(), aged->begin(), aged->end());
   }
   co_return found;
 }

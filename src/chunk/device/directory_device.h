@@ -62,7 +62,8 @@ class DirectoryDevice final : public Device {
   Task<Result<PutReply>> raise_last_put(FragmentKey key, Row row, GcEpoch stamp);
   Task<Result<>> write(const SealedChunk& chunk, const FragmentHeader& header, std::vector<Change> changes);
   Task<Result<>> write_body(const SealedChunk& chunk, Bytes offset);
-  Result<Row> row_for(const FragmentKey& key, const ChunkReference& reference);
+  Task<Result<std::optional<Row>>> find(FragmentKey key);
+  Task<Result<Row>> row_for(FragmentKey key, ChunkReference reference);
   Task<Result<Blocks>> read_blocks(Row row, BlockRange range);
   Task<Result<BlockChecks>> checks_of(Row row);
 

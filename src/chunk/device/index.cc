@@ -163,19 +163,29 @@ Result<> Index::set_owner(const DeviceUuid& uuid) {
   return store_.write(batch);
 }
 
-Result<std::optional<Row>> Index::find(const FragmentKey& key) {
-  auto found = store_.get(fragments_family, as_view(key_of(key)));
+Result<std::optional<Row>> Index::look_up(const FragmentKey& key, kv::Blocking blocking) {
+  auto found = store_.get(fragments_family, as_view(key_of(key)), nullptr, blocking);
   if (!found) return fail(std::move(found).error());
   if (!*found) return std::nullopt;
   auto row = decode_row(as_view(**found));
   if (!row) return fail(std::move(row).error());
-  if (!is_in_place(*row)) return fail(Errc::corrupted, "index row: no such place");
   return std::move(*row);
 }
 
-Result<AgedPage> Index::aged(const FragmentKey& from, EpochRange last_puts) {
+Result<> Index::check(const std::optional<Row>& row) const {
+  if (row && !is_in_place(*row)) return fail(Errc::corrupted, "index row: no such place");
+  return {};
+}
+
+Result<std::optional<Row>> Index::find(const FragmentKey& key) {
+  auto row = look_up(key, kv::Blocking::allowed);
+  if (row) KISEKI_TRY(check(*row));
+  return row;
+}
+
+Result<AgedPage> Index::aged(const FragmentKey& from, EpochRange last_puts, kv::Blocking blocking) {
   AgedPage page;
-  const auto rows = store_.iterate(fragments_family, {});
+  const auto rows = store_.iterate(fragments_family, {}, nullptr, blocking);
   std::size_t looked_at = 0;
   for (rows->seek(as_view(key_of(from))); rows->valid(); rows->next(), ++looked_at) {
     AgedFragment aged;
@@ -196,17 +206,18 @@ Result<AgedPage> Index::aged(const FragmentKey& from, EpochRange last_puts) {
   return page;
 }
 
-Result<std::vector<std::pair<FragmentKey, Row>>> Index::fragments_of(const ChunkName& chunk) {
-  std::vector<std::pair<FragmentKey, Row>> found;
-  const auto rows = store_.iterate(fragments_family, {});
+Result<std::vector<AgedFragment>> Index::aged_of(const ChunkName& chunk, GcEpoch below,
+                                                 kv::Blocking blocking) {
+  std::vector<AgedFragment> found;
+  const auto rows = store_.iterate(fragments_family, {}, nullptr, blocking);
   for (rows->seek(as_view(key_of(FragmentKey{chunk, 0}))); rows->valid(); rows->next()) {
     Decoder in(rows->key());
     const FragmentKey key = read_key(in);
     KISEKI_TRY(in.finish("index: fragment key"));
     if (key.chunk != chunk) break;
-    auto row = decode_row(rows->value());
+    const auto row = decode_row(rows->value());
     if (!row) return fail(row.error());
-    found.emplace_back(key, *std::move(row));
+    if (row->last_put < below) found.push_back({key, row->extent().length});
   }
   KISEKI_TRY(rows->status());
   return found;
@@ -219,15 +230,14 @@ bool Index::is_in_place(const Row& row) const {
   return area < usage_.size() && extent.end() <= geometry_.extent_of(static_cast<Area>(area)).end();
 }
 
-Result<> Index::write(std::span<const Change> changes) {
-  kv::Batch batch;
-  std::map<Area, AreaUsage> touched;
+Index::Update Index::prepare(std::span<const Change> changes) const {
+  Update update;
   const auto usage = [&](const Row& row) -> AreaUsage& {
     const Area area = geometry_.area_of(row.position.offset);
-    return touched.try_emplace(area, usage_.at(area)).first->second;
+    return update.usage.try_emplace(area, usage_.at(area)).first->second;
   };
   for (const Change& change : changes) {
-    put_rows(batch, change);
+    put_rows(update.batch, change);
     if (change.before) {
       AreaUsage& left = usage(*change.before);
       KISEKI_ASSERT(left.fragments > 0 && left.live >= change.before->extent().length);
@@ -240,22 +250,32 @@ Result<> Index::write(std::span<const Change> changes) {
       ++entered.fragments;
     }
   }
-  for (const auto& [area, value] : touched) batch.put(areas_family, key_of(area), encode(value));
-  KISEKI_TRY(store_.write(batch));
-  for (const auto& [area, value] : touched) {
+  for (const auto& [area, value] : update.usage) update.batch.put(areas_family, key_of(area), encode(value));
+  return update;
+}
+
+void Index::complete(const Update& update) {
+  for (const auto& [area, value] : update.usage) {
     total_.live += value.live - usage_[area].live;
     total_.fragments += value.fragments - usage_[area].fragments;
     usage_[area] = value;
   }
+}
+
+Result<> Index::write(std::span<const Change> changes) {
+  const Update update = prepare(changes);
+  KISEKI_TRY(store_.write(update.batch));
+  complete(update);
   return {};
 }
 
-Result<std::vector<Index::Live>> Index::live_in(Extent extent) {
+Result<std::vector<Index::Live>> Index::live_in(Extent extent, kv::Blocking blocking) {
   std::vector<Live> live;
-  const auto rows = store_.iterate(extents_family, {{}, key_of(extent.end())});
+  const auto rows = store_.iterate(extents_family, {{}, key_of(extent.end())}, nullptr, blocking);
   const std::string from = key_of(extent.offset);
   // Fragments do not overlap, so at most the last one before the extent reaches into it.
   rows->seek_for_previous(as_view(from));
+  KISEKI_TRY(rows->status());
   if (!rows->valid()) rows->seek(as_view(from));
   for (; rows->valid(); rows->next()) {
     const auto found = decode_extent(rows->key(), rows->value());

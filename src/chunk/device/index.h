@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -53,20 +54,37 @@ class Index {
   Result<std::optional<DeviceUuid>> owner();
   Result<> set_owner(const DeviceUuid& uuid);
 
-  Result<std::optional<Row>> find(const FragmentKey& key);
+  // Reads of the store alone, on any thread.
+
+  /// To be checked by `check`.
+  Result<std::optional<Row>> look_up(const FragmentKey& key, kv::Blocking blocking);
   /// One page of the fragments whose last put is in the range.
-  Result<AgedPage> aged(const FragmentKey& from, EpochRange last_puts);
-  /// Fragments of the chunk.
-  Result<std::vector<std::pair<FragmentKey, Row>>> fragments_of(const ChunkName& chunk);
-  /// Visible together. After an error nothing has changed.
-  Result<> write(std::span<const Change> changes);
+  Result<AgedPage> aged(const FragmentKey& from, EpochRange last_puts, kv::Blocking blocking);
+  /// Those of the chunk whose last put is older.
+  Result<std::vector<AgedFragment>> aged_of(const ChunkName& chunk, GcEpoch below, kv::Blocking blocking);
 
   struct Live {
     Extent extent;
     FragmentKey key;
   };
   /// The fragments that lie in the extent or reach into it, by offset.
-  Result<std::vector<Live>> live_in(Extent extent);
+  Result<std::vector<Live>> live_in(Extent extent, kv::Blocking blocking = kv::Blocking::allowed);
+
+  // On the device's core.
+
+  /// `corrupted` when the row speaks of a place that the file does not have.
+  Result<> check(const std::optional<Row>& row) const;
+  Result<std::optional<Row>> find(const FragmentKey& key);
+  /// Changes that become visible together.
+  struct Update {
+    kv::Batch batch;
+    std::map<Area, AreaUsage> usage;
+  };
+  Update prepare(std::span<const Change> changes) const;
+  /// It has been written to the store; no other was prepared meanwhile.
+  void complete(const Update& update);
+  /// All of it at once. After an error nothing has changed.
+  Result<> write(std::span<const Change> changes);
 
   /// By area, for all that the data file has.
   const std::vector<AreaUsage>& usage() const noexcept { return usage_; }

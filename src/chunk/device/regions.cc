@@ -3,6 +3,7 @@
 #include "base/logging.h"
 #include "base/metrics.h"
 #include "base/planted.h"
+#include "kv/off_loop.h"
 
 namespace kiseki::chunk::detail {
 
@@ -95,7 +96,10 @@ Task<Result<std::optional<Regions::Candidate>>> Regions::find_area(Bytes size) {
       if (may_grow) continue;
     }
     if (!area) break;
-    auto live = media_.index.live_in(geometry().extent_of(*area));
+    // A closed area gets no new fragments, and freed extents wait: what is read stays true.
+    auto live = co_await kv::off_loop(media_.pool, [&](kv::Blocking blocking) {
+      return media_.index.live_in(geometry().extent_of(*area), blocking);
+    });
     if (!live) co_return fail(std::move(live).error());
     auto free = allocator_.free_in(*area, *live);
     if (std::ranges::any_of(free, [size](const Extent& extent) { return extent.length >= size; })) {

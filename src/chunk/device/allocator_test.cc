@@ -46,7 +46,7 @@ TEST_F(AllocatorTest, a_region_closes_in_order_and_only_when_settled_before_the_
   EXPECT_TRUE(allocator_.open_regions().empty());
 }
 
-TEST_F(AllocatorTest, freed_allocator_waits_for_a_flush_that_began_later) {
+TEST_F(AllocatorTest, freed_space_waits_for_a_flush_that_began_later) {
   const auto early = allocator_.begin_flush();
   allocator_.freed({at(0), 8_KiB});
   allocator_.end_flush(early);
@@ -55,7 +55,17 @@ TEST_F(AllocatorTest, freed_allocator_waits_for_a_flush_that_began_later) {
   EXPECT_EQ(free(), (std::vector<Extent>{{at(0), 64_KiB}}));
 }
 
-TEST_F(AllocatorTest, freed_allocator_waits_for_the_reads_begun_before) {
+TEST_F(AllocatorTest, space_that_is_being_freed_is_not_handed_out) {
+  allocator_.freeing({at(0), 8_KiB});
+  flush();
+  EXPECT_EQ(free(), (std::vector<Extent>{{at(8_KiB), 56_KiB}}));
+  allocator_.freed({at(0), 8_KiB});
+  EXPECT_EQ(free(), (std::vector<Extent>{{at(8_KiB), 56_KiB}}));
+  flush();
+  EXPECT_EQ(free(), (std::vector<Extent>{{at(0), 64_KiB}}));
+}
+
+TEST_F(AllocatorTest, freed_space_waits_for_the_reads_begun_before) {
   const auto before = allocator_.begin_read();
   allocator_.freed({at(60_KiB), 4_KiB});
   const auto after = allocator_.begin_read();
@@ -66,7 +76,7 @@ TEST_F(AllocatorTest, freed_allocator_waits_for_the_reads_begun_before) {
   allocator_.end_read(after);
 }
 
-TEST_F(AllocatorTest, free_allocator_is_what_fragments_leave) {
+TEST_F(AllocatorTest, free_space_is_what_fragments_leave) {
   EXPECT_EQ(free({{{at(4_KiB), 8_KiB}, {}}, {{at(12_KiB), 4_KiB}, {}}, {{at(60_KiB), 4_KiB}, {}}}),
             (std::vector<Extent>{{at(0), 4_KiB}, {at(16_KiB), 44_KiB}}));
 }

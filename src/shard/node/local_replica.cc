@@ -78,14 +78,13 @@ Task<Result<std::unique_ptr<LocalReplica>>> LocalReplica::open(ShardId shard,
   options.node = services.node;
   options.others = services.others;
   options.seed = shard.value();
-  const raft::Replica::Services replica_services{.machine = *local->shard_,
-                                                 .log = services.log,
-                                                 .clock = *core.clock,
-                                                 .executor = core.executor,
-                                                 .transport = services.transport,
-                                                 .snapshots = &local->snapshots_};
-  auto replica =
-      co_await on(core.executor, raft::Replica::open(options, std::move(*recovered), replica_services));
+  const raft::Replica::Environment environment{.machine = *local->shard_,
+                                               .log = services.log,
+                                               .clock = *core.clock,
+                                               .executor = core.executor,
+                                               .transport = services.transport,
+                                               .snapshots = &local->snapshots_};
+  auto replica = co_await on(core.executor, raft::Replica::open(options, std::move(*recovered), environment));
   if (!replica) co_return fail(std::move(replica).error().in(fmt::format("shard {}", shard.value())));
   local->replica_ = std::move(*replica);
   local->journal_ = std::make_unique<ReplicaJournal>(*local->replica_);

@@ -213,6 +213,7 @@ TEST_F(Bodies, transfer_encoding_chunked_needs_a_length_all_the_same) {
   };
   request.method = "POST";
   request.target = "/bucket?delete";
+  request.fields["content-md5"] = "XUFAKrxLKna5cZ2REBfFkg==";
   EXPECT_EQ(send().element("Code"), "MalformedXML");
 }
 

@@ -143,7 +143,7 @@ Task<Result<std::size_t>> HttpStream::read_chunked(MutableView into) {
     if (begin_ == end_) KISEKI_CO_TRY(co_await fill_lookahead());
     auto taken = framing_.feed(lookahead());
     if (!taken) {
-      broken_ = true;
+      closes_ = true;
       co_return fail(std::move(taken).error());
     }
     begin_ += *taken;
@@ -178,7 +178,7 @@ Task<Result<>> HttpStream::fill_lookahead() {
 }
 
 Task<Result<std::size_t>> HttpStream::receive(MutableView into) {
-  if (broken_) co_return fail(Errc::cancelled, "the connection is closed");
+  if (broken_ || timed_out_) co_return fail(Errc::cancelled, "the connection is closed");
   if (phase_ == Phase::exchange) wait_at_most(limits_.progress);
   const auto buffer = asio::buffer(into.data(), into.size());
   boost::system::error_code error = asio::error::would_block;
@@ -192,11 +192,12 @@ Task<Result<std::size_t>> HttpStream::receive(MutableView into) {
   more_is_likely_ = count == into.size();
   moved_ += count;
   if (!error) co_return count;
-  broken_ = true;
+  closes_ = true;  // what does not send any more may still read an answer
   if (timed_out_) co_return fail(Errc::timed_out, "the client is silent or too slow");
   if (error == asio::error::eof && phase_ == Phase::exchange) {
     co_return fail(Errc::invalid_argument, "the body ends early");
   }
+  broken_ = true;
   co_return fail(Errc::cancelled, "the connection is closed");
 }
 

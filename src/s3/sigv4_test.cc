@@ -220,8 +220,8 @@ TEST(SigV4, malformed_claims_have_precise_codes) {
     return refused ? S3Code::internal_error : refused.error().code;
   };
   const std::string scope = "AK/20130524/us-east-1/s3/aws4_request";
-  EXPECT_EQ(code("GET /", "Authorization: AWS AK:sig\r\n"), S3Code::invalid_request);
-  EXPECT_EQ(code("GET /?Signature=a&AWSAccessKeyId=b", ""), S3Code::invalid_request);
+  EXPECT_EQ(code("GET /", "Authorization: AWS AK:sig\r\n"), S3Code::invalid_argument);
+  EXPECT_EQ(code("GET /?Signature=a&AWSAccessKeyId=b", ""), S3Code::access_denied);
   EXPECT_EQ(code("GET /", "Authorization: AWS4-HMAC-SHA256 nonsense\r\n"),
             S3Code::authorization_header_malformed);
   EXPECT_EQ(code("GET /", "Authorization: AWS4-HMAC-SHA256 Credential=a/b,SignedHeaders=h,Signature=s\r\n"),

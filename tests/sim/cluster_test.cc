@@ -169,7 +169,6 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(PlantedFault{"1.1 an older map replaces a newer one", "three", 5},
                     PlantedFault{"1.8 a removed replica comes back", "members", 37},
                     PlantedFault{"nobody who is left alone asks whether it was removed", "members", 15},
-                    PlantedFault{"4.2 who was aborted by others is taken for refused", "members", 333710279},
                     PlantedFault{"5.1 processes of two nodes are taken for one", "three"},
                     PlantedFault{"5.1 heartbeats are not heard", "three"}),
     [](const auto& fault) { return std::to_string(fault.index); });

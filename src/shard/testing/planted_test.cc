@@ -166,6 +166,41 @@ bool both_halves_are_told() {
   return true;
 }
 
+/// A prepare that was applied and whose answer was lost; its shard was split, and others aborted it. When it
+/// is repeated and answered aborted, one half of it still stands.
+bool an_aborted_half_is_told() {
+  ShardWorld world(2);
+  const Key low = key(world.leaf_in(1), Kind::inode, item_of(1));
+  Key high = low;
+  for (std::uint64_t nth = 1; slot_of(high.leaf) <= slot_of(low.leaf); ++nth)
+    high.leaf = world.leaf_in(1, nth);
+  auto both = transaction_of_test();
+  for (const auto& row : {low, high}) both.require(Type::absent, row).put(row, record_of_test("new"));
+  auto all = both;
+  const Key other = key(world.leaf_in(2), Kind::inode, item_of(1));
+  all.require(Type::absent, other).put(other, record_of_test("new"));
+  Routes routes(world.routes().all());
+  Session session({.id = world.connect(1).session->id()}, routes, {world.loop().executor(), &world.clock()});
+  const TransactionId id{session.id(), 1};
+  const auto propose = [&](decltype(Proposal::body) body) {
+    const auto answer = world.loop().get(
+        world.shard(1).ask(ProposeRequest{{.stamp = {}, .body = std::move(body)}, Attempt::again}));
+    KISEKI_ASSERT(answer.has_value());
+  };
+  propose(Prepare{.id = id, .low_water = 1, .age = {}, .primary = low, .branch = both});
+  world.split(ShardId(1), slot_of(high.leaf));
+  propose(Bench::decide(id, low, Verdict::aborted));
+  bool done = false;
+  asio::co_spawn(world.loop().executor(), session.commit(std::move(all)),
+                 [&done](const std::exception_ptr&, const Result<Outcome>&) { done = true; });
+  world.loop().run_for(std::chrono::milliseconds(5));
+  routes.replace(world.routes().all());
+  world.loop().run_until([&done] { return done; });
+  world.loop().run_for(std::chrono::seconds(60));
+  world.loop().get(session.stop());
+  return world.is_clean();
+}
+
 bool a_move_keeps_the_version() {
   Bench bench;
   const auto made =
@@ -255,6 +290,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Planting{"4.2 an abort without a prepare is not written", an_abort_by_others_stands},
                       Planting{"4.2 a decision goes before it is carried out"},
                       Planting{"4.2 a split half is not told of the decision", both_halves_are_told},
+                      Planting{"4.2 who was aborted by others is taken for refused", an_aborted_half_is_told},
                       Planting{"4.3 reads are not told of what is undecided"},
                       Planting{"4.3 unknown is taken for pending", unknown_means_read_again},
                       Planting{"4.3 nobody is aborted for another", the_older_one_gets_through},

@@ -274,6 +274,51 @@ TEST_F(MachineTest, put_stamped_rows_carry_the_stamp_of_the_commit) {
   EXPECT_EQ(outcome.stamp, Stamp(900));
 }
 
+TEST_F(MachineTest, a_legal_hold_alone_keeps_a_row) {
+  Record held;
+  held.retention.legal_hold = true;
+  put(entry('a'), held);
+  EXPECT_EQ(commit(transaction_of_test().erase(entry('a'))).refusal, Refusal::retained);
+}
+
+TEST_F(MachineTest, changes_of_a_row_are_counted) {
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    put(entry('a'));
+    EXPECT_EQ(get(entry('a'))->change, i);
+  }
+}
+
+TEST_F(MachineTest, a_leaf_that_lost_its_last_subdirectory_leaves_a_feed_row) {
+  Record directory;
+  directory.type = EntryType::directory;
+  put(entry('a'), directory);
+  erase(entry('a'));
+  EXPECT_EQ(count(family_feeds, Kind::feed), 1U);
+}
+
+TEST_F(MachineTest, a_leaf_that_is_full_of_bytes_refuses_creates) {
+  const Stamp generation = put(key(leaf, Kind::guard), guard_record());
+  for (std::uint64_t i = 0; counters().entry_bytes < leaf_bytes_max; ++i) {
+    put(key(leaf, Kind::entry, item_of(i) + item_of(i)), record_of_test(std::string(30'000, 'x')));
+  }
+  auto create = transaction_of_test();
+  create.require(Type::generation, key(leaf, Kind::guard), generation).require(Type::absent, entry('x'));
+  EXPECT_EQ(commit(create.put(entry('x'), {})).refusal, Refusal::split_first);
+}
+
+TEST_F(MachineTest, no_stamp_is_beyond_the_last) {
+  EXPECT_EQ(commit(transaction_of_test(), ~std::uint64_t{0}).stamp, stamp_end);
+}
+
+TEST_F(MachineTest, an_entry_of_another_version_is_not_passed_over) {
+  std::string bytes = Proposal{.stamp = {}, .body = Fence{session}}.encode();
+  ++bytes.front();
+  const raft::Entry of_another{machine_->applied() + 1, 1, raft::EntryType::normal, as_view(bytes), nullptr};
+  const auto answers = machine_->apply({&of_another, 1}, nullptr);
+  ASSERT_FALSE(answers);
+  EXPECT_EQ(answers.error().code(), Errc::wrong_format);
+}
+
 TEST_F(MachineTest, held_rows_stay_but_move) {
   Record held;
   held.retention.mode = Retention::Mode::governance;
@@ -301,6 +346,7 @@ TEST_F(MachineTest, namespaces_refuse_writers_of_another_configuration) {
   apply(Configure{test_namespace, 3, NamespaceState::deleting});
   EXPECT_EQ(refusal(2), Refusal::deleted);
   EXPECT_EQ(refusal(3), Refusal::none);
+  EXPECT_EQ(apply(Configure{test_namespace, 3, NamespaceState::active}).type, Answer::Type::stale);
   apply(Configure{test_namespace, 3, NamespaceState::deleted});
   EXPECT_EQ(refusal(3), Refusal::deleted);
   EXPECT_EQ(apply(Configure{test_namespace, 3, NamespaceState::deleted}).type, Answer::Type::decided);
@@ -386,6 +432,39 @@ TEST_F(TwoPhase, a_commit_carries_out_what_was_prepared) {
   EXPECT_EQ(count(family_rows, Kind::intent), 0U);
   EXPECT_EQ(count(family_rows, Kind::decision), 1U);
   EXPECT_EQ(status(id).type, TransactionStatus::Type::committed);
+}
+
+TEST_F(TwoPhase, a_resolution_is_above_its_prepare_and_is_passed) {
+  Key elsewhere = entry('a');
+  while (slot_of(elsewhere.leaf) != 0) elsewhere.leaf.leaf = LeafId(elsewhere.leaf.leaf.value() + 1);
+  auto prepare = create(next_id());
+  prepare.primary = elsewhere;
+  const auto prepared = apply(prepare);
+  ASSERT_EQ(prepared.type, Answer::Type::prepared);
+  const Stamp stamp = prepared.outcome.stamp;
+  EXPECT_EQ(apply(Resolve{prepare.id, Verdict::committed, stamp}).type, Answer::Type::invalid);
+  const Stamp later(stamp.value() + 1000);
+  EXPECT_EQ(apply(Resolve{prepare.id, Verdict::committed, later}).type, Answer::Type::decided);
+  EXPECT_EQ(get(entry('a'))->version, later);
+  EXPECT_GE(machine_->last(), later);
+}
+
+TEST_F(TwoPhase, nobody_decides_by_another_primary) {
+  const auto id = next_id();
+  apply(create(id));
+  EXPECT_EQ(apply(decide(id, Verdict::aborted, 'b')).type, Answer::Type::invalid);
+  EXPECT_EQ(status(id).type, TransactionStatus::Type::pending);
+}
+
+TEST_F(TwoPhase, nothing_is_moved_to_where_others_rely_on_nothing_being) {
+  put(entry('a'));
+  auto prepare = create(next_id(), 'b');
+  prepare.branch.require(Type::absent, entry('a', other_leaf));
+  ASSERT_EQ(apply(prepare).type, Answer::Type::prepared);
+  auto move = transaction_of_test();
+  move.require(Type::exists, entry('a')).require(Type::absent, entry('a', other_leaf));
+  move.move(entry('a'), entry('a', other_leaf));
+  EXPECT_EQ(apply(Commit{next_id(), 0, move}).type, Answer::Type::blocked);
 }
 
 TEST_F(TwoPhase, an_abort_leaves_nothing_and_refuses_what_comes_late) {

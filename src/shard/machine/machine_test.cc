@@ -434,21 +434,6 @@ TEST_F(TwoPhase, a_commit_carries_out_what_was_prepared) {
   EXPECT_EQ(status(id).type, TransactionStatus::Type::committed);
 }
 
-TEST_F(TwoPhase, a_resolution_is_above_its_prepare_and_is_passed) {
-  Key elsewhere = entry('a');
-  while (slot_of(elsewhere.leaf) != 0) elsewhere.leaf.leaf = LeafId(elsewhere.leaf.leaf.value() + 1);
-  auto prepare = create(next_id());
-  prepare.primary = elsewhere;
-  const auto prepared = apply(prepare);
-  ASSERT_EQ(prepared.type, Answer::Type::prepared);
-  const Stamp stamp = prepared.outcome.stamp;
-  EXPECT_EQ(apply(Resolve{prepare.id, Verdict::committed, stamp}).type, Answer::Type::invalid);
-  const Stamp later(stamp.value() + 1000);
-  EXPECT_EQ(apply(Resolve{prepare.id, Verdict::committed, later}).type, Answer::Type::decided);
-  EXPECT_EQ(get(entry('a'))->version, later);
-  EXPECT_GE(machine_->last(), later);
-}
-
 TEST_F(TwoPhase, nobody_decides_by_another_primary) {
   const auto id = next_id();
   apply(create(id));

@@ -548,7 +548,6 @@ INSTANTIATE_TEST_SUITE_P(Planted, PlantedGarbage,
                                            "6.6 a move to another shard leaves no dead row",
                                            "6.6 shards are asked before all have the new epoch",
                                            "6.6 answers need not cover the key space",
-                                           "6.6 an abort leaves no dead row",
                                            "6.6 a round that stalls counts as one that asked",
                                            "6.6 nobody asks about what lost a reference",
                                            "6.6 what lost a reference is forgotten before it is judged"));

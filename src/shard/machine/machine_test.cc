@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/planted.h"
 #include "base/rng.h"
 #include "shard/testing/shard_world.h"
 
@@ -470,6 +471,17 @@ TEST_F(TwoPhase, references_of_what_is_aborted_leave_dead_rows) {
   EXPECT_EQ(dead_rows(), 0U);
   apply(decide(id, Verdict::aborted));
   EXPECT_EQ(dead_rows(), 2U);
+}
+
+TEST_F(TwoPhase, an_abort_that_leaves_no_dead_row_is_noticed) {
+  const planted::Fault fault("6.6 an abort leaves no dead row");
+  const TransactionId id = next_id();
+  auto prepare = create(id);
+  prepare.branch.operations.front().record.references = {reference('r')};
+  ASSERT_EQ(apply(prepare).type, Answer::Type::prepared);
+  apply(decide(id, Verdict::aborted));
+  EXPECT_EQ(dead_rows(), 0U);
+  EXPECT_GT(fault.met(), 0U);
 }
 
 TEST_F(TwoPhase, an_abort_before_the_prepare_stands) {

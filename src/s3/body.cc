@@ -112,7 +112,8 @@ void Body::choose_hashes() {
 }
 
 void Body::compute_checksum(ChecksumAlgorithm algorithm) {
-  if (!checksum_) checksum_.emplace(algorithm);
+  std::optional<Checksum>& free = checksum_ ? beside_ : checksum_;
+  if (!checksum_ || checksum_->algorithm() != algorithm) free.emplace(algorithm);
 }
 
 std::unexpected<Error> Body::fail_with(S3Error error) {
@@ -164,6 +165,7 @@ void Body::absorb(View bytes) {
   total_ += bytes.size();
   if (sha256_) sha256_->update(bytes);
   if (checksum_) checksum_->update(bytes);
+  if (beside_) beside_->update(bytes);
 }
 
 Task<Result<std::size_t>> Body::read_content(MutableView into) {
@@ -303,7 +305,11 @@ Result<> Body::check_digests() {
          fmt::format("The {} you specified did not match the calculated checksum.", constant_of(algorithm)),
          {{"ExpectedDigest", rules_.checksum_value}, {"CalculatedDigest", std::move(value)}}});
   }
-  properties_.checksums.emplace_back(name_of(algorithm), std::move(value));
+  if (beside_) {
+    properties_.checksums.emplace_back(name_of(beside_->algorithm()), beside_->finish());
+  } else {
+    properties_.checksums.emplace_back(name_of(algorithm), std::move(value));
+  }
   return {};
 }
 

@@ -85,6 +85,7 @@ class Body final : public fs::Source {
   std::optional<crypto::DigestMd5> md5_;      // of a body that has ended
   std::optional<crypto::Digest256> digest_;   // of a body that has ended
   std::optional<Checksum> checksum_;
+  std::optional<Checksum> beside_;  // kept instead of the one that was sent, which is checked
   std::string etag_;
 
   // aws-chunked: what was received beyond the framing at hand, and the chunk under way.

@@ -72,12 +72,13 @@ std::string crc_text(std::uint64_t value, ChecksumAlgorithm algorithm) {
   return base64_encode(as_view(bytes));
 }
 
-S3Result<> check_parts(const CompleteRequest& request, const std::vector<PartChecksum>& kept) {
+S3Result<> check_parts(const CompleteRequest& request, const UploadChecksum& upload,
+                       const std::vector<PartChecksum>& kept) {
   for (std::size_t i = 0; i < request.parts.size(); ++i) {
     const CompleteRequest::Part& part = request.parts[i];
     for (const auto& [name, value] : part.checksums) {
-      const bool same = kept[i].algorithm && name_of(*kept[i].algorithm) == name && kept[i].value == value;
-      if (same) continue;
+      const bool is_kept = kept[i].algorithm && name_of(*kept[i].algorithm) == name;
+      if (is_kept ? kept[i].value == value : !upload.named) continue;
       return refuse(S3Error{
           S3Code::invalid_part, {}, {{"PartNumber", fmt::format("{}", part.number)}, {"ETag", part.etag}}});
     }
@@ -201,19 +202,20 @@ UploadChecksum kept_checksum(const fs::Properties& properties) {
 }
 
 S3Result<> check_part_algorithm(const UploadChecksum& upload, std::optional<ChecksumAlgorithm> sent) {
+  if (!upload.named) return {};  // what is sent is checked, and CRC64NVME kept
   if (sent ? *sent == upload.algorithm : upload.type == fs::ChecksumType::full_object) return {};
   return refuse(
       S3Code::invalid_request,
       fmt::format("Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: "
                   "{}",
-                  upload.named ? name_of(upload.algorithm) : "null", sent ? name_of(*sent) : "null"));
+                  name_of(upload.algorithm), sent ? name_of(*sent) : "null"));
 }
 
 S3Result<WholeChecksum> checksum_of_whole(const HttpHead& head, const CompleteRequest& request,
                                           const UploadChecksum& upload,
                                           const std::vector<PartChecksum>& kept) {
   KISEKI_S3_TRY(check_type(head, upload));
-  KISEKI_S3_TRY(check_parts(request, kept));
+  KISEKI_S3_TRY(check_parts(request, upload, kept));
   KISEKI_S3_TRY(check_size(head, kept));
   auto whole = upload.type == fs::ChecksumType::composite ? composite_checksum(upload.algorithm, kept)
                                                           : full_object_checksum(upload.algorithm, kept);

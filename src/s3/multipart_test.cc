@@ -150,9 +150,16 @@ TEST_F(Uploads, a_part_of_another_algorithm_is_refused) {
   EXPECT_EQ(part(1, "x"), "InvalidRequest");  // the whole is made of the parts' own
   EXPECT_EQ(part(1, "x", {{"x-amz-checksum-crc32", checksum_of(ChecksumAlgorithm::crc32, "y")}}),
             "BadDigest");
-  begin();
-  EXPECT_EQ(part(1, "x", {{"x-amz-checksum-sha256", sha}}), "InvalidRequest");
   EXPECT_EQ(send("GET", "/bucket/key?uploadId=" + upload).element("PartNumber"), "");
+}
+
+TEST_F(Uploads, an_upload_that_names_no_algorithm_takes_parts_of_any_and_keeps_crc64nvme) {
+  begin();
+  const std::string sha = checksum_of(ChecksumAlgorithm::sha256, "x");
+  EXPECT_EQ(part(1, "y", {{"x-amz-checksum-sha256", sha}}), "BadDigest");
+  const std::string etag = part(1, "x", {{"x-amz-checksum-sha256", sha}});
+  EXPECT_EQ(complete({{1, etag}}).element("ChecksumCRC64NVME"),
+            checksum_of(ChecksumAlgorithm::crc64nvme, "x"));
 }
 
 TEST_F(Uploads, another_type_at_the_end_is_a_bad_digest_also_without_a_checksum) {

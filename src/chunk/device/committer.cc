@@ -31,8 +31,9 @@ Task<Result<>> Committer::write_and_commit(Bytes offset, View bytes, std::vector
     // Beside the flush that is under way, so that the next one covers it.
     auto written = co_await media_.file.write(offset, bytes);
     if (!written) {
-      if (written.error().code() != Errc::no_space) media_.health.fail_for_good(written.error());
-      co_return written;
+      if (written.error().code() == Errc::no_space) co_return written;
+      media_.health.fail_for_good(written.error());
+      co_return media_.health.check();
     }
   } else {
     waiting.unwritten = bytes;
@@ -63,7 +64,10 @@ Task<> Committer::run() {
     auto result = co_await flush(group);
     flushes.add();
     if (result) result = co_await apply(group);
-    if (!result) media_.health.fail_for_good(result.error());
+    if (!result) {
+      media_.health.fail_for_good(result.error());
+      result = media_.health.check();
+    }
     for (Waiting* waiting : group) waiting->done.set(result);
     regions_.flush_when_due();
   }

@@ -181,7 +181,10 @@ Task<Result<>> DirectoryDevice::write(const SealedChunk& chunk, const FragmentHe
   encode(header, media_.mac, bytes.span().first(head));
   if (size > copied_max) {
     auto written = co_await write_body(chunk, offset + head);
-    if (!written && written.error().code() != Errc::no_space) health_.fail_for_good(written.error());
+    if (!written && written.error().code() != Errc::no_space) {
+      health_.fail_for_good(written.error());
+      co_return health_.check();
+    }
     KISEKI_CO_TRY(std::move(written));
   } else {
     std::memcpy(bytes.data() + head, chunk.ciphertext.data(), length);

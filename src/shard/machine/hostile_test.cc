@@ -184,7 +184,7 @@ bool what_is_applied_together_is_seen() {
   const std::vector<decltype(Proposal::body)> bodies{
       RaiseEpoch{GcEpoch(1)}, Commit{{SessionId(1), 1}, 0, std::move(referring)},
       Commit{{SessionId(1), 2}, 0, transaction_of_test().erase(entry('a'))}, RaiseEpoch{GcEpoch(2)},
-      Trim{.below = GcEpoch(2), .chunks = {ChunkName{}}}};
+      Trim{.below = GcEpoch(2), .chunks = {ChunkName{.id = {}, .ns = entry('a').leaf.ns, .pool = {}}}}};
   std::vector<std::string> log;
   for (const auto& body : bodies) log.push_back(Proposal{.stamp = {}, .body = body}.encode());
   Copy one_by_one, together;

@@ -239,15 +239,19 @@ class OnePiece final : public SnapshotSource {
   bool is_given_ = false;
 };
 
-std::string applies_behind_a_snapshot(std::uint64_t seed) {
-  LoneReplica world(seed, {0, 0, {}});
-  OnePiece source({10, term, {.voters = {1, 2, 3}}});
+bool takes(LoneReplica& world, OnePiece& source) {
   const Message message{.type = MessageType::snapshot,
                         .to = 1,
                         .from = 2,
                         .term = term,
                         .snapshot = Snapshot{source.meta(), {}}};
-  if (!world.loop().get(world.replica().receive_snapshot(message, source))) return "the snapshot is refused";
+  return world.loop().get(world.replica().receive_snapshot(message, source)).has_value();
+}
+
+std::string applies_behind_a_snapshot(std::uint64_t seed) {
+  LoneReplica world(seed, {0, 0, {}});
+  OnePiece source({10, term, {.voters = {1, 2, 3}}});
+  if (!takes(world, source)) return "the snapshot is refused";
   if (!world.run_until([&] { return !world.take(MessageType::append_response).empty(); })) return "no answer";
   const std::vector<std::string> payloads{command(1, 6)};
   world.give(append_of(payloads, 10, term, 11));
@@ -261,12 +265,7 @@ std::string applies_behind_a_snapshot(std::uint64_t seed) {
 std::string recovers_an_installation(std::uint64_t seed) {
   LoneReplica world(seed, {0, 0, {}});
   OnePiece source({10, term, {.voters = {1, 2, 3}}});
-  const Message message{.type = MessageType::snapshot,
-                        .to = 1,
-                        .from = 2,
-                        .term = term,
-                        .snapshot = Snapshot{source.meta(), {}}};
-  if (!world.loop().get(world.replica().receive_snapshot(message, source))) return "the snapshot is refused";
+  if (!takes(world, source)) return "the snapshot is refused";
   if (!world.run_until([&] { return world.node().machine().applied() == 10; })) return "not installed";
   world.node().crash();
   world.node().start();

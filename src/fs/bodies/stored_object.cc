@@ -13,6 +13,8 @@ namespace kiseki::fs::detail {
 namespace {
 
 constexpr std::uint32_t window_pages = 8;
+// What an opened object holds of its map before a reader of more asks the budget for it.
+constexpr std::uint32_t first_pages = 1;
 
 class Reader final : public Object {
  public:
@@ -184,7 +186,7 @@ Task<Result<std::optional<Content>>> content_of(Tree& tree, EntrySlot slot, Obje
       content.window = MapWindow{0, entry.logical, pieces_of(entry.references, value.key_epochs)};
       break;
     case shard::Body::pages: {
-      auto window = unless_stale(co_await pages_from(tree, slot.directory.ns, entry.id, 0, window_pages));
+      auto window = unless_stale(co_await pages_from(tree, slot.directory.ns, entry.id, 0, first_pages));
       if (!window) co_return fail(window.error());
       if (!*window) co_return std::nullopt;
       content.window = **std::move(window);

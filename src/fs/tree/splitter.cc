@@ -151,24 +151,21 @@ Task<Result<Splitter::Step>> Splitter::move(Directory directory, LeafId leaf, Pl
   if (!outcome) co_return fail(outcome.error());
   if (!outcome->committed()) co_return Step::refused;
   directory.state->learn(plan.separator, plan.to);
-  directory.state->allowances.erase(leaf);
+  directory.state->forget_allowance(leaf);
   const DirectoryIndex::Route route{.separator = plan.separator, .leaf = plan.to};
   (void)co_await index_.update(directory, {{DirectoryIndex::Change::Type::add, route}});
   co_return Step::advanced;
 }
 
 void Splitter::note_created(Directory directory, LeafId leaf, Bytes bytes) {
-  auto& allowances = directory.state->allowances;
-  if (allowances.size() >= DirectoryState::routes_max) allowances.clear();
-  auto& allowance = allowances[leaf];
-  const bool looks = allowance.creates == 0 || allowance.bytes < bytes;
-  if (!looks) {
-    --allowance.creates;
-    allowance.bytes -= bytes;
+  auto* allowance = directory.state->allowance(leaf);
+  if (allowance != nullptr && allowance->creates > 0 && allowance->bytes >= bytes) {
+    --allowance->creates;
+    allowance->bytes -= bytes;
     return;
   }
   // Until the look is done others need not look.
-  allowance = {.creates = core_.limits.entries_split, .bytes = core_.limits.bytes_split};
+  directory.state->allow(leaf, {.creates = core_.limits.entries_split, .bytes = core_.limits.bytes_split});
   if (!core_.background.stopping()) core_.background.spawn(look(std::move(directory), leaf));
 }
 
@@ -182,8 +179,8 @@ Task<> Splitter::look(Directory directory, LeafId leaf) {
     co_return;
   }
   // Others create here too: half of what is left, then another look.
-  directory.state->allowances[leaf] = {.creates = (limits.entries_split - found.entries) / 2,
-                                       .bytes = (limits.bytes_split - found.entry_bytes) / 2};
+  directory.state->allow(leaf, {.creates = (limits.entries_split - found.entries) / 2,
+                                .bytes = (limits.bytes_split - found.entry_bytes) / 2});
 }
 
 }  // namespace kiseki::fs::detail

@@ -5,16 +5,29 @@
 
 namespace kiseki::fs::detail {
 
+namespace {
+
+/// Of a node of a map, beside what it holds.
+constexpr Bytes node_size = 64;
+
+Bytes memory_of(std::string_view low) { return node_size + sizeof(std::string) + low.size(); }
+
+Bytes memory_of(const Guard& guard) {
+  return node_size + sizeof(Guard) + guard.low.size() + (guard.high ? guard.high->size() : 0);
+}
+
+}  // namespace
+
 LeafId DirectoryState::route(std::string_view sort) const {
-  const auto after = routes.upper_bound(sort);
-  return after == routes.begin() ? LeafId{} : std::prev(after)->second;
+  const auto after = routes_.upper_bound(sort);
+  return after == routes_.begin() ? LeafId{} : std::prev(after)->second;
 }
 
 std::vector<LeafId> DirectoryState::routes_between(std::string_view low,
                                                    const std::optional<std::string>& until,
                                                    std::size_t leaves_max) const {
   std::vector<LeafId> leaves{route(low)};
-  for (auto next = routes.upper_bound(low); next != routes.end() && leaves.size() < leaves_max; ++next) {
+  for (auto next = routes_.upper_bound(low); next != routes_.end() && leaves.size() < leaves_max; ++next) {
     if (until && next->first >= *until) break;
     leaves.push_back(next->second);
   }
@@ -22,48 +35,77 @@ std::vector<LeafId> DirectoryState::routes_between(std::string_view low,
 }
 
 void DirectoryState::learn(std::string low, LeafId leaf) {
-  if (routes.size() >= routes_max) routes.clear();
-  if (!has_room()) return;
-  routes.insert_or_assign(std::move(low), leaf);
-  count();
+  if (const auto known = routes_.find(low); known != routes_.end()) {
+    known->second = leaf;
+  } else if (take(memory_of(low))) {
+    routes_.emplace(std::move(low), leaf);
+  }
 }
 
-bool DirectoryState::has_room() {
-  if (count_->now < HintCount::max) return true;
-  routes.clear();
-  guards.clear();
-  count();
-  return count_->now < HintCount::max;
+bool DirectoryState::take(Bytes bytes) {
+  if (memory_->now + bytes > HintMemory::max) {
+    routes_.clear();
+    guards_.clear();
+    allowances_.clear();
+    give_back(used_);
+  }
+  if (memory_->now + bytes > HintMemory::max) return false;
+  memory_->now += bytes;
+  used_ += bytes;
+  return true;
 }
 
-void DirectoryState::count() {
-  const std::size_t now = routes.size() + guards.size();
-  count_->now += now - counted_;
-  counted_ = now;
+void DirectoryState::give_back(Bytes bytes) {
+  memory_->now -= bytes;
+  used_ -= bytes;
 }
 
 std::vector<std::string> DirectoryState::forget(LeafId leaf) {
   std::vector<std::string> separators;
-  for (const auto& [low, known] : routes) {
+  for (const auto& [low, known] : routes_) {
     if (known == leaf) separators.push_back(low);
   }
-  for (const auto& low : separators) routes.erase(low);
-  allowances.erase(leaf);
-  guards.erase(leaf);
-  count();
+  for (const auto& low : separators) {
+    give_back(memory_of(low));
+    routes_.erase(low);
+  }
+  forget_allowance(leaf);
+  forget_guard(leaf);
   return separators;
+}
+
+void DirectoryState::forget_guard(LeafId leaf) {
+  const auto known = guards_.find(leaf);
+  if (known == guards_.end()) return;
+  give_back(memory_of(known->second));
+  guards_.erase(known);
+}
+
+DirectoryState::Allowance* DirectoryState::allowance(LeafId leaf) {
+  const auto known = allowances_.find(leaf);
+  return known == allowances_.end() ? nullptr : &known->second;
+}
+
+void DirectoryState::allow(LeafId leaf, Allowance allowance) {
+  if (auto* known = this->allowance(leaf); known != nullptr) {
+    *known = allowance;
+  } else if (take(node_size)) {
+    allowances_.emplace(leaf, allowance);
+  }
+}
+
+void DirectoryState::forget_allowance(LeafId leaf) {
+  if (allowances_.erase(leaf) != 0) give_back(node_size);
 }
 
 Result<Guard> DirectoryState::open_guard(const NamespaceContext& ns, const shard::LeafAddress& leaf,
                                          const shard::Record& record) {
-  const auto known = guards.find(leaf.leaf);
-  if (known != guards.end() && known->second.generation == record.version) return known->second;
+  const auto known = guards_.find(leaf.leaf);
+  if (known != guards_.end() && known->second.generation == record.version) return known->second;
   auto guard = detail::open_guard(ns, leaf, record);
   if (!guard) return guard;
-  if (guards.size() >= guards_max) guards.clear();
-  if (!has_room()) return guard;
-  guards.insert_or_assign(leaf.leaf, *guard);
-  count();
+  forget_guard(leaf.leaf);
+  if (take(memory_of(*guard))) guards_.emplace(leaf.leaf, *guard);
   return guard;
 }
 

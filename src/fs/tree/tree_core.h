@@ -15,28 +15,26 @@
 
 namespace kiseki::fs::detail {
 
-/// How many hints the directories of a core remember together.
-struct HintCount {
-  static constexpr std::size_t max = 131'072;
-  std::size_t now = 0;
+/// Memory of the hints that the directories of a core remember together.
+struct HintMemory {
+  static constexpr Bytes max = 16_MiB;
+  Bytes now = 0;
 };
 
 /// What is remembered of one directory.
 struct DirectoryState {
-  static constexpr std::size_t routes_max = 65536;
-  static constexpr std::size_t guards_max = 1024;
   /// How many creates a leaf takes before its counters are looked at.
   struct Allowance {
     std::uint64_t creates = 0;
     Bytes bytes = 0;
   };
 
-  /// `count`: of the core, and of every state, which operations hold longer than the cache.
-  DirectoryState(crypto::Key256 key, std::shared_ptr<HintCount> count)
-      : name_key(std::move(key)), count_(std::move(count)) {}
+  /// `memory`: of the core, and of every state, which operations hold longer than the cache.
+  DirectoryState(crypto::Key256 key, std::shared_ptr<HintMemory> memory)
+      : name_key(std::move(key)), memory_(std::move(memory)) {}
   DirectoryState(const DirectoryState&) = delete;
   DirectoryState& operator=(const DirectoryState&) = delete;
-  ~DirectoryState() { count_->now -= counted_; }
+  ~DirectoryState() { memory_->now -= used_; }
 
   /// The leaf that the hints say covers `sort`.
   LeafId route(std::string_view sort) const;
@@ -50,10 +48,12 @@ struct DirectoryState {
   Result<Guard> open_guard(const NamespaceContext& ns, const shard::LeafAddress& leaf,
                            const shard::Record& record);
 
+  /// None when the counters of the leaf were not looked at, or that is forgotten.
+  Allowance* allowance(LeafId leaf);
+  void allow(LeafId leaf, Allowance allowance);
+  void forget_allowance(LeafId leaf);
+
   crypto::Key256 name_key;
-  std::map<std::string, LeafId, std::less<>> routes;  // low fence, leaf; the first leaf is not among them
-  std::unordered_map<LeafId, Allowance> allowances;
-  std::unordered_map<LeafId, Guard> guards;  // as opened
   LeafTally tally;
   Stamp header;  ///< Version of the header that says the next two; none: it was not opened yet.
   InodeId parent;
@@ -61,12 +61,17 @@ struct DirectoryState {
   bool mending = false;  ///< One at a time brings the index up to date.
 
  private:
-  /// For one hint more; forgets what is known here when there is none.
-  bool has_room();
-  void count();
+  /// Memory for one hint more; forgets those of this directory when there is none. False: there still is
+  /// none.
+  bool take(Bytes bytes);
+  void give_back(Bytes bytes);
+  void forget_guard(LeafId leaf);
 
-  std::shared_ptr<HintCount> count_;
-  std::size_t counted_ = 0;
+  std::shared_ptr<HintMemory> memory_;
+  Bytes used_ = 0;
+  std::map<std::string, LeafId, std::less<>> routes_;  // low fence, leaf; the first leaf is not among them
+  std::unordered_map<LeafId, Allowance> allowances_;
+  std::unordered_map<LeafId, Guard> guards_;  // as opened
 };
 
 /// A leaf as it was read, and what tells whether it is still so.
@@ -99,7 +104,7 @@ struct TreeCore {
   Services services;
   TreeLimits limits;
   NamespaceCache namespaces;
-  std::shared_ptr<HintCount> hints = std::make_shared<HintCount>();  ///< As `DirectoryState` says.
+  std::shared_ptr<HintMemory> hints = std::make_shared<HintMemory>();  ///< As `DirectoryState` says.
   IdLeases id_leases;
   LeastRecent<DirectoryKey, std::shared_ptr<DirectoryState>> directories;
   LeastRecent<NameKey, InodeId> names;

@@ -12,14 +12,16 @@ namespace kiseki::sim {
 namespace {
 
 constexpr std::string_view power_cut = "power cut", pause = "pause";
-constexpr std::uint64_t names = 6, contents = 5;
-constexpr SimulatedNode::Options late_commits{.commit_delay_max = std::chrono::seconds(3),
-                                              .round_min = std::chrono::milliseconds(300),
-                                              .round_max = std::chrono::milliseconds(1000)};
+constexpr std::uint64_t names = 6;
+/// Half of what is put is one of the few that share chunks; chunks of the others go with their last object.
+constexpr std::uint64_t contents_shared = 5, contents = 1000;
+constexpr SimulatedNode::Options late_calls{.delay_max = std::chrono::seconds(3),
+                                            .round_min = std::chrono::milliseconds(300),
+                                            .round_max = std::chrono::milliseconds(1000)};
 
 /// Above what lies inline; the first is a long one, put in parts.
 std::string content(std::uint64_t number) {
-  const Bytes size = number == 0 ? fs::Uploads::part_size_min + 30'000 : 17'000 + number * 9000;
+  const Bytes size = number == 0 ? fs::Uploads::part_size_min + 30'000 : 17'000 + number % 5 * 9000;
   return text_of(fmt::format("{}:", number), number, size);
 }
 fs::Properties properties(std::uint64_t number) {
@@ -33,7 +35,7 @@ class Run {
       : schedule_(schedule),
         trace_(trace),
         rng_(schedule.seed + 1),
-        node_(loop_, schedule.seed, late_commits) {}
+        node_(loop_, schedule.seed, late_calls) {}
 
   std::string run() {
     auto words = begin();
@@ -88,14 +90,15 @@ class Run {
       const auto choice = rng_.below(100);
       const auto from = name(), to = name();
       if (choice < 30) {
-        (void)co_await put_one(ns_, to, 1 + rng_.below(contents - 1));
+        const auto among = rng_.below(2) == 0 ? contents_shared : contents;
+        (void)co_await put_one(ns_, to, 1 + rng_.below(among - 1));
       } else if (choice < 33) {
         (void)co_await put_in_parts(to);
       } else if (choice < 60) {
         (void)co_await node_.files().objects().copy({.from = ns_.id,
                                                      .from_key = from,
                                                      .to = ns_.id,
-                                                     .to_key = to,
+                                                     .to_key = rng_.below(4) == 0 ? from : to,
                                                      .replace = {},
                                                      .source_etag = {},
                                                      .condition = {}});
@@ -224,6 +227,11 @@ TEST(BodiesOfObjects, stay_whole_while_garbage_is_collected_and_go_with_their_bu
 
 TEST(BodiesOfObjects, a_copy_that_does_not_assert_its_source_is_noticed) {
   EXPECT_EQ(unnoticed("6.6 a copy does not assert its source", {.first = 20, .count = 60}, Bodies()), "");
+}
+
+TEST(BodiesOfObjects, a_copy_onto_itself_that_puts_what_has_gone_is_noticed) {
+  EXPECT_EQ(unnoticed("6.6 a copy onto itself puts what has gone", {.first = 60, .count = 120}, Bodies()),
+            "");
 }
 
 }  // namespace

@@ -22,20 +22,27 @@ keys::KeyFile create_key_file(const std::filesystem::path& path, Rng& rng) {
   return std::move(*file);
 }
 
-/// Commits some transactions late: what was read for them may have changed.
+/// Reads some rows and commits some transactions late: what was read before may have changed.
 class LateClient final : public fs::ForwardingClient {
  public:
   LateClient(std::unique_ptr<shard::Client> inner, Clock& clock, Rng& rng, Duration delay_max)
       : ForwardingClient(std::move(inner)), clock_(clock), rng_(rng), delay_max_(delay_max) {}
 
+  Task<Result<shard::ReadReply>> read(shard::ReadRequest request) override {
+    co_await delay_one_in(32);
+    co_return co_await ForwardingClient::read(std::move(request));
+  }
   Task<Result<shard::Outcome>> commit(shard::Transaction transaction) override {
-    if (rng_.below(4) == 0) {
-      co_await clock_.sleep(Duration(rng_.below(static_cast<std::uint64_t>(delay_max_.count()))));
-    }
+    co_await delay_one_in(4);
     co_return co_await ForwardingClient::commit(std::move(transaction));
   }
 
  private:
+  Task<> delay_one_in(std::uint64_t calls) {
+    if (rng_.below(calls) > 0) co_return;
+    co_await clock_.sleep(Duration(rng_.below(static_cast<std::uint64_t>(delay_max_.count()))));
+  }
+
   Clock& clock_;
   Rng& rng_;
   Duration delay_max_;
@@ -140,9 +147,9 @@ Task<Result<>> SimulatedNode::open_shards(Running& running) {
     if (!connected) co_return fail(std::move(connected).error());
     *client = std::move(*connected);
   }
-  if (options_.commit_delay_max > Duration::zero()) {
+  if (options_.delay_max > Duration::zero()) {
     running.client =
-        std::make_unique<LateClient>(std::move(running.client), clock_, rng_, options_.commit_delay_max);
+        std::make_unique<LateClient>(std::move(running.client), clock_, rng_, options_.delay_max);
   }
   const auto spread = static_cast<std::uint64_t>((options_.round_max - options_.round_min).count());
   running.collector = std::make_unique<gc::Collector>(

@@ -23,7 +23,7 @@ namespace kiseki::sim {
 class SimulatedNode {
  public:
   struct Options {
-    Duration commit_delay_max{};  ///< Some commits of the file system are made so much later.
+    Duration delay_max{};  ///< Some reads and commits of the file system are made so much later.
     Duration round_min = std::chrono::milliseconds(2), round_max = std::chrono::milliseconds(52);
   };
   SimulatedNode(SimulatedLoop& loop, std::uint64_t seed, Options options);

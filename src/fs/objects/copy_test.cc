@@ -1,3 +1,6 @@
+#include <array>
+
+#include "base/planted.h"
 #include "fs/bodies/stored_object.h"
 #include "fs/testing/stored_bodies.h"
 
@@ -160,6 +163,36 @@ TEST_F(CopyTest, onto_itself_never_undoes_an_overwrite) {
   for (const Bytes size : {Bytes{100}, Bytes{10'000}, Bytes{100'000}}) {
     EXPECT_TRUE(keeps_the_last_overwrite(*this, size)) << size;
   }
+}
+
+/// The object goes before each call of a copy onto itself in turn. Where it comes back: before which.
+std::optional<std::uint64_t> revived_before(CopyTest& test, Bytes size) {
+  for (std::uint64_t call = 0;; ++call) {
+    auto own = std::make_unique<Interrupted>(test.world.shards.connect());
+    Interrupted& client = *own;
+    Gateway copying(test.world, std::move(own), {});
+    EXPECT_TRUE(test.put(test.ns, "k", call, size));
+    client.before(
+        call, [&test]() -> Task<> { EXPECT_TRUE(co_await test.gateway.objects.remove(test.ns, "k", {})); });
+    const auto copied = copying.get(copying.objects.copy(test.request("k", "k")));
+    if (!client.happened()) return std::nullopt;
+    const auto left = test.gateway.get(test.gateway.objects.stat(test.ns, "k"));
+    if (left || left.error().code() != Errc::not_found) return call;
+    if (!copied) EXPECT_EQ(copied.error().code(), Errc::not_found);
+  }
+}
+
+constexpr std::array sizes_of_all_bodies{Bytes{0}, Bytes{100}, Bytes{10'000}, Bytes{100'000},
+                                         StoredBodies::paged_size};
+
+TEST_F(CopyTest, onto_itself_never_brings_back_what_was_deleted) {
+  for (const Bytes size : sizes_of_all_bodies) EXPECT_EQ(revived_before(*this, size), std::nullopt) << size;
+}
+
+TEST_F(CopyTest, onto_itself_that_puts_what_has_gone_is_noticed) {
+  const planted::Fault fault("6.6 a copy onto itself puts what has gone");
+  EXPECT_TRUE(revived_before(*this, 100'000));
+  EXPECT_GT(fault.met(), 0U);
 }
 
 TEST_F(CopyTest, a_crash_after_any_commit_leaves_the_old_or_the_new_target) {

@@ -13,6 +13,10 @@
 
 namespace kiseki::crypto {
 
+namespace detail {
+class Gcm;
+}
+
 inline constexpr std::size_t tag_size = 16;
 using Tag = std::array<std::byte, tag_size>;
 using Nonce96 = std::array<std::byte, 12>;
@@ -49,8 +53,7 @@ class BlockCipher {
   Result<> open(const Nonce96& nonce, View associated, View ciphertext, const Tag& tag, MutableView out);
 
  private:
-  struct Context;
-  std::unique_ptr<Context> context_;
+  std::unique_ptr<detail::Gcm> gcm_;
 };
 
 /// XAES-256-GCM (C2SP XAES-256-GCM): random 24-byte nonces are safe under one key for ever. Output is

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include "crypto/detail/from_hex.h"
+#include "crypto/detail/gcm.h"
 
 namespace kiseki::crypto {
 namespace {
@@ -71,6 +72,56 @@ TEST(BlockCipher, gives_out_nothing_of_a_block_that_was_changed) {
   EXPECT_TRUE(refuses(as_view("id"), sealed, other));
   EXPECT_TRUE(refuses(as_view("ie"), sealed, tag));
   EXPECT_TRUE(cipher.open(nonce, as_view("id"), as_view(sealed), tag, span_of(sealed)));
+}
+
+/// `text` sealed by `gcm`, and its tag behind it.
+std::string sealed_by(detail::Gcm& gcm, const Nonce96& nonce, View associated, View text) {
+  std::string out(text.size() + tag_size, '\0');
+  const MutableView bytes = span_of(out);
+  gcm.seal(nonce, associated, text, bytes.first(text.size()), bytes.last(tag_size));
+  return out;
+}
+
+TEST(Gcm, of_both_libraries_is_the_same) {
+  const auto wide = detail::wide_gcm(), narrow = detail::openssl_gcm();
+  if (wide == nullptr) GTEST_SKIP() << "this machine has no vectors of 512 bits for AES";
+  SeededRng rng(4);
+  std::string text(70'000, '\0');
+  rng.fill(span_of(text));
+  for (int i = 0; i < 3'000; ++i) {
+    const Key256 key = Key256::random(rng);
+    wide->set_key(key.view());
+    narrow->set_key(key.view());
+    Nonce96 nonce;
+    rng.fill(nonce);
+    const std::size_t most = i % 10 == 0 ? 66'000 : 600;
+    const View plaintext = as_view(text).subspan(rng.below(4'000), rng.below(most));
+    const View associated = as_view(text).first(rng.below(80));
+    const std::string sealed = sealed_by(*wide, nonce, associated, plaintext);
+    ASSERT_EQ(sealed, sealed_by(*narrow, nonce, associated, plaintext));
+    std::string opened = sealed.substr(0, plaintext.size());
+    ASSERT_TRUE(
+        wide->open(nonce, associated, as_view(opened), as_view(sealed).last(tag_size), span_of(opened)));
+    ASSERT_EQ(opened, as_text(plaintext));
+  }
+}
+
+TEST(Gcm, gives_out_nothing_that_was_changed) {
+  SeededRng rng(5);
+  for (const auto& gcm : {detail::wide_gcm(), detail::openssl_gcm()}) {
+    if (gcm == nullptr) continue;
+    gcm->set_key(Key256::random(rng).view());
+    const Nonce96 nonce{};
+    const std::string sealed = sealed_by(*gcm, nonce, as_view("id"), as_view(std::string(300, 'p')));
+    for (std::size_t bit = 0; bit < sealed.size() * 8; ++bit) {
+      std::string changed = sealed;
+      changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
+      std::string out(300, '?');
+      ASSERT_FALSE(gcm->open(nonce, as_view("id"), as_view(changed).first(300),
+                             as_view(changed).last(tag_size), span_of(out)));
+      ASSERT_EQ(out, std::string(300, '\0'));
+    }
+  }
 }
 
 // The two vectors of https://c2sp.org/XAES-256-GCM: the first with the high bit of L clear, the second with

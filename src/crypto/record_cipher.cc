@@ -3,6 +3,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/detail/gcm.h"
+#include "crypto/detail/openssl.h"
 
 // XAES-256-GCM, https://c2sp.org/XAES-256-GCM: a key derived from the first half of the nonce by CMAC (SP
 // 800-108r1), then AES-256-GCM with the second half.
@@ -15,7 +16,7 @@ using Block = std::array<std::byte, 16>;
 /// One thread's cipher contexts. The key of the last record stays in them until the next.
 struct Contexts {
   detail::CipherContext ecb = detail::cipher_context(detail::algorithms().aes256_ecb);
-  detail::CipherContext gcm = detail::cipher_context(detail::algorithms().aes256_gcm);
+  std::unique_ptr<detail::Gcm> gcm = detail::fastest_gcm();
 };
 
 Contexts& contexts() {
@@ -57,8 +58,7 @@ void derive_key(Contexts& state, const Key256& key, const Nonce192& nonce) {
     for (std::size_t i = 0; i < subkey.size(); ++i) message[i] ^= subkey[i];
   }
   encrypt_blocks(state.ecb.get(), derived);
-  detail::require(
-      EVP_CipherInit_ex2(state.gcm.get(), nullptr, detail::octets(View(derived)), nullptr, 1, nullptr));
+  state.gcm->set_key(derived);
   wipe(derived);
   wipe(subkey);
 }
@@ -72,8 +72,8 @@ Sealed seal_record(const Key256& key, const Nonce192& nonce, View associated, Vi
   derive_key(state, key, nonce);
   std::string out(plaintext.size() + tag_size, '\0');
   const auto bytes = std::as_writable_bytes(std::span(out));
-  detail::gcm_seal(state.gcm.get(), gcm_nonce(nonce), associated, plaintext, bytes.first(plaintext.size()),
-                   bytes.last(tag_size));
+  state.gcm->seal(gcm_nonce(nonce), associated, plaintext, bytes.first(plaintext.size()),
+                  bytes.last(tag_size));
   return Sealed::from_store(std::move(out));
 }
 
@@ -83,8 +83,8 @@ Result<std::string> open_record(const Key256& key, const Nonce192& nonce, View a
   derive_key(state, key, nonce);
   const View ciphertext = sealed.first(sealed.size() - tag_size);
   std::string out(ciphertext.size(), '\0');
-  const bool opened = detail::gcm_open(state.gcm.get(), gcm_nonce(nonce), associated, ciphertext,
-                                       sealed.last(tag_size), std::as_writable_bytes(std::span(out)));
+  const bool opened = state.gcm->open(gcm_nonce(nonce), associated, ciphertext, sealed.last(tag_size),
+                                      std::as_writable_bytes(std::span(out)));
   if (!opened)
     return fail(Errc::corrupted, "sealed record does not open: wrong key, or its bytes were changed");
   return out;

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "bench/codes.h"
 #include "bench/commits.h"
 #include "bench/cores.h"
 #include "bench/s3_load.h"
@@ -35,12 +36,14 @@ int main(int argc, char** argv) {
   shards->add_option("--clients", commits.clients)->default_val(64);
   shards->add_option("--seconds", commits.seconds, "of every measurement")->default_val(5);
   const auto* crossings = app.add_subcommand("cores", "the way from core to core and back");
+  const auto* codes = app.add_subcommand("codes", "erasure codes beside the kernels of ISA-L");
   CLI11_PARSE(app, argc, argv);
   options.endpoint.sign_body = !unsigned_body;
   try {
     if (s3->parsed()) load_s3(options);
     if (shards->parsed()) measure_commits(commits);
     if (crossings->parsed()) measure_cores();
+    if (codes->parsed()) measure_codes();
   } catch (const std::exception& error) {
     fmt::print(stderr, "kiseki-bench: {}\n", error.what());
     return 1;

@@ -16,8 +16,11 @@ Bytes block_size(ChunkFormat format) noexcept { return format.block_units * bloc
 
 ChunkFormat format_for(Profile profile, Bytes length) noexcept {
   if (length < profile.data * coded_fragment_min) profile.data = 1;
-  const Bytes fragment = (length + profile.data - 1) / profile.data;
-  const Bytes size = std::min(block_size_max, round_up(fragment, block_unit));
+  // First how many blocks a fragment has, as few as there can be; then how large they are.
+  const Bytes wide = profile.data * block_size_max;
+  const Bytes rows = profile.data == 1 ? 1 : (length + wide - 1) / wide;
+  const Bytes blocks = profile.data * rows;
+  const Bytes size = std::min(block_size_max, round_up((length + blocks - 1) / blocks, block_unit));
   return {.codec = 1,
           .data = profile.data,
           .parity = profile.parity,

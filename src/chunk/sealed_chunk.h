@@ -45,7 +45,8 @@ struct PutReply {
 };
 
 Bytes block_size(ChunkFormat format) noexcept;
-/// Rule 6.2: blocks of min(64 KiB, length / k rounded up to 4 KiB); chunks below k x 16 KiB are m + 1 copies.
+/// Rule 6.2: as few blocks of at most 64 KiB as divide evenly over k fragments; chunks below k x 16 KiB are
+/// m + 1 copies.
 ChunkFormat format_for(Profile profile, Bytes length) noexcept;
 std::size_t block_count(ChunkFormat format, Bytes length) noexcept;
 /// SHA-256 over format, length and tags: what a reference pins.

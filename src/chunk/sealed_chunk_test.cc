@@ -22,6 +22,8 @@ TEST(ChunkFormat, has_small_blocks_or_copies_where_a_code_would_cut_too_finely) 
   EXPECT_EQ(format_for(wide, 4_MiB), (ChunkFormat{1, 8, 3, 16}));
   EXPECT_EQ(format_for(wide, 200'000), (ChunkFormat{1, 8, 3, 7}));
   EXPECT_EQ(format_for(wide, 128_KiB), (ChunkFormat{1, 8, 3, 4}));
+  EXPECT_EQ(format_for(wide, 513_KiB), (ChunkFormat{1, 8, 3, 9}));
+  EXPECT_EQ(format_for(wide, 8_MiB), (ChunkFormat{1, 8, 3, 16}));
   EXPECT_EQ(format_for(wide, 128_KiB - 1), (ChunkFormat{1, 1, 3, 16}));
   EXPECT_EQ(format_for(wide, 1), (ChunkFormat{1, 1, 3, 1}));
 }

@@ -213,12 +213,14 @@ Task<> PieceStore::renew_holds() {
   renewing_ = false;
 }
 
-/// What cannot be touched shows when it is needed.
+/// What has gone shows when it is needed; what could not be touched now is touched at the next look.
 Task<> PieceStore::renew(std::shared_ptr<Hold> hold, GcEpoch epoch) {
   for (std::size_t i = 0; i < hold->held_.size() && !background_.stopping(); ++i) {
     if (hold->held_[i].epoch >= epoch) continue;
     const ChunkReference reference = hold->held_[i].reference;
-    (void)co_await services_.chunks->touch(hold->ns_, reference);
+    const auto touched = co_await services_.chunks->touch(hold->ns_, reference);
+    const bool is_lost = !touched && touched.error().code() == Errc::not_found;
+    if (!touched && !is_lost) continue;
     const bool is_same = i < hold->held_.size() && hold->held_[i].reference == reference;
     if (is_same) hold->held_[i].epoch = epoch;
   }

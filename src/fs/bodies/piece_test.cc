@@ -204,6 +204,10 @@ TEST(Hold, keeps_its_chunks_through_every_round) {
   for (int round = 0; round < 5; ++round) {
     epoch = GcEpoch(epoch.value() + 1);
     (void)loop.get(device.raise_epoch(epoch));
+    // A touch that fails is repeated.
+    device.refuse_puts(Errc::unavailable);
+    loop.run_for(std::chrono::seconds(1));
+    device.refuse_puts({});
     loop.run_for(std::chrono::seconds(1));
     EXPECT_FALSE(loop.get(device.erase_aged({key}, epoch))->front());
   }

@@ -110,16 +110,17 @@ Task<Result<Attributes>> TreeObjects::copy(CopyRequest request) {
   for (Attempts attempts;;) {
     auto source = co_await find_source(tree_, request);
     if (!source) co_return fail(std::move(source).error().in("copy"));
-    const bool by_bytes = request.from != request.to || !has_references(*source->slot.record);
-    auto copied = by_bytes ? co_await copy_bytes(request)
+    const shard::Record& entry = *source->slot.record;
+    const bool by_bytes = request.from != request.to || !has_references(entry);
+    auto copied = by_bytes ? co_await copy_bytes(request, entry.version)
                            : co_await copy_references(tree_, store_, request, *std::move(source), attempts);
     if (copied || copied.error().code() != Errc::stale) co_return copied;
     KISEKI_CO_TRY(co_await attempts.next(*tree_.services().clock, *tree_.services().rng));
   }
 }
 
-/// `stale`: an object that is copied onto itself was replaced meanwhile.
-Task<Result<Attributes>> TreeObjects::copy_bytes(CopyRequest request) {
+/// `version`: the source's. `stale`: an object that is copied onto itself has another one by now.
+Task<Result<Attributes>> TreeObjects::copy_bytes(CopyRequest request, Stamp version) {
   auto object = co_await open(request.from, request.from_key);
   if (!object) co_return fail(std::move(object).error().in("copy"));
   Condition same;
@@ -128,16 +129,9 @@ Task<Result<Attributes>> TreeObjects::copy_bytes(CopyRequest request) {
   present.properties = (*object)->attributes().properties;
   KISEKI_CO_TRY(check(same, present));
   const bool onto_itself = request.from == request.to && request.from_key == request.to_key;
-  const bool any = !request.condition.absent && !request.condition.etag;
-  if (onto_itself && any) {
-    request.condition.etag = present.properties.etag;
-  }
   const auto source = make_source(**object, request.replace.value_or(present.properties));
-  auto copied = co_await put(request.to, std::move(request.to_key), *source, std::move(request.condition));
-  const bool replaced = !copied && (copied.error().code() == Errc::precondition_failed ||
-                                    copied.error().code() == Errc::not_found);
-  if (onto_itself && any && replaced) co_return fail(Errc::stale, "the object was replaced");
-  co_return copied;
+  const Replaced replaced{std::move(request.condition), onto_itself ? std::optional(version) : std::nullopt};
+  co_return co_await write(request.to, std::move(request.to_key), *source, replaced);
 }
 
 }  // namespace kiseki::fs::detail

@@ -87,6 +87,11 @@ bool surely_not_linked(Errc code) noexcept {
 
 Task<Result<Attributes>> TreeObjects::put(NamespaceId ns, std::string key, Source& source,
                                           Condition condition) {
+  return write(ns, std::move(key), source, {std::move(condition)});
+}
+
+Task<Result<Attributes>> TreeObjects::write(NamespaceId ns, std::string key, Source& source,
+                                            Replaced replaced) {
   KISEKI_CO_TRY(check_key(key));
   auto context = co_await tree_.namespaces().get(ns);
   if (!context) co_return fail(context.error());
@@ -99,15 +104,17 @@ Task<Result<Attributes>> TreeObjects::put(NamespaceId ns, std::string key, Sourc
     co_return fail(accepted.error());
   }
   auto linked =
-      co_await link(ns, std::move(key), *std::move(body), *std::move(properties), std::move(condition));
-  if (!linked && surely_not_linked(linked.error().code())) co_await writer.discard();
+      co_await link(ns, std::move(key), *std::move(body), *std::move(properties), std::move(replaced));
+  const bool lost =
+      !linked && (linked.error().code() == Errc::stale || surely_not_linked(linked.error().code()));
+  if (lost) co_await writer.discard();
   co_return linked;
 }
 
 /// One commit: the entry, its inline row, and what frees the body it replaces. In the leaf of the entry,
 /// unless a long map is named by it.
 Task<Result<Attributes>> TreeObjects::link(NamespaceId ns, std::string key, WrittenBody body,
-                                           Properties properties, Condition condition) {
+                                           Properties properties, Replaced replaced) {
   Services& services = tree_.services();
   ObjectValue value;
   value.properties = std::move(properties);
@@ -117,7 +124,10 @@ Task<Result<Attributes>> TreeObjects::link(NamespaceId ns, std::string key, Writ
     if (!slot) co_return fail(slot.error());
     auto present = object_of(*slot);
     if (!present) co_return fail(present.error());
-    KISEKI_CO_TRY(check(condition, *present));
+    KISEKI_CO_TRY(check(replaced.condition, *present));
+    if (replaced.version && (!slot->record || slot->record->version != *replaced.version)) {
+      co_return fail(Errc::stale, "the object was replaced or has gone");
+    }
     value.modified_ms = services.client->time_ms();
     shard::Transaction transaction = put_object(tree_, *slot, body, value);
     if (slot->record && has_pages) KISEKI_CO_TRY(co_await free_rows(tree_, transaction, *slot));

@@ -19,9 +19,15 @@ class TreeObjects final : public Objects {
   Task<Result<ListReply>> list(NamespaceId ns, ListRequest request) override;
 
  private:
+  /// What a put may replace.
+  struct Replaced {
+    Condition condition;
+    std::optional<Stamp> version = {};  ///< This one alone; else `stale`.
+  };
+  Task<Result<Attributes>> write(NamespaceId ns, std::string key, Source& source, Replaced replaced);
   Task<Result<Attributes>> link(NamespaceId ns, std::string key, WrittenBody body, Properties properties,
-                                Condition condition);
-  Task<Result<Attributes>> copy_bytes(CopyRequest request);
+                                Replaced replaced);
+  Task<Result<Attributes>> copy_bytes(CopyRequest request, Stamp version);
 
   Tree& tree_;
   PieceStore& store_;

@@ -100,6 +100,62 @@ TEST(DirectoryDevice, another_ciphertext_under_a_known_id_is_a_conflict) {
   EXPECT_EQ(world.read(*other).error().code(), Errc::corrupted);
 }
 
+Task<> put_beside(World& world, SealedChunkPtr chunk, std::optional<GcEpoch>& stamp) {
+  const auto put = co_await world.device->put(std::move(chunk), 0);
+  EXPECT_TRUE(put);
+  stamp = put->epoch;
+}
+
+TEST(DirectoryDevice, acknowledges_an_epoch_when_no_put_of_an_older_one_is_under_way) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    World world(seed);
+    world.open();
+    ASSERT_TRUE(world.put(make_chunk(1, 8_KiB), 2));
+    std::optional<GcEpoch> stamp;
+    world.loop.spawn(put_beside(world, make_chunk(2, 100_KiB), stamp));
+    ASSERT_TRUE(world.raise(3));
+    const bool was_under_way = !stamp;
+    world.loop.run();
+    EXPECT_TRUE(!was_under_way || *stamp >= GcEpoch(3)) << seed;
+  }
+}
+
+TEST(DirectoryDevice, checks_the_bytes_of_every_block_that_is_read) {
+  World world(1);
+  world.open();
+  const auto chunk = make_chunk(1, 16_KiB);
+  ASSERT_TRUE(world.put(chunk));
+  for (std::size_t block = 0; block < chunk->tags.size(); ++block) {
+    world.disk.faults().read_flips = 1'000'000;
+    EXPECT_EQ(world.read(*chunk, {block, 1}).error().code(), Errc::corrupted) << block;
+    world.disk.faults().read_flips = 0;
+    EXPECT_TRUE(world.read(*chunk, {block, 1}));
+  }
+}
+
+TEST(DirectoryDevice, what_a_failed_flush_covered_is_not_believed_later) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    World world(seed);
+    world.open();
+    ASSERT_TRUE(world.put(make_chunk(1, 8_KiB)));
+    const auto chunk = make_chunk(2, 40_KiB);
+    world.disk.faults().sync_errors = 1'000'000;
+    EXPECT_FALSE(world.put(chunk));
+    world.disk.faults().sync_errors = 0;
+    world.stop();
+    world.crash(seed);
+    world.open();
+    ASSERT_TRUE(world.put(chunk));
+    EXPECT_TRUE(world.holds(*chunk)) << seed;
+  }
+}
+
+TEST(DirectoryDevice, stamps_every_put_with_an_epoch) {
+  World world(1);
+  world.open();
+  EXPECT_FALSE(world.put(make_chunk(1, 8_KiB))->epoch.is_none());
+}
+
 TEST(DirectoryDevice, stamps_and_touches_protect_from_a_conditional_delete) {
   World world(1);
   world.open();

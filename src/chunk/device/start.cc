@@ -77,6 +77,8 @@ Task<Result<>> Start::write_format(std::filesystem::path path) {
   if (!found) co_return fail(std::move(found).error());
   Superblock superblock;
   superblock.geometry = *found;
+  // A put without an epoch would be in no garbage round.
+  superblock.epoch = GcEpoch(1);
   machinery_.rng.fill(superblock.uuid);
   const auto secret = crypto::Key256::random(machinery_.rng);
   superblock.wrapped_secret = wrap_.seal(as_view(wrap_context(superblock.uuid)), secret.view());

@@ -29,6 +29,7 @@ Task<Result<PutReply>> MemoryDevice::put(SealedChunkPtr chunk, std::uint8_t inde
 
 Task<Result<GcEpoch>> MemoryDevice::touch(FragmentKey key, ChunkReference reference) {
   co_await asio::post(executor_, use_task);
+  if (refusal_) co_return fail(*refusal_, "told to refuse");
   const auto found = fragments_.find(key);
   if (found == fragments_.end()) co_return fail(Errc::not_found, "no such chunk");
   if (found->second.reference != reference) co_return fail(Errc::corrupted, "another chunk");
@@ -68,7 +69,12 @@ Task<Result<>> MemoryDevice::raise_epoch(GcEpoch epoch) {
 Task<Result<AgedPage>> MemoryDevice::aged(FragmentKey from, EpochRange last_puts) {
   co_await asio::post(executor_, use_task);
   AgedPage page;
+  std::size_t looked_at = 0;
   for (auto at = fragments_.lower_bound(from); at != fragments_.end(); ++at) {
+    if (looked_at++ == aged_page_max) {
+      page.next = at->first;
+      break;
+    }
     if (at->second.epoch < last_puts.first || at->second.epoch >= last_puts.below) continue;
     page.fragments.push_back({at->first, at->second.reference.length});
   }

@@ -10,6 +10,8 @@ namespace kiseki::chunk {
 /// A device in memory, for tests: keeps every chunk as it came and can be told to damage or refuse.
 class MemoryDevice final : public Device {
  public:
+  /// Fragments that one look for aged ones passes.
+  static constexpr std::size_t aged_page_max = 1024;
   explicit MemoryDevice(Executor executor) : executor_(executor) {}
 
   Task<Result<PutReply>> put(SealedChunkPtr chunk, std::uint8_t index) override;
@@ -32,7 +34,7 @@ class MemoryDevice final : public Device {
   /// Puts another ciphertext under a name, as a thief of the device would.
   void occupy(const ChunkName& chunk, Bytes length);
   void forget_all() { fragments_.clear(); }
-  /// Every later put answers so.
+  /// Every later put or touch answers so.
   void refuse_puts(std::optional<Errc> code) { refusal_ = code; }
   /// Keeps no bytes: reads answer zeros that do not open. For bodies larger than memory.
   void keep_no_bytes() { sparse_ = true; }

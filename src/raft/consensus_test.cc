@@ -53,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(
                     PlantedFault{"a batch goes on behind a change of members", "members"},
                     PlantedFault{"a quiet group goes on ticking", "idle"},
                     PlantedFault{"a lost node wakes nobody", "idle"},
-                    PlantedFault{"lost snapshot never reported", "snapshots", 6},
+                    PlantedFault{"lost snapshot never reported", "snapshots", 60},
                     PlantedFault{"joint configuration never left", "members"},
                     PlantedFault{"log purged beyond what is durable", "snapshots"},
                     PlantedFault{"whole log taken as committed at restart", "elections"},

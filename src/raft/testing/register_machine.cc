@@ -12,7 +12,8 @@ namespace {
 constexpr kv::Family family = 0;
 constexpr std::string_view progress_key = "progress";
 constexpr std::string_view conf_key = "conf";
-constexpr std::string_view staged_key = "staged";
+constexpr std::string_view head_key = "head";
+constexpr std::string_view staged_prefix = "staged/";
 constexpr std::string_view register_prefix = "register/";
 
 std::string register_key(std::uint8_t key) { return std::string(register_prefix) + std::to_string(key); }
@@ -34,6 +35,14 @@ std::string conf_bytes(const ConfState& conf) {
   encode_conf(out, conf);
   return bytes;
 }
+
+std::string progress_bytes(Index applied, Term term, std::uint64_t digest) {
+  std::string bytes;
+  Encoder(bytes).integer(applied).integer(term).integer(digest);
+  return bytes;
+}
+
+kv::Range staged_rows() { return {std::string(staged_prefix), "staged0"}; }
 
 /// The whole state as one string, cut into pieces.
 class StateSource final : public SnapshotSource {
@@ -82,13 +91,37 @@ RegisterMachine::RegisterMachine(sim::CrashableKv& store, Clock& clock, Snapshot
     put_progress(batch);
     KISEKI_ASSERT(store_.write(batch).has_value() && store_.flush().has_value());
   }
+  finish_installation();
   load();
 }
 
-void RegisterMachine::put_progress(kv::Batch& batch) const {
+std::string RegisterMachine::Head::encode() const {
   std::string bytes;
-  Encoder(bytes).integer(applied_).integer(term_).integer(digest_);
-  batch.put(family, std::string(progress_key), std::move(bytes));
+  Encoder(bytes).integer(std::uint8_t{is_installing}).integer(meta.index).integer(meta.term);
+  return bytes + conf_bytes(meta.conf);
+}
+
+RegisterMachine::Head RegisterMachine::Head::decode(View bytes) {
+  Decoder in(bytes);
+  Head head;
+  head.is_installing = in.integer<std::uint8_t>() != 0;
+  head.meta.index = in.integer<Index>();
+  head.meta.term = in.integer<Term>();
+  head.meta.conf = decode_conf(in);
+  return head;
+}
+
+/// As a start finds it.
+void RegisterMachine::finish_installation() {
+  const auto bytes = *store_.get(family, as_view(head_key), nullptr);
+  if (!bytes) return;
+  const Head head = Head::decode(as_view(*bytes));
+  if (!head.is_installing) return;
+  for (const kv::Batch& step : installation(head)) KISEKI_ASSERT(store_.write(step).has_value());
+}
+
+void RegisterMachine::put_progress(kv::Batch& batch) const {
+  batch.put(family, std::string(progress_key), progress_bytes(applied_, term_, digest_));
 }
 
 void RegisterMachine::load() {
@@ -166,47 +199,70 @@ Result<std::unique_ptr<SnapshotSource>> RegisterMachine::take() {
   return std::make_unique<StateSource>(SnapshotMeta{applied_, term_, {}}, std::move(state));
 }
 
+/// What is staged is a row for each piece, and counts when the head stands behind the last.
 Task<Result<>> RegisterMachine::stage(SnapshotSource& source) {
-  std::string state;
-  Encoder(state).integer(source.meta().index).integer(source.meta().term);
-  Encoder(state).sized(as_view(conf_bytes(source.meta().conf)));
-  while (true) {
+  kv::Batch batch;
+  batch.erase(family, std::string(head_key));
+  batch.erase_range(family, staged_rows());
+  KISEKI_CO_TRY(store_.write(batch));
+  for (std::uint8_t number = 0;; ++number) {
     auto piece = co_await source.next();
     if (!piece) co_return fail(std::move(piece).error());
     if (!*piece) break;
-    state += **piece;
+    batch.clear();
+    batch.put(family, std::string(staged_prefix) + static_cast<char>(number), std::move(**piece));
+    KISEKI_CO_TRY(store_.write(batch));
+    co_await clock_.sleep(std::chrono::milliseconds(1));
   }
-  kv::Batch batch;
-  batch.put(family, std::string(staged_key), std::move(state));
+  Head head{.meta = source.meta(), .is_installing = false};
+  batch.clear();
+  batch.put(family, std::string(head_key), head.encode());
   KISEKI_CO_TRY(store_.write(batch));
   co_return store_.flush();
 }
 
+/// Neither the old state nor the new one stands until the last write.
 Task<Result<>> RegisterMachine::install(Index index) {
-  if (index == applied_) co_return Result<>{};
+  if (index == applied_) co_return store_.flush();
   // A crash may come between the log's new base and this.
   co_await clock_.sleep(std::chrono::milliseconds(120));
-  const auto staged = *store_.get(family, as_view(staged_key), nullptr);
-  if (!staged) co_return fail(Errc::not_found, "no snapshot is staged");
-  Decoder in(as_view(*staged));
-  if (in.integer<Index>() != index) co_return fail(Errc::not_found, "another snapshot is staged");
-  applied_ = index;
-  term_ = in.integer<Term>();
-  kv::Batch batch;
-  batch.put(family, std::string(conf_key), std::string(as_text(in.sized())));
-  batch.erase_range(family, {std::string(register_prefix), "register0"});
-  digest_ = in.integer<std::uint64_t>();
+  const auto bytes = *store_.get(family, as_view(head_key), nullptr);
+  if (!bytes) co_return fail(Errc::not_found, "no snapshot is staged");
+  Head head = Head::decode(as_view(*bytes));
+  if (head.meta.index != index) co_return fail(Errc::not_found, "another snapshot is staged");
+  head.is_installing = true;
+  kv::Batch mark;
+  mark.put(family, std::string(head_key), head.encode());
+  KISEKI_CO_TRY(store_.write(mark));
+  const auto steps = installation(head);
+  for (const kv::Batch& step : steps) {
+    co_await clock_.sleep(std::chrono::milliseconds(5));
+    KISEKI_CO_TRY(store_.write(step));
+  }
+  load();
+  co_return store_.flush();
+}
+
+std::vector<kv::Batch> RegisterMachine::installation(const Head& head) const {
+  std::string state;
+  const auto rows = store_.iterate(family, staged_rows());
+  for (rows->seek({}); rows->valid(); rows->next()) state += as_text(rows->value());
+  Decoder in(as_view(state));
+  const auto digest = in.integer<std::uint64_t>();
+  std::vector<kv::Batch> steps(1);
+  steps.back().erase_range(family, {std::string(register_prefix), "register0"});
   while (in.remaining() > 0) {
     const auto key = in.integer<std::uint8_t>();
     std::string value;
     Encoder(value).integer(in.integer<std::uint64_t>());
-    batch.put(family, register_key(key), std::move(value));
+    steps.emplace_back().put(family, register_key(key), std::move(value));
   }
-  put_progress(batch);
-  batch.erase(family, std::string(staged_key));
-  KISEKI_CO_TRY(store_.write(batch));
-  load();
-  co_return store_.flush();
+  kv::Batch& last = steps.emplace_back();
+  last.put(family, std::string(conf_key), conf_bytes(head.meta.conf));
+  last.put(family, std::string(progress_key), progress_bytes(head.meta.index, head.meta.term, digest));
+  last.erase(family, std::string(head_key));
+  last.erase_range(family, staged_rows());
+  return steps;
 }
 
 }  // namespace kiseki::raft

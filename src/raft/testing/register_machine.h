@@ -57,7 +57,17 @@ class RegisterMachine final : public StateMachine, public Snapshots {
   std::uint64_t digest() const { return digest_; }
 
  private:
+  /// Of what is staged.
+  struct Head {
+    SnapshotMeta meta;
+    bool is_installing = false;
+    std::string encode() const;
+    static Head decode(View bytes);
+  };
   void load();
+  void finish_installation();
+  /// The writes that put what is staged in place of the state.
+  std::vector<kv::Batch> installation(const Head& head) const;
   bool apply_command(const Command& command);
   void put_progress(kv::Batch& batch) const;
   void digest_conf();

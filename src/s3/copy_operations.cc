@@ -51,7 +51,7 @@ struct Conditions {
   bool of_source() const noexcept {
     return source.if_match || source.if_none_match || source.if_modified_since || source.if_unmodified_since;
   }
-  bool any() const noexcept { return of_source() || target.absent || target.etag; }
+  bool of_target() const noexcept { return target.absent || target.etag; }
 };
 
 /// What a client chose of a copy.
@@ -256,8 +256,8 @@ Task<S3Result<Reply>> copy_object(Call& call) {
     if (!tried) co_return refuse(tried.error());
     const Result<fs::Attributes>& copied = *tried;
     if (copied) co_return copy_reply("CopyObjectResult", *copied, ShowType::yes);
-    // The source changed while it was read: nothing the client asked for stands against it.
-    const bool raced = copied.error().code() == Errc::precondition_failed && !choice.conditions.any();
+    // The source changed after it was looked at: what it is now is judged again.
+    const bool raced = copied.error().code() == Errc::precondition_failed && !choice.conditions.of_target();
     if (raced && attempt < copy_attempts) continue;
     if (raced) co_return refuse(S3Code::slow_down);
     // If-Match speaks of the target; without it only the source can be missing.

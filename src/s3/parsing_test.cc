@@ -209,9 +209,10 @@ TEST(ChunkFraming, refuses_what_is_not_framing) {
        {std::string("\r\n"), std::string("x\r\n"), std::string("-1\r\n"), std::string("1\n"),
         std::string("1\rx"), std::string("ffffffffffffffff\r\n"), std::string("10000000000000000\r\n"),
         std::string(5000, 'a'), std::string("0\r\nno colon\r\n"), std::string("0\r\n:x\r\n"),
-        std::string("0x1\r\n")}) {
+        std::string("0x1\r\n"), std::string("4000000000001\r\n")}) {
     EXPECT_FALSE(ChunkFraming().feed(as_view(bad))) << bad.substr(0, 20);
   }
+  EXPECT_TRUE(ChunkFraming().feed(as_view("4000000000000\r\n")));
   std::string many = "0\r\n";
   for (int i = 0; i < 100; ++i) many += "a: b\r\n";
   EXPECT_FALSE(ChunkFraming().feed(as_view(many)));

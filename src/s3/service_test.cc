@@ -62,10 +62,11 @@ TEST_F(Face, tenants_do_not_see_each_other) {
   EXPECT_EQ(face.send(other).element("Code"), "NoSuchBucket");
   other.method = "PUT";
   other.target = "/bucket";
+  EXPECT_EQ(face.send(other).element("Code"), "BucketAlreadyExists");
+  other.target = "/others";
   EXPECT_EQ(face.send(other).status, 200U);
-  other.method = "GET";
-  other.target = "/bucket/key";
-  EXPECT_EQ(face.send(other).element("Code"), "NoSuchKey");
+  EXPECT_EQ(code("GET", "/others/key"), "404 NoSuchBucket");
+  EXPECT_EQ(code("PUT", "/others"), "409 BucketAlreadyExists");
 }
 
 TEST_F(Face, unknown_subresources_are_never_plain_requests) {
@@ -530,6 +531,21 @@ TEST_F(Face, copies_that_make_no_sense_are_refused) {
             "412 PreconditionFailed");
   EXPECT_EQ(copy({{"x-amz-copy-source", "/bucket/key"}, {"x-amz-copy-source-if-match", etag}}), "200 ");
   EXPECT_EQ(copy({{"x-amz-copy-source", "/bucket/key"}, {"if-none-match", "*"}}), "412 PreconditionFailed");
+}
+
+TEST_F(Face, a_copy_whose_source_is_replaced_before_its_commit_is_judged_again) {
+  const std::string etag = send("PUT", "/bucket/key", {}, "data").field("etag");
+  const auto copy = [this](std::map<std::string, std::string> fields) {
+    send("PUT", "/bucket/key", {}, "data");
+    face.files().replace_before_next_copy("key");
+    fields["x-amz-copy-source"] = "bucket/key";
+    const Response copied = send("PUT", "/bucket/to", std::move(fields));
+    return copied.status == 200 ? copied.element("ETag") : copied.element("Code");
+  };
+  EXPECT_EQ(copy({}), "&quot;replaced&quot;");
+  EXPECT_EQ(copy({{"x-amz-metadata-directive", "REPLACE"}}), "&quot;replaced&quot;");
+  EXPECT_EQ(copy({{"x-amz-copy-source-if-none-match", "\"x\""}}), "&quot;replaced&quot;");
+  EXPECT_EQ(copy({{"x-amz-copy-source-if-match", etag}}), "PreconditionFailed");
 }
 
 }  // namespace

@@ -130,6 +130,67 @@ TEST(SigV4, presigned_requests_take_no_unsigned_amz_field) {
   EXPECT_EQ(refused.error().code, S3Code::access_denied);
 }
 
+TEST(SigV4, presigned_requests_hold_for_a_week_at_most) {
+  const auto code_of = [](std::string_view seconds) {
+    std::string target = presigned_target;
+    target.replace(target.find("86400"), 5, seconds);
+    const auto refused = authenticate(target + "\r\n");
+    return refused ? S3Code::internal_error : refused.error().code;
+  };
+  EXPECT_EQ(code_of("604800"), S3Code::signature_does_not_match);
+  for (const char* seconds : {"604801", "-1", "", "1s", "99999999999999999999"}) {
+    EXPECT_EQ(code_of(seconds), S3Code::authorization_query_parameters_error) << seconds;
+  }
+}
+
+/// One access key whose secret may be changed.
+class ChangingCredentials final : public Credentials {
+ public:
+  Task<Result<fs::Credential>> find(std::string access_key) override {
+    co_return fs::Credential{{access_key, TenantId(1), 0, true}, crypto::SecretText(secret)};
+  }
+  std::string secret = "first";
+};
+
+/// Signed at the beginning of a day.
+std::string get_of_day(const std::string& date, const std::string& secret) {
+  const std::string text = fmt::format("GET / HTTP/1.1\r\nHost: h\r\nx-amz-date: {}T000000Z\r\n", date);
+  HttpHead head;
+  EXPECT_EQ(parse_head(as_view(text + "\r\n"), head), HeadFault::none);
+  SignatureClaim claim;
+  claim.scope = {example_key, date, "us-east-1"};
+  claim.signed_headers = {"host", "x-amz-date"};
+  claim.timestamp = date + "T000000Z";
+  claim.payload_hash = empty_sha256;
+  const SigningKey key(secret, date, "us-east-1");
+  const std::string signature = key.sign(string_to_sign(claim, canonical_request(head, "/", Query(), claim)));
+  return text + fmt::format(
+                    "Authorization: AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders=host;x-amz-date, "
+                    "Signature={}\r\n\r\n",
+                    example_key, claim.scope.to_string(), signature);
+}
+
+TEST(SigV4, a_key_that_was_made_counts_for_its_day_and_secret_alone) {
+  sim::SimulatedLoop loop;
+  sim::SimulatedClock clock(loop);
+  ChangingCredentials credentials;
+  Authenticator authenticator(credentials, clock, {});
+  const auto accepts = [&](int day, const std::string& secret) {
+    clock.set_wall_offset({});
+    clock.set_wall_offset(std::chrono::seconds(example_time + 86'400 * day - unix_seconds(clock.wall())));
+    HttpHead head;
+    const std::string text = get_of_day(fmt::format("201305{}", 24 + day), secret);
+    EXPECT_EQ(parse_head(as_view(text), head), HeadFault::none);
+    return loop.get(authenticator.authenticate(head, "/", Query())).has_value();
+  };
+  EXPECT_TRUE(accepts(0, "first"));
+  EXPECT_TRUE(accepts(1, "first"));
+  credentials.secret = "second";
+  EXPECT_FALSE(accepts(1, "first"));
+  EXPECT_TRUE(accepts(1, "second"));
+  EXPECT_FALSE(accepts(1, "first"));
+}
+
 TEST(SigV4, nothing_is_anonymous) {
   const auto identity = authenticate("GET /test.txt HTTP/1.1\r\nHost: h\r\n\r\n");
   ASSERT_TRUE(identity);

@@ -89,6 +89,9 @@ Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
 }
 
 Task<Result<fs::Namespace>> MemoryFiles::create(TenantId tenant, std::string name) {
+  for (const auto& [owner, bucket] : buckets_) {
+    if (owner.second == name && owner.first != tenant) co_return fail(Errc::denied);
+  }
   const fs::Namespace ns{NamespaceId(next_id_++), tenant, name, now_ms};
   if (!buckets_.try_emplace({tenant, name}, Bucket{ns, {}, {}, {}}).second) co_return fail(Errc::exists);
   co_return ns;
@@ -157,6 +160,8 @@ Task<Result<fs::Attributes>> MemoryFiles::copy(fs::CopyRequest request) {
   if (!from) co_return fail(from.error());
   const auto to = bucket(request.to);
   if (!to) co_return fail(to.error());
+  if (std::exchange(replaced_source_, {}) == request.from_key)
+    (*from)->objects.at(request.from_key).attributes.properties.etag = "replaced";
   KISEKI_CO_TRY(check(**from, request.from_key, fs::Condition{false, request.source_etag}));
   KISEKI_CO_TRY(check(**to, request.to_key, request.condition));
   const auto found = (*from)->objects.find(request.from_key);

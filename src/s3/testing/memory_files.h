@@ -18,6 +18,8 @@ class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::
   void pretend_part_size(Bytes size) { part_size_ = size; }
   /// As after a write of somebody else: the object is no longer the one that was there.
   void replace_on_next_read(std::string key) { replaced_ = std::move(key); }
+  /// The same between what the caller of the next copy saw of its source and the commit of the copy.
+  void replace_before_next_copy(std::string key) { replaced_source_ = std::move(key); }
   /// Reads of objects fail from this offset on.
   void fail_reads_at(Bytes offset) { bad_offset_ = offset; }
 
@@ -76,7 +78,7 @@ class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::
   bool exhausted_ = false;
   std::optional<Bytes> bad_offset_;
   std::optional<Bytes> part_size_;
-  std::string replaced_;
+  std::string replaced_, replaced_source_;
 };
 
 }  // namespace kiseki::s3::testing

@@ -98,7 +98,7 @@ class Cluster {
   void start(Node& node) {
     const auto tail = node.entries(node.base + 1, node.last() + 1);
     node.group = Group::open({.group = GroupId(1),
-                              .node = node.id,
+                              .replica = node.id,
                               .seed = seed_,
                               .heartbeat_ticks = 1,
                               .election_ticks = 5,

@@ -23,7 +23,7 @@ struct FreeReady {
 
 kiseki_raft_config to_engine_config(const Config& config) {
   return {.group = config.group.value(),
-          .node = config.node,
+          .node = config.replica,
           .seed = config.seed,
           .election_ticks = config.election_ticks,
           .election_ticks_max = config.election_ticks_max,
@@ -92,7 +92,7 @@ void Group::Close::operator()(kiseki_raft_group* engine) const noexcept { kiseki
 Group::~Group() = default;
 
 std::unique_ptr<Group> Group::open(const Config& config, const Restart& restart) {
-  KISEKI_ASSERT(config.node != 0 && config.heartbeat_ticks > 0);
+  KISEKI_ASSERT(config.replica != 0 && config.heartbeat_ticks > 0);
   KISEKI_ASSERT(config.heartbeat_ticks < config.election_ticks);
   KISEKI_ASSERT(config.election_ticks < config.election_ticks_max);
   KISEKI_ASSERT(0 < config.message_size_max && config.message_size_max <= config.uncommitted_size_max);
@@ -138,7 +138,7 @@ std::expected<Index, Status> Group::propose_conf(std::span<const ConfChange> cha
   const std::uint8_t transition = simple ? 0 : (leave == AutoLeave::yes ? 1 : 2);
   std::vector<kiseki_raft_change> parts;
   for (const ConfChange& change : changes) {
-    parts.push_back({change.node, static_cast<std::uint8_t>(change.type)});
+    parts.push_back({change.replica, static_cast<std::uint8_t>(change.type)});
   }
   Index index = 0;
   const auto code = kiseki_raft_propose_conf(engine_.get(), parts.data(), parts.size(), transition, &index);
@@ -151,7 +151,9 @@ std::expected<std::uint64_t, Status> Group::read_index() {
   return outcome(code, sequence);
 }
 
-Status Group::transfer_leader(NodeId to) { return to_status(kiseki_raft_transfer_leader(engine_.get(), to)); }
+Status Group::transfer_leader(ReplicaId to) {
+  return to_status(kiseki_raft_transfer_leader(engine_.get(), to));
+}
 
 Status Group::campaign() { return to_status(kiseki_raft_campaign(engine_.get())); }
 
@@ -191,11 +193,11 @@ Status Group::offer_snapshot(const Snapshot& snapshot) {
   return to_status(kiseki_raft_offer_snapshot(engine_.get(), &converted));
 }
 
-void Group::report_snapshot(NodeId node, Delivered delivered) {
-  kiseki_raft_report_snapshot(engine_.get(), node, delivered == Delivered::yes);
+void Group::report_snapshot(ReplicaId replica, Delivered delivered) {
+  kiseki_raft_report_snapshot(engine_.get(), replica, delivered == Delivered::yes);
 }
 
-void Group::report_unreachable(NodeId node) { kiseki_raft_report_unreachable(engine_.get(), node); }
+void Group::report_unreachable(ReplicaId replica) { kiseki_raft_report_unreachable(engine_.get(), replica); }
 
 void Group::trim_tail(Index index) { kiseki_raft_trim_tail(engine_.get(), index); }
 

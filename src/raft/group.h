@@ -25,7 +25,7 @@ enum class Status : std::uint8_t {
 
 struct Config {
   GroupId group;
-  NodeId node = 0;
+  ReplicaId replica = 0;
   std::uint64_t seed = 0;  ///< Of the election timeouts: same seed, same run.
   std::uint32_t heartbeat_ticks = 2;
   std::uint32_t election_ticks = 20;      ///< Far above the worst flush.
@@ -79,14 +79,14 @@ class Ready {
 struct GroupStatus {
   Role role = Role::follower;
   Term term = 0;
-  NodeId vote = 0;
-  NodeId leader = 0;
+  ReplicaId vote = 0;
+  ReplicaId leader = 0;
   Index commit = 0;
   Index applied = 0;
   Index persisted = 0;
   Index first = 0;  ///< The first entry not compacted away.
   Index last = 0;
-  NodeId transferee = 0;
+  ReplicaId transferee = 0;
   ConfState conf{};
   bool promotable = false;
   bool singleton = false;  ///< One voter, and no change of configuration under way.
@@ -123,7 +123,7 @@ class Group {
   /// The sequence appears in `Ready::reads`, or never, when leadership is lost: then ask again. Only on the
   /// leader.
   std::expected<std::uint64_t, Status> read_index();
-  Status transfer_leader(NodeId to);
+  Status transfer_leader(ReplicaId to);
   /// The one voter of a group is leader on return.
   Status campaign();
 
@@ -139,8 +139,8 @@ class Group {
   /// Its configuration must hold the receiver, or it is asked for again.
   Status offer_snapshot(const Snapshot& snapshot);
   /// Every outcome must be reported: until then the follower gets nothing else.
-  void report_snapshot(NodeId node, Delivered delivered);
-  void report_unreachable(NodeId node);
+  void report_snapshot(ReplicaId replica, Delivered delivered);
+  void report_unreachable(ReplicaId replica);
 
   /// Entries up to `index`, if applied, leave the memory; later needs for them become fetches.
   void trim_tail(Index index);

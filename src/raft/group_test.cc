@@ -5,7 +5,7 @@
 namespace kiseki::raft {
 namespace {
 
-Config config_of(NodeId node) { return {.group = GroupId(7), .node = node}; }
+Config config_of(ReplicaId replica) { return {.group = GroupId(7), .replica = replica}; }
 
 ConfState voters(std::vector<NodeId> ids) { return {.voters = std::move(ids)}; }
 

@@ -29,8 +29,8 @@ Executor Log::executor() const { return writer_->executor(); }
 
 std::unordered_map<GroupId, Recovered> Log::take_recovered() { return writer_->take_recovered(); }
 
-Task<Result<>> Log::create(GroupId group, SnapshotMeta base) {
-  return writer_->create(group, std::move(base));
+Task<Result<>> Log::create(GroupId group, ReplicaId replica, SnapshotMeta base) {
+  return writer_->create(group, replica, std::move(base));
 }
 
 Bytes Log::append_max() const { return writer_->append_max(); }

@@ -23,6 +23,7 @@ struct Append {
 
 /// What the log knows of one group: entries (base.index, last].
 struct Recovered {
+  ReplicaId replica = 0;  ///< Whose log it is.
   SnapshotMeta base;
   HardState hard_state;
   std::vector<Entry> tail;  ///< In order, each with its owner.
@@ -54,8 +55,9 @@ class Log {
   Executor executor() const;
   /// The recovered groups, once each; moved out.
   std::unordered_map<GroupId, Recovered> take_recovered();
-  /// A group that starts at `base`, with nothing before it. Durable on return. `exists`.
-  Task<Result<>> create(GroupId group, SnapshotMeta base);
+  /// The log of a replica that starts at `base`, with nothing before it. Durable on return. `exists`, also
+  /// for an earlier replica of the group.
+  Task<Result<>> create(GroupId group, ReplicaId replica, SnapshotMeta base);
   /// Durable on return, for `sync`. A failed write or flush is final: every later append fails too.
   /// `no_space` is not: nothing of this append or of those that wait behind it was written, and all may be
   /// tried again, in order. `not_found` for a group that was never created, `too_large` beyond a quarter of a

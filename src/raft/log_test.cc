@@ -36,7 +36,7 @@ class LogTest : public testing::Test {
     close();
     return open();
   }
-  Result<> create(GroupId group) { return loop_.get(log_->create(group, base_at(5))); }
+  Result<> create(GroupId group) { return loop_.get(log_->create(group, 1, base_at(5))); }
   Result<> append(GroupId group, Index first, std::vector<std::string> payloads, Term term = 1) {
     std::vector<Entry> entries;
     for (const auto& payload : payloads) {
@@ -88,7 +88,27 @@ TEST_F(LogTest, gives_back_what_was_appended) {
   EXPECT_EQ(tail(two), Texts{"x"});
   EXPECT_EQ(recovered_.at(one).hard_state, (HardState{4, 1, 7}));
   EXPECT_EQ(recovered_.at(one).base.index, 5U);
-  EXPECT_EQ(recovered_.at(one).base.conf.voters, std::vector<NodeId>{1});
+  EXPECT_EQ(recovered_.at(one).base.conf.voters, std::vector<ReplicaId>{1});
+}
+
+TEST_F(LogTest, says_whose_log_it_is_whatever_moves_its_base) {
+  ASSERT_TRUE(open());
+  const ReplicaId second = replica_of(1, 2);
+  ASSERT_TRUE(loop_.get(log_->create(one, second, base_at(5))));
+  EXPECT_EQ(loop_.get(log_->create(one, replica_of(1, 3), base_at(5))).error().code(), Errc::exists);
+  ASSERT_TRUE(append(one, 6, {"a", "b"}));
+  ASSERT_TRUE(compact(one, 6));
+  ASSERT_TRUE(reopen());
+  EXPECT_EQ(recovered_.at(one).replica, second);
+  ASSERT_TRUE(loop_.get(log_->install(one, base_at(20, 3), HardState{3, 0, 20})));
+  Index next = 21;
+  fill_segments(2, next);
+  ASSERT_TRUE(reopen());
+  EXPECT_EQ(recovered_.at(one).replica, second);
+  ASSERT_TRUE(loop_.get(log_->erase(one)));
+  ASSERT_TRUE(loop_.get(log_->create(one, replica_of(1, 3), base_at(0, 0))));
+  ASSERT_TRUE(reopen());
+  EXPECT_EQ(recovered_.at(one).replica, replica_of(1, 3));
 }
 
 TEST_F(LogTest, an_append_replaces_the_suffix) {
@@ -493,7 +513,7 @@ TEST_F(OverlapTest, a_torn_first_batch_proves_nothing) {
   const auto writes = disk_.counters().writes;
   for (const GroupId group : {one, two}) {
     loop_.spawn([](Log& log, GroupId id, std::size_t& count) -> Task<> {
-      EXPECT_TRUE(co_await log.create(id, base_at(5)));
+      EXPECT_TRUE(co_await log.create(id, 1, base_at(5)));
       ++count;
     }(*log_, group, done));
     loop_.run_until([&] { return disk_.counters().writes > writes + (group == one ? 0 : 1); });

@@ -8,7 +8,7 @@ namespace kiseki::raft {
 
 namespace {
 
-constexpr std::uint8_t format_version = 2;
+constexpr std::uint8_t format_version = 3;
 constexpr std::uint8_t flag_reject = 1;
 constexpr std::uint8_t flag_snapshot = 2;
 constexpr std::size_t message_size_min = 2 + 9 * 8 + 4 + 4;

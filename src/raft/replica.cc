@@ -23,7 +23,10 @@ Result<Replica::Position> Replica::propose(std::string payload) {
 Result<Replica::Position> Replica::propose_conf(std::span<const ConfChange> changes) {
   return driver_->propose_conf(changes);
 }
-Result<> Replica::transfer_leader(NodeId to) { return driver_->transfer_leader(to); }
+Result<Replica::Position> Replica::change_members(std::span<const MemberChange> changes) {
+  return driver_->change_members(changes);
+}
+Result<> Replica::transfer_leader(ReplicaId to) { return driver_->transfer_leader(to); }
 Task<Result<>> Replica::read_barrier() { return driver_->read_barrier(); }
 bool Replica::reads_locally() const { return driver_->reads_locally(); }
 Role Replica::role() const { return driver_->role(); }
@@ -33,7 +36,7 @@ void Replica::step(std::span<const Message> messages, FramePtr frame) { driver_-
 Task<Result<>> Replica::receive_snapshot(Message message, SnapshotSource& source) {
   return driver_->receive_snapshot(std::move(message), source);
 }
-void Replica::unreachable(NodeId node) { driver_->unreachable(node); }
+void Replica::unreachable(ReplicaId replica) { driver_->unreachable(replica); }
 void Replica::wake() { driver_->wake(); }
 bool Replica::is_removed() const { return driver_->is_removed(); }
 Task<Result<>> Replica::compact() { return driver_->compact(); }

@@ -48,7 +48,7 @@ class Replica {
   enum class Quiesce : std::uint8_t { no, yes };
   struct Options {
     GroupId group;
-    NodeId node = 1;
+    ReplicaId replica = 1;   ///< Of this node, and the one the log is of.
     std::uint64_t seed = 0;  ///< Of the election timeouts.
     Duration tick = std::chrono::milliseconds(100);
     std::uint32_t heartbeat_ticks = 2;
@@ -94,11 +94,14 @@ class Replica {
   };
   Result<Position> propose(std::string payload);
   /// Changes the members, by way of a joint configuration when it is more than one change; the leader leaves
-  /// that by itself. The end shows in `status().conf`. `busy` while another change is under way. The id of a
-  /// replica that was removed or lost its log is never used again.
+  /// that by itself. The end shows in `status().conf`. `busy` while another change is under way. A node has
+  /// one member at most; who comes back, or anew, is a replica with a number that no other had.
+  Result<Position> change_members(std::span<const MemberChange> changes);
+  /// The same for who gives out the ids: that of a replica that was removed or lost its log is never used
+  /// again.
   Result<Position> propose_conf(std::span<const ConfChange> changes);
   /// Leases end now. Proposals are refused until it is done or an election timeout has passed.
-  Result<> transfer_leader(NodeId to);
+  Result<> transfer_leader(ReplicaId to);
   /// Returns when everything committed before the call is applied here, and this replica was the leader
   /// meanwhile. `not_leader` on followers and learners: they never answer reads. `timed_out` when no majority
   /// answers within an election timeout.
@@ -118,7 +121,7 @@ class Replica {
   /// Stages what `source` brings, then takes `message`, of type snapshot. `busy` while another is taken in.
   Task<Result<>> receive_snapshot(Message message, SnapshotSource& source);
   /// Messages to that replica were lost, as far as the transport knows.
-  void unreachable(NodeId node);
+  void unreachable(ReplicaId replica);
   /// A node was lost: an idle group goes on watching its leader.
   void wake();
   bool is_removed() const;

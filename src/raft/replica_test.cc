@@ -53,8 +53,8 @@ class World {
     auto recovered = log_->take_recovered();
     if (recovered.empty()) {
       const SnapshotMeta base{1, 1, {.voters = {1}}};
-      KISEKI_TRY(loop_.get(log_->create(group, base)));
-      recovered.emplace(group, Recovered{base, {}, {}});
+      KISEKI_TRY(loop_.get(log_->create(group, 1, base)));
+      recovered.emplace(group, Recovered{.replica = 1, .base = base, .hard_state = {}, .tail = {}});
     }
     auto replica = loop_.get(
         Replica::open(options, std::move(recovered.at(group)), {machine, *log_, clock_, loop_.executor()}));

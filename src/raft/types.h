@@ -12,8 +12,16 @@ namespace kiseki::raft {
 
 using Index = std::uint64_t;
 using Term = std::uint64_t;
-/// A replica; 0 is none. Never reused after a wipe.
+/// A node, from 1 to `node_max`; 0 is none. Never used again once its disk is lost.
 using NodeId = std::uint64_t;
+inline constexpr NodeId node_max = 0xffff'ffff;
+/// A member of a group: the node it is on, and in the upper 32 bits its number, which the group's own
+/// configuration gives out. Never used twice in a group, so that a node which left comes back as another
+/// replica. 0 is none.
+using ReplicaId = std::uint64_t;
+constexpr NodeId node_of(ReplicaId replica) { return replica & node_max; }
+constexpr std::uint32_t number_of(ReplicaId replica) { return static_cast<std::uint32_t>(replica >> 32); }
+constexpr ReplicaId replica_of(NodeId node, std::uint32_t number) { return ReplicaId{number} << 32 | node; }
 /// One group is one shard.
 using GroupId = ShardId;
 
@@ -31,7 +39,7 @@ struct Entry {
 /// The part of a replica's state that is as durable as its entries, but for `commit`, which may lag.
 struct HardState {
   Term term = 0;
-  NodeId vote = 0;
+  ReplicaId vote = 0;
   Index commit = 0;
   friend bool operator==(const HardState&, const HardState&) = default;
 };
@@ -39,8 +47,9 @@ struct HardState {
 /// At most `members_max` replicas in each set.
 struct ConfState {
   static constexpr std::size_t members_max = 16;
-  std::vector<NodeId> voters{}, learners{}, voters_outgoing{}, learners_next{};
+  std::vector<ReplicaId> voters{}, learners{}, voters_outgoing{}, learners_next{};
   bool auto_leave = false;
+  std::uint32_t newest = 0;  ///< The highest number that a member of the group has had so far.
   friend bool operator==(const ConfState&, const ConfState&) = default;
 };
 
@@ -59,7 +68,7 @@ struct Snapshot {
 };
 
 struct SoftState {
-  NodeId leader = 0;
+  ReplicaId leader = 0;
   Role role = Role::follower;
 };
 
@@ -80,14 +89,15 @@ enum class MessageType : std::uint8_t {
   removed = 64,
   quiesce = 65,  ///< All have applied `index`: no ticks until something happens.
   /// `from` has heard no leader for long, or was told to be no member as of `commit`. Answered by `removed`
-  /// when it is no member; who does not lead passes it on, once (`reject`), or answers as of `commit`.
+  /// when it is no member; who does not lead passes it on, once (`reject`), or answers as of `commit`. Of
+  /// `to` only the node counts: who asks may know no replica there.
   alone = 66,
 };
 
 struct Message {
   MessageType type;
-  NodeId to = 0;
-  NodeId from = 0;
+  ReplicaId to = 0;
+  ReplicaId from = 0;
   Term term = 0;
   Term log_term = 0;
   Index index = 0;
@@ -118,6 +128,12 @@ struct Fetch {
 struct ConfChange {
   enum class Type : std::uint8_t { add_voter, remove, add_learner };
   Type type;
+  ReplicaId replica;
+};
+
+/// The same by nodes, each of which has one member at most.
+struct MemberChange {
+  ConfChange::Type type;
   NodeId node;
 };
 

@@ -23,8 +23,8 @@ namespace kiseki::shard {
 class Node {
  public:
   struct Options {
-    /// Of this node, never used again once its disk is lost. Written at the first boot; another one later:
-    /// `wrong_format`.
+    /// Of this node, up to `raft::node_max`, never used again once its disk is lost. Written at the first
+    /// boot; another one later: `wrong_format`.
     raft::NodeId id = 1;
     /// The voters of every shard at the first boot of the cluster, the same everywhere. A node that is not
     /// among them begins without shards, and gets replicas as it is made a member.
@@ -72,9 +72,9 @@ class Node {
   /// `invalid_argument` where that cannot be, the system shard among it; after another error it may have
   /// happened or happen yet.
   Task<Result<ShardId>> split(ShardId shard, Slot first);
-  /// Changes the members of a shard whose leader is here (see `raft::Replica::propose_conf`): `not_leader`
+  /// Changes the members of a shard whose leader is here (see `raft::Replica::change_members`): `not_leader`
   /// elsewhere.
-  Task<Result<>> change_members(ShardId shard, std::vector<raft::ConfChange> changes);
+  Task<Result<>> change_members(ShardId shard, std::vector<raft::MemberChange> changes);
   /// The same: another replica is to lead.
   Task<Result<>> transfer_leader(ShardId shard, raft::NodeId to);
 

@@ -125,6 +125,19 @@ TEST_F(NodeTest, splits_a_shard_and_finds_the_child_after_a_power_cut) {
   EXPECT_EQ(loop_.get(node_->split(ShardId(0), 0)).error().code(), Errc::invalid_argument);
 }
 
+/// What a look around finds besides the child that it looks for.
+TEST_F(NodeTest, a_shard_that_does_not_open_stops_the_node) {
+  open();
+  kv::Batch batch;
+  batch.put(detail::family_state, detail::state_key(ShardId(77), detail::StateType::progress), "damaged");
+  ASSERT_TRUE(store_.write(batch));
+  EXPECT_FALSE(node_->failure());
+  std::ignore = loop_.get(node_->split(ShardId(1), 100));
+  loop_.run_for(std::chrono::seconds(1));
+  ASSERT_TRUE(node_->failure());
+  EXPECT_NE(node_->failure()->code(), Errc::no_space);
+}
+
 TEST_F(NodeTest, what_was_acknowledged_survives_a_power_cut) {
   std::uint64_t made = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {

@@ -25,6 +25,14 @@ bool is_settled(SimulatedCluster& cluster, ClusterMembers& members) {
   return true;
 }
 
+namespace {
+
+std::string name_of(raft::ReplicaId replica) {
+  return fmt::format(" {}.{}", raft::node_of(replica), raft::number_of(replica));
+}
+
+}  // namespace
+
 std::string describe(SimulatedCluster& cluster) {
   std::string words;
   for (const auto& [id, node] : cluster.nodes()) {
@@ -33,9 +41,9 @@ std::string describe(SimulatedCluster& cluster) {
       words += fmt::format("; shard {} [{}, {}] applied {} of {} term {}{} voters", one.id.value(), one.first,
                            one.last, one.applied, one.replica.last, one.replica.term,
                            one.leader() ? " leads" : "");
-      for (const raft::NodeId voter : one.replica.conf.voters) words += fmt::format(" {}", voter);
+      for (const raft::ReplicaId voter : one.replica.conf.voters) words += name_of(voter);
       if (!one.replica.conf.learners.empty()) words += " learners";
-      for (const raft::NodeId learner : one.replica.conf.learners) words += fmt::format(" {}", learner);
+      for (const raft::ReplicaId learner : one.replica.conf.learners) words += name_of(learner);
       if (!one.replica.conf.voters_outgoing.empty()) words += " joint";
     }
   }

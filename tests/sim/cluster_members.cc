@@ -3,18 +3,21 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "raft/members.h"
+
 namespace kiseki::sim {
 
 namespace {
 
-using Change = raft::ConfChange;
+using Change = raft::MemberChange;
+using Type = raft::ConfChange::Type;
 using std::chrono::milliseconds;
 
 constexpr std::size_t nodes_max = 9;
 constexpr raft::Index near = 100;
 
-bool holds(const std::vector<raft::NodeId>& ids, raft::NodeId id) {
-  return std::ranges::find(ids, id) != ids.end();
+bool holds(const std::vector<raft::ReplicaId>& replicas, raft::NodeId node) {
+  return std::ranges::find(replicas, node, raft::node_of) != replicas.end();
 }
 
 bool is_steady(const raft::GroupStatus& status) {
@@ -43,6 +46,18 @@ void ClusterMembers::leave(std::uint64_t argument) {
   const auto going = std::next(wanted_.begin(), static_cast<std::ptrdiff_t>(argument % wanted_.size()));
   cluster_.trace().note(cluster_.loop().now(), [&] { return fmt::format("node {} is to leave", *going); });
   wanted_.erase(going);
+}
+
+/// Whether its earlier replicas are all gone by then is left to chance.
+void ClusterMembers::come_back(std::uint64_t argument) {
+  std::vector<raft::NodeId> away;
+  for (const raft::NodeId id : cluster_.living()) {
+    if (!wanted_.contains(id)) away.push_back(id);
+  }
+  if (away.empty() || !is_done()) return;
+  const raft::NodeId back = away[argument % away.size()];
+  cluster_.trace().note(cluster_.loop().now(), [&] { return fmt::format("node {} is to come back", back); });
+  wanted_.insert(back);
 }
 
 void ClusterMembers::replace(std::uint64_t argument) {
@@ -76,11 +91,9 @@ void ClusterMembers::work() {
 void ClusterMembers::take_step(ClusterNode& at, const shard::Node::ShardStatus& leader) {
   const auto& status = leader.replica;
   std::vector<Change> changes;
-  for (const raft::NodeId id : status.conf.voters) {
-    if (!wanted_.contains(id)) changes.push_back({Change::Type::remove, id});
-  }
-  for (const raft::NodeId id : status.conf.learners) {
-    if (!wanted_.contains(id)) changes.push_back({Change::Type::remove, id});
+  for (const raft::ReplicaId member : raft::members_of(status.conf)) {
+    const raft::NodeId id = raft::node_of(member);
+    if (!wanted_.contains(id)) changes.push_back({Type::remove, id});
   }
   const bool is_joint = !changes.empty();
   for (const raft::NodeId id : wanted_) {
@@ -88,17 +101,16 @@ void ClusterMembers::take_step(ClusterNode& at, const shard::Node::ShardStatus& 
     const bool is_learner = holds(status.conf.learners, id);
     if (is_learner && !is_joint && !is_near(id, leader.id, leader.applied)) continue;
     // One empty voter for one that goes; more could leave no majority that has a state.
-    if (is_joint && changes.back().type == Change::Type::add_voter) break;
-    changes.push_back({is_joint || is_learner ? Change::Type::add_voter : Change::Type::add_learner, id});
+    if (is_joint && changes.back().type == Type::add_voter) break;
+    changes.push_back({is_joint || is_learner ? Type::add_voter : Type::add_learner, id});
   }
   if (changes.empty()) return;
-  const bool is_own_end = std::ranges::any_of(changes, [&at](const Change& change) {
-    return change.type == Change::Type::remove && change.node == at.id();
-  });
+  const bool is_own_end = std::ranges::any_of(
+      changes, [&at](const Change& change) { return change.type == Type::remove && change.node == at.id(); });
   // A leader may be told to remove itself, or leave to another first.
   if (is_own_end && rng_.below(2) == 0) {
     const auto& voters = status.conf.voters;
-    return scope_.spawn(transfer(at, leader.id, voters[rng_.below(voters.size())]));
+    return scope_.spawn(transfer(at, leader.id, raft::node_of(voters[rng_.below(voters.size())])));
   }
   scope_.spawn(change(at, leader.id, std::move(changes)));
 }
@@ -126,9 +138,9 @@ bool ClusterMembers::is_done() {
   for (const auto& [shard, leader] : leaders) slots += leader.second.last + 1U - leader.second.first;
   return slots == 65'536 && std::ranges::all_of(leaders, [this](const auto& one) {
            const auto& status = one.second.second.replica;
-           auto voters = status.conf.voters;
-           std::ranges::sort(voters);
-           return is_steady(status) && status.conf.learners.empty() && std::ranges::equal(voters, wanted_);
+           std::set<raft::NodeId> voters;
+           for (const raft::ReplicaId voter : status.conf.voters) voters.insert(raft::node_of(voter));
+           return is_steady(status) && status.conf.learners.empty() && voters == wanted_;
          });
 }
 

@@ -16,6 +16,8 @@ class ClusterMembers {
   void join();
   /// One that has a replica now, unless fewer than three would be left.
   void leave(std::uint64_t argument);
+  /// One that has left, with the disk it had: as another replica of each shard.
+  void come_back(std::uint64_t argument);
   /// A node's disk is lost, and a new node takes its place in one joint step. Only while all others are
   /// whole: what a majority had would be at stake.
   void replace(std::uint64_t argument);
@@ -29,7 +31,7 @@ class ClusterMembers {
   /// Has nearly all that the leader has.
   bool is_near(raft::NodeId node, ShardId shard, raft::Index applied);
   void take_step(ClusterNode& at, const shard::Node::ShardStatus& leader);
-  Task<> change(ClusterNode& at, ShardId shard, std::vector<raft::ConfChange> changes);
+  Task<> change(ClusterNode& at, ShardId shard, std::vector<raft::MemberChange> changes);
   Task<> transfer(ClusterNode& at, ShardId shard, raft::NodeId to);
 
   SimulatedCluster& cluster_;

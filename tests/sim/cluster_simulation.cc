@@ -62,6 +62,7 @@ class Run {
     if (step.what == "transfer") return transfer(argument);
     if (step.what == "join") return members_.join();
     if (step.what == "leave") return members_.leave(argument);
+    if (step.what == "come back") return members_.come_back(argument);
     if (step.what == "replace") return members_.replace(argument);
     if (step.what == "reconnect") return users_.reconnect(argument);
     if (node == nullptr) return;
@@ -173,7 +174,7 @@ class Run {
     const auto& [shard, leader] =
         *std::next(leaders.begin(), static_cast<std::ptrdiff_t>(argument % leaders.size()));
     const auto& voters = leader.second.replica.conf.voters;
-    jobs_.spawn(transfer_to(*leader.first, shard, voters[(argument >> 8) % voters.size()]));
+    jobs_.spawn(transfer_to(*leader.first, shard, raft::node_of(voters[(argument >> 8) % voters.size()])));
   }
 
   Task<> transfer_to(ClusterNode& node, ShardId shard, raft::NodeId to) {
@@ -250,6 +251,13 @@ const std::vector<ClusterProfile>& ClusterSimulation::profiles() {
        .steps = 18,
        .mix = {"join", "join", "leave", "replace", "replace", "split", "split", "crash", "crash leader",
                "isolate", "transfer", "weather", "reconnect"}},
+      {.name = "returns",
+       .nodes = 4,
+       .users_a_node = 1,
+       .length = seconds(60),
+       .steps = 30,
+       .mix = {"leave", "leave", "leave", "come back", "come back", "come back", "split", "crash",
+               "crash leader", "isolate", "isolate leader", "transfer", "weather", "weather"}},
   };
   return all;
 }

@@ -4,8 +4,10 @@
 
 #include "base/logging.h"
 #include "base/planted.h"
+#include "raft/members.h"
 #include "shard/connection.h"
 #include "shard/testing/test_rows.h"
+#include "sim/cluster_checks.h"
 #include "sim/cluster_simulation.h"
 
 // Groups of 3 and 5 over the real shards of several nodes, by seed.
@@ -88,6 +90,46 @@ TEST(Cluster, no_jump_of_the_wall_clock_gets_into_stamps) {
   EXPECT_FALSE(stamps_jump());
   const planted::Fault fault("1.7 stamps follow the wall clock at once");
   EXPECT_TRUE(stamps_jump());
+}
+
+/// How a node fares that leaves every shard and is taken in again at once, and is killed in that time, while
+/// what was sent comes late and twice: empty, or what went wrong.
+std::string leaves_and_comes_back(Duration kill_at, std::uint64_t seed) {
+  constexpr raft::NodeId away = 4;
+  Trace trace(true);
+  SimulatedCluster cluster(4, seed, trace);
+  ClusterMembers members(cluster, 4, seed);
+  cluster.on_watch([&members] { members.work(); });
+  cluster.advance(std::chrono::seconds(5));
+  cluster.network().weather().late = 100'000;
+  cluster.network().weather().repeated = 200'000;
+  const auto reach = [&](const auto& is_there) {
+    const Duration limit = cluster.passed() + std::chrono::minutes(2);
+    while (!is_there() && cluster.passed() < limit && cluster.violation().empty()) {
+      cluster.advance(cluster.passed() + std::chrono::milliseconds(100));
+    }
+    return is_there() && cluster.violation().empty();
+  };
+  for (std::uint32_t time = 1; time <= 3; ++time) {
+    members.leave(away - 1);
+    cluster.later(kill_at * time, [&cluster] {
+      cluster.restart(cluster.node(away), ClusterNode::End::power_cut, std::chrono::milliseconds(300));
+    });
+    if (!reach([&] { return members.is_done(); })) return "does not leave" + describe(cluster);
+    members.come_back(0);
+    if (!reach([&] { return is_settled(cluster, members); })) return "does not come back" + trace.text();
+    for (const auto& status : cluster.node(away).statuses()) {
+      const auto member = raft::member_on(status.replica.conf, away);
+      if (raft::number_of(member) != time) return "not as another replica" + describe(cluster);
+    }
+  }
+  return contradiction(cluster, members.wanted());
+}
+
+TEST(Cluster, a_node_leaves_and_comes_back_whenever_it_is_killed) {
+  for (std::uint64_t i = 1; i <= 24; ++i) {
+    EXPECT_EQ(leaves_and_comes_back(i * std::chrono::milliseconds(90), i), "") << i;
+  }
 }
 
 /// A process that keeps no shards, with an end of the network of its own.

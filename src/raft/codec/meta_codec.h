@@ -8,7 +8,7 @@
 namespace kiseki::raft::detail {
 
 void encode_meta(Encoder& out, const SnapshotMeta& meta);
-/// Rejects sets beyond `ConfState::members_max`.
+/// Rejects what `decode_conf` does.
 SnapshotMeta decode_meta(Decoder& in);
 /// 0 or 1; rejects anything else.
 bool decode_flag(Decoder& in);

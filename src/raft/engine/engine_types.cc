@@ -8,15 +8,15 @@ namespace kiseki::raft::detail {
 
 namespace {
 
-std::vector<NodeId> to_nodes(const kiseki_raft_members& members) {
+std::vector<ReplicaId> to_replicas(const kiseki_raft_members& members) {
   return {members.ids, members.ids + members.count};
 }
 
-kiseki_raft_members to_members(const std::vector<NodeId>& nodes) {
-  KISEKI_ASSERT(nodes.size() <= ConfState::members_max);
+kiseki_raft_members to_members(const std::vector<ReplicaId>& replicas) {
+  KISEKI_ASSERT(replicas.size() <= ConfState::members_max);
   kiseki_raft_members members{};
-  std::ranges::copy(nodes, members.ids);
-  members.count = nodes.size();
+  std::ranges::copy(replicas, members.ids);
+  members.count = replicas.size();
   return members;
 }
 
@@ -45,8 +45,8 @@ std::vector<Entry> to_entries(const kiseki_raft_entry* entries, std::size_t coun
 }
 
 ConfState to_conf(const kiseki_raft_conf& conf) {
-  return {to_nodes(conf.voters), to_nodes(conf.learners), to_nodes(conf.voters_outgoing),
-          to_nodes(conf.learners_next), conf.auto_leave};
+  return {to_replicas(conf.voters), to_replicas(conf.learners), to_replicas(conf.voters_outgoing),
+          to_replicas(conf.learners_next), conf.auto_leave};
 }
 
 Snapshot to_snapshot(const kiseki_raft_snapshot& snapshot) {

@@ -21,6 +21,7 @@ kiseki_raft_frame to_engine(const FramePtr& frame);
 
 Entry to_entry(const kiseki_raft_entry& entry);
 std::vector<Entry> to_entries(const kiseki_raft_entry* entries, std::size_t count);
+/// Without `newest`, which the engine does not know.
 ConfState to_conf(const kiseki_raft_conf& conf);
 Snapshot to_snapshot(const kiseki_raft_snapshot& snapshot);
 Message to_message(const kiseki_raft_message& message);

@@ -86,14 +86,14 @@ Bytes Log::Writer::size_of(const Batch& batch) const {
   for (const Waiting* waiting : batch) sum += waiting->size();
   if (offset_ > log_block) return sum;
   for (const auto& [id, group] : groups_) {
-    sum += BatchWriter::size_of(group.index.base()) + BatchWriter::size_of(group.index.hard_state);
+    sum += BatchWriter::size_of(group.index.record()) + BatchWriter::size_of(group.index.hard_state);
   }
   return sum;
 }
 
 void Log::Writer::write_checkpoint(BatchWriter& writer) const {
   for (const auto& [id, group] : groups_) {
-    writer.add(id, group.index.base(), detail::Fresh::no);
+    writer.add(id, group.index.record());
     writer.add(id, group.index.hard_state);
   }
 }
@@ -118,7 +118,7 @@ std::vector<Run> Log::Writer::write_records(BatchWriter& writer, const Batch& ba
   for (const GroupId id : lazy_) writer.add(id, groups_.at(id).index.hard_state);
   lazy_.clear();
   for (const Waiting* waiting : batch) {
-    if (waiting->base) writer.add(waiting->group, waiting->base->meta, waiting->base->fresh);
+    if (waiting->base) writer.add(waiting->group, *waiting->base);
     if (waiting->hard_state) writer.add(waiting->group, *waiting->hard_state);
     // At once: what is lazy from now on follows it.
     if (waiting->hard_state && !waiting->base)

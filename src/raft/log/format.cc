@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint32_t segment_magic = 0x4b534547;  // KSEG
 constexpr std::uint32_t batch_magic = 0x4b424154;    // KBAT
-constexpr std::uint8_t format_version = 1;
+constexpr std::uint8_t format_version = 2;
 constexpr std::size_t segment_header_size = 28;
 
 std::uint32_t seed_of(std::uint64_t sequence) {
@@ -100,7 +100,7 @@ Result<Entry> parse_entry(View body) {
 
 Result<HardState> parse_hard_state(View body) {
   Decoder in(body);
-  const HardState state{in.integer<Term>(), in.integer<NodeId>(), in.integer<Index>()};
+  const HardState state{in.integer<Term>(), in.integer<ReplicaId>(), in.integer<Index>()};
   KISEKI_TRY(in.finish("hard state"));
   return state;
 }
@@ -109,6 +109,7 @@ Result<BaseRecord> parse_base(View body) {
   Decoder in(body);
   BaseRecord base;
   base.fresh = decode_flag(in) ? Fresh::yes : Fresh::no;
+  base.replica = in.integer<ReplicaId>();
   base.meta = decode_meta(in);
   KISEKI_TRY(in.finish("base"));
   return base;
@@ -141,11 +142,11 @@ BatchWriter::BatchWriter(std::uint64_t sequence, Bytes records_size)
       seed_(seed_of(sequence)),
       batch_(round_up(BatchHeader::encoded_size + records_size, log_block)) {}
 
-Bytes BatchWriter::size_of(const SnapshotMeta& meta) {
-  const ConfState& conf = meta.conf;
-  const std::size_t nodes =
+Bytes BatchWriter::size_of(const BaseRecord& base) {
+  const ConfState& conf = base.meta.conf;
+  const std::size_t members =
       conf.voters.size() + conf.learners.size() + conf.voters_outgoing.size() + conf.learners_next.size();
-  return record_size + 18 + 4 * sizeof(std::uint16_t) + nodes * sizeof(NodeId);
+  return record_size + base_size + 4 * sizeof(std::uint16_t) + members * sizeof(ReplicaId);
 }
 
 void BatchWriter::put(View bytes) {
@@ -178,11 +179,11 @@ void BatchWriter::add(GroupId group, const HardState& state) {
   put_record(RecordType::hard_state, group, {});
 }
 
-void BatchWriter::add(GroupId group, const SnapshotMeta& base, Fresh fresh) {
+void BatchWriter::add(GroupId group, const BaseRecord& base) {
   fields_.clear();
   Encoder out(fields_);
-  out.enumerator(fresh);
-  encode_meta(out, base);
+  out.enumerator(base.fresh).integer(base.replica);
+  encode_meta(out, base.meta);
   put_record(RecordType::base, group, {});
 }
 

@@ -57,6 +57,7 @@ struct Record {
 
 struct BaseRecord {
   Fresh fresh = Fresh::no;
+  ReplicaId replica = 0;  ///< Whose log it is.
   SnapshotMeta meta;
 };
 
@@ -84,12 +85,12 @@ class BatchWriter {
 
   static Bytes size_of(const Entry& entry) { return record_size + entry_size + entry.data.size(); }
   static Bytes size_of(const HardState&) { return record_size + hard_state_size; }
-  static Bytes size_of(const SnapshotMeta& meta);
+  static Bytes size_of(const BaseRecord& base);
   static Bytes size_of_erased() { return record_size; }
 
   void add(GroupId group, const Entry& entry);
   void add(GroupId group, const HardState& state);
-  void add(GroupId group, const SnapshotMeta& base, Fresh fresh);
+  void add(GroupId group, const BaseRecord& base);
   void add_erased(GroupId group);
   /// Where the next record will stand, from the start of the batch.
   Bytes position() const { return position_; }
@@ -100,6 +101,7 @@ class BatchWriter {
   static constexpr std::size_t record_size = 13;
   static constexpr std::size_t entry_size = 17;
   static constexpr std::size_t hard_state_size = 24;
+  static constexpr std::size_t base_size = 30;  // without members
 
   void put(View bytes);
   /// `fields_` followed by `data` becomes the body.

@@ -27,10 +27,11 @@ void GroupIndex::append(const Run& run) {
 }
 
 void GroupIndex::rebase(const BaseRecord& record) {
-  base_ = record.meta;
+  base_ = record;
+  base_.fresh = Fresh::no;
   if (record.fresh == Fresh::yes) runs_.clear();
-  while (!runs_.empty() && runs_.front().last <= base_.index) runs_.pop_front();
-  if (!runs_.empty()) runs_.front().first = std::max(runs_.front().first, base_.index + 1);
+  while (!runs_.empty() && runs_.front().last <= base_.meta.index) runs_.pop_front();
+  if (!runs_.empty()) runs_.front().first = std::max(runs_.front().first, base_.meta.index + 1);
 }
 
 const Run& GroupIndex::find(Index index) const {

@@ -23,15 +23,18 @@ class GroupIndex {
  public:
   HardState hard_state;
 
-  const SnapshotMeta& base() const { return base_; }
+  const SnapshotMeta& base() const { return base_.meta; }
+  ReplicaId replica() const { return base_.replica; }
+  /// As a checkpoint says it.
+  const BaseRecord& record() const { return base_; }
   /// The last durable entry.
-  Index last() const { return runs_.empty() ? base_.index : runs_.back().last; }
+  Index last() const { return runs_.empty() ? base_.meta.index : runs_.back().last; }
   /// Replaces any suffix from run.first. A run that leaves a hole replaces everything: the entries between
   /// were compacted away, or `is_connected` turns false.
   void append(const Run& run);
   void rebase(const BaseRecord& record);
   /// The entries begin right above the base.
-  bool is_connected() const { return runs_.empty() || runs_.front().first == base_.index + 1; }
+  bool is_connected() const { return runs_.empty() || runs_.front().first == base_.meta.index + 1; }
   /// The run that holds `index`, which lies in (base, last].
   const Run& find(Index index) const;
   /// The lowest segment with an entry of this group.
@@ -40,7 +43,7 @@ class GroupIndex {
  private:
   void truncate(Index from);
 
-  SnapshotMeta base_;
+  BaseRecord base_;
   std::deque<Run> runs_;
 };
 

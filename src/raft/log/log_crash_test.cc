@@ -66,7 +66,7 @@ Task<> carry_out(Log& log, Operation& operation) {
     result = co_await log.erase(operation.group);
   } else {
     const SnapshotMeta meta{operation.index, operation.term, {.voters = {1}}};
-    result = operation.kind == Operation::Kind::create ? co_await log.create(operation.group, meta)
+    result = operation.kind == Operation::Kind::create ? co_await log.create(operation.group, 1, meta)
                                                        : co_await log.compact(operation.group, meta);
   }
   if (result) operation.done = true;

@@ -40,7 +40,7 @@ Log::Writer::Writer(disk::Disk& disk, Executor executor, Clock& clock, const Opt
 
 Bytes Log::Writer::Waiting::size() const {
   Bytes sum = 0;
-  if (base) sum += BatchWriter::size_of(base->meta);
+  if (base) sum += BatchWriter::size_of(*base);
   if (hard_state) sum += BatchWriter::size_of(*hard_state);
   if (erased) sum += BatchWriter::size_of_erased();
   for (const Entry& entry : entries) sum += BatchWriter::size_of(entry);
@@ -49,7 +49,10 @@ Bytes Log::Writer::Waiting::size() const {
 
 Task<Result<>> Log::Writer::start(detail::RecoveredLog recovered) {
   for (auto& [id, group] : recovered.groups) {
-    recovered_.emplace(id, Recovered{group.index.base(), group.index.hard_state, std::move(group.tail)});
+    recovered_.emplace(id, Recovered{.replica = group.index.replica(),
+                                     .base = group.index.base(),
+                                     .hard_state = group.index.hard_state,
+                                     .tail = std::move(group.tail)});
     const Index last = group.index.last();
     groups_.emplace(id, Group{std::move(group.index), last});
   }
@@ -82,12 +85,12 @@ Task<Result<>> Log::Writer::enqueue(Waiting& waiting) {
   co_return co_await waiting.done.take();
 }
 
-Task<Result<>> Log::Writer::create(GroupId group, SnapshotMeta base) {
+Task<Result<>> Log::Writer::create(GroupId group, ReplicaId replica, SnapshotMeta base) {
   if (groups_.contains(group) || !creating_.insert(group).second) {
     co_return fail(Errc::exists, fmt::format("log: group {}", group.value()));
   }
   Waiting waiting{.group = group,
-                  .base = detail::BaseRecord{detail::Fresh::yes, std::move(base)},
+                  .base = detail::BaseRecord{detail::Fresh::yes, replica, std::move(base)},
                   .hard_state = HardState{},
                   .entries = {},
                   .erased = false,
@@ -129,7 +132,7 @@ Task<Result<>> Log::Writer::compact(GroupId group, SnapshotMeta through) {
   if (through.index <= index.base().index) co_return Result<>{};
   KISEKI_ASSERT(through.index <= index.last());
   Waiting waiting{.group = group,
-                  .base = detail::BaseRecord{detail::Fresh::no, std::move(through)},
+                  .base = detail::BaseRecord{detail::Fresh::no, index.replica(), std::move(through)},
                   .hard_state = std::nullopt,
                   .entries = {},
                   .erased = false,
@@ -138,9 +141,11 @@ Task<Result<>> Log::Writer::compact(GroupId group, SnapshotMeta through) {
 }
 
 Task<Result<>> Log::Writer::install(GroupId group, SnapshotMeta base, std::optional<HardState> hard_state) {
-  if (find(group) == nullptr) co_return fail(no_group(group));
+  const Group* const found = find(group);
+  if (found == nullptr) co_return fail(no_group(group));
+  const ReplicaId replica = found->index.replica();
   Waiting waiting{.group = group,
-                  .base = detail::BaseRecord{detail::Fresh::yes, std::move(base)},
+                  .base = detail::BaseRecord{detail::Fresh::yes, replica, std::move(base)},
                   .hard_state = hard_state,
                   .entries = {},
                   .erased = false,

@@ -22,7 +22,7 @@ class Log::Writer {
   Task<Result<>> start(detail::RecoveredLog recovered);
   Executor executor() const { return executor_; }
   std::unordered_map<GroupId, Recovered> take_recovered() { return std::move(recovered_); }
-  Task<Result<>> create(GroupId group, SnapshotMeta base);
+  Task<Result<>> create(GroupId group, ReplicaId replica, SnapshotMeta base);
   Task<Result<>> append(Append append);
   Bytes append_max() const { return append_max_; }
   Task<Result<std::vector<Entry>>> read(GroupId group, Index from, Index to, Bytes limit);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "base/planted.h"
+#include "raft/members.h"
 
 namespace kiseki::raft {
 
@@ -112,9 +113,11 @@ void Replica::Driver::enqueue(Ready ready) {
                 .entries = {ready.entries.begin(), ready.entries.end()},
                 .sync = ready.must_sync};
   if (append.hard_state && KISEKI_PLANTED("vote not persisted")) append.hard_state->vote = 0;
-  if (unpersisted_.empty() || ready.install != nullptr) {
-    unpersisted_.push_back(
-        {.append = std::move(append), .number = 0, .install = ready.install, .readies = {}});
+  if (ready.install != nullptr) {
+    KISEKI_ASSERT(staged_ && staged_->index == ready.install->meta.index);
+    unpersisted_.push_back({.append = std::move(append), .number = 0, .install = staged_, .readies = {}});
+  } else if (unpersisted_.empty()) {
+    unpersisted_.push_back({.append = std::move(append), .number = 0, .install = {}, .readies = {}});
   } else {
     merge(unpersisted_.back().append, std::move(append));
   }
@@ -131,13 +134,13 @@ Task<> Replica::Driver::persist() {
     while (!unpersisted_.empty() && !failure_) {
       Unpersisted batch = std::move(unpersisted_.front());
       unpersisted_.pop_front();
-      if (batch.install != nullptr && KISEKI_PLANTED("state replaced before the log's base")) {
-        std::ignore = co_await environment_.snapshots->install(batch.install->meta.index);
+      if (batch.install && KISEKI_PLANTED("state replaced before the log's base")) {
+        std::ignore = co_await environment_.snapshots->install(batch.install->index);
       }
       Result<> result = co_await write(batch);
       if (out_of_space_) co_return;
       if (result) settle(batch);
-      if (result && batch.install != nullptr) result = co_await install(*batch.install);
+      if (result && batch.install) result = co_await install(*batch.install);
       if (!result) fail_for_good(std::move(result).error());
       work_.set();
     }
@@ -146,7 +149,7 @@ Task<> Replica::Driver::persist() {
 }
 
 Task<Result<>> Replica::Driver::write(Unpersisted& batch) {
-  if (batch.install != nullptr) co_return co_await write_base(batch);
+  if (batch.install) co_return co_await write_base(batch);
   for (Append& piece : split(std::move(batch.append), environment_.log.append_max())) {
     KISEKI_CO_TRY(co_await append_in_log(std::move(piece)));
   }
@@ -168,9 +171,8 @@ Task<Result<>> Replica::Driver::append_in_log(Append append) {
 Task<Result<>> Replica::Driver::write_base(const Unpersisted& batch) {
   Result<> result;
   do {
-    result =
-        co_await on(environment_.log.executor(),
-                    environment_.log.install(options_.group, batch.install->meta, batch.append.hard_state));
+    result = co_await on(environment_.log.executor(),
+                         environment_.log.install(options_.group, *batch.install, batch.append.hard_state));
   } while (co_await waits_for_space(result));
   co_return result;
 }
@@ -223,8 +225,9 @@ void Replica::Driver::apply_conf(std::span<const Entry> run) {
   const Entry& entry = run.front();
   auto changed = group_->apply_conf(entry);
   if (changed) {
-    for (const NodeId node : detail::members_of(conf())) {
-      if (!detail::is_member(*changed, node)) departed_[node] = {.last = group_->status().last};
+    *changed = following(conf(), std::move(*changed));
+    for (const ReplicaId replica : members_of(conf())) {
+      if (!is_member(*changed, replica)) departed_[replica] = {.last = group_->status().last};
     }
     history_.configure(entry.index, *changed);
     conf_known_above_ = group_->status().last;
@@ -232,8 +235,8 @@ void Replica::Driver::apply_conf(std::span<const Entry> run) {
     lease_.drop();
   }
   apply_entries(run, changed ? &*changed : nullptr);
-  if (changed && !detail::is_member(*changed, options_.node)) {
-    log::info("raft", "group {}: replica {} is no member any more", options_.group.value(), options_.node);
+  if (changed && !is_member(*changed, options_.replica)) {
+    log::info("raft", "group {}: replica {} is no member any more", options_.group.value(), options_.replica);
   }
 }
 

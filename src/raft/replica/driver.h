@@ -27,16 +27,17 @@ class Replica::Driver {
   Task<Result<>> start(Recovered recovered);
   Result<Position> propose(std::string payload);
   Result<Position> propose_conf(std::span<const ConfChange> changes);
-  Result<> transfer_leader(NodeId to);
+  Result<Position> change_members(std::span<const MemberChange> changes);
+  Result<> transfer_leader(ReplicaId to);
   Task<Result<>> read_barrier();
   bool reads_locally();
   Role role() const { return role_; }
   Term term() const { return term_; }
-  GroupStatus status() const { return group_->status(); }
+  GroupStatus status() const;
 
   void step(std::span<const Message> messages, const FramePtr& frame);
   Task<Result<>> receive_snapshot(Message message, SnapshotSource& source);
-  void unreachable(NodeId node);
+  void unreachable(ReplicaId replica);
   void wake();
   bool is_removed() const { return removed_; }
 
@@ -49,7 +50,7 @@ class Replica::Driver {
   struct Unpersisted {
     Append append;
     std::uint64_t number = 0;  ///< Of the last ready it covers.
-    const Snapshot* install = nullptr;
+    std::optional<SnapshotMeta> install;
     std::vector<Ready> readies;  ///< They keep the entries' bytes.
   };
   /// A member that went, as of the entry that the leader had last then.
@@ -79,30 +80,33 @@ class Replica::Driver {
   void apply_conf(std::span<const Entry> run);
   void trim();
 
-  // Messages, members and reads (driver_messages.cc).
+  // Messages and reads (driver_messages.cc).
   void send(std::span<const Message> messages);
-  void send_own(MessageType type, NodeId to, Index index);
+  void send_own(MessageType type, ReplicaId to, Index index);
   bool accepts(const Message& message);
   void take_own(const Message& message);
-  void take_removed(const Message& message);
-  enum class By : std::uint8_t { leader, voter };
-  void send_removed(NodeId to, By by);
-  void tell_departed();
-  void take_question(const Message& message);
-  Task<> answer_alone(NodeId node);
-  void ask_for_end();
-  void leave_joint();
-  void removed_here();
   void quiesce();
   void renew_lease();
   void start_round();
   void confirm_reads(std::span<const ReadState> reads);
   bool is_alone() const;
+  NodeId here() const { return node_of(options_.replica); }
   BootTime heard_since() const { return environment_.clock.now() - options_.tick * options_.election_ticks; }
+
+  // Members and their end (driver_members.cc).
+  void leave_joint();
+  enum class By : std::uint8_t { leader, voter };
+  void send_removed(ReplicaId to, By by);
+  void take_removed(const Message& message);
+  void take_question(const Message& message);
+  Task<> answer_alone(ReplicaId replica);
+  void removed_here();
+  void tell_departed();
+  void ask_for_end();
 
   // Snapshots (driver_snapshots.cc).
   Task<Result<>> finish_install(const SnapshotMeta& base);
-  Task<Result<>> install(const Snapshot& snapshot);
+  Task<Result<>> install(const SnapshotMeta& meta);
   Task<> send_snapshot(Message message);
   Result<std::unique_ptr<SnapshotSource>> take_for(Message& message);
   Task<Result<>> start_alone();
@@ -121,26 +125,27 @@ class Replica::Driver {
   std::deque<Unpersisted> unpersisted_;
   detail::History history_;
   Role role_ = Role::follower;
-  NodeId leader_ = 0;
+  ReplicaId leader_ = 0;
   Term term_ = 0;
   Index last_ = 0;  // proposed
   Index applied_ = 0;
   bool applied_own_term_ = false;
   bool installing_ = false;
   bool staging_ = false;
+  std::optional<SnapshotMeta> staged_;  // the engine knows only part of its configuration
   bool out_of_space_ = false;
   bool removed_ = false;
   bool quiet_ = false;
-  NodeId heard_from_ = 0;           // the last that led
+  ReplicaId heard_from_ = 0;        // the last that led
   std::uint32_t silent_ticks_ = 0;  // since then
   std::uint32_t idle_ticks_ = 0;
   std::uint32_t awake_ticks_ = 0;  // so long it does not go quiet
   BootTime votes_from_{};          // before that a promise of the last life may hold
   detail::Followers followers_;
   detail::Removal removal_;
-  std::map<NodeId, Departed> departed_;
-  std::set<NodeId> answering_;  // who asked whether it is a member still
-  Index conf_known_above_ = 0;  // an entry committed above it carried the last change of members along
+  std::map<ReplicaId, Departed> departed_;
+  std::set<ReplicaId> answering_;  // who asked whether it is a member still
+  Index conf_known_above_ = 0;     // an entry committed above it carried the last change of members along
   detail::ReadRounds rounds_;
   detail::Lease lease_;
   bool lease_used_ = false;

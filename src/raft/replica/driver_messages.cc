@@ -4,16 +4,10 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "base/planted.h"
+#include "raft/members.h"
 #include "raft/replica/driver.h"
 
 namespace kiseki::raft {
-
-namespace {
-
-/// How often a replica is told that it is no member, an election timeout apart.
-constexpr std::uint32_t told_max = 8;
-
-}  // namespace
 
 Error detail::to_error(Status status) {
   switch (status) {
@@ -48,25 +42,14 @@ Result<Replica::Position> Replica::Driver::propose(std::string payload) {
   return Position{*index, term_};
 }
 
-/// The last to know of a leader's own removal would be those who need its vote to go on without it.
-Result<Replica::Position> Replica::Driver::propose_conf(std::span<const ConfChange> changes) {
-  if (failure_) return fail(Errc::unavailable, "the replica has failed");
-  if (role_ != Role::leader) return fail(Errc::not_leader);
-  const auto ends_me = [this](const ConfChange& change) {
-    return change.node == options_.node && change.type != ConfChange::Type::add_voter;
-  };
-  if (changes.empty() || std::ranges::any_of(changes, ends_me)) {
-    return fail(Errc::invalid_argument, "a leader hands over before it stops to vote");
-  }
-  const auto index = group_->propose_conf(changes, Joint::if_needed, AutoLeave::no);
-  if (!index) return fail(detail::to_error(index.error()));
-  last_ = *index;
-  quiet_ = false;
-  work_.set();
-  return Position{*index, term_};
+/// The engine knows no numbers.
+GroupStatus Replica::Driver::status() const {
+  GroupStatus status = group_->status();
+  status.conf = following(conf(), std::move(status.conf));
+  return status;
 }
 
-Result<> Replica::Driver::transfer_leader(NodeId to) {
+Result<> Replica::Driver::transfer_leader(ReplicaId to) {
   if (failure_) return fail(Errc::unavailable, "the replica has failed");
   if (const Status status = group_->transfer_leader(to); status != Status::ok) {
     return fail(detail::to_error(status));
@@ -78,19 +61,8 @@ Result<> Replica::Driver::transfer_leader(NodeId to) {
   return {};
 }
 
-void Replica::Driver::leave_joint() {
-  if (role_ != Role::leader || !applied_own_term_ || conf().voters_outgoing.empty()) return;
-  if (KISEKI_PLANTED("joint configuration never left")) return;
-  if (std::ranges::find(conf().voters, options_.node) != conf().voters.end()) {
-    if (const auto index = group_->propose_conf({}, Joint::if_needed, AutoLeave::no)) last_ = *index;
-    return;
-  }
-  const NodeId next = followers_.furthest(conf().voters, heard_since());
-  if (next != 0 && group_->status().transferee == 0) std::ignore = transfer_leader(next);
-}
-
 bool Replica::Driver::is_alone() const {
-  return conf().voters == std::vector{options_.node} && conf().voters_outgoing.empty();
+  return conf().voters == std::vector{options_.replica} && conf().voters_outgoing.empty();
 }
 
 bool Replica::Driver::reads_locally() {
@@ -159,8 +131,8 @@ void Replica::Driver::send(std::span<const Message> messages) {
   }
 }
 
-void Replica::Driver::send_own(MessageType type, NodeId to, Index index) {
-  const Message message{.type = type, .to = to, .from = options_.node, .term = term_, .index = index};
+void Replica::Driver::send_own(MessageType type, ReplicaId to, Index index) {
+  const Message message{.type = type, .to = to, .from = options_.replica, .term = term_, .index = index};
   environment_.transport->send(options_.group, {&message, 1});
 }
 
@@ -175,7 +147,14 @@ void Replica::Driver::step(std::span<const Message> messages, const FramePtr& fr
   work_.set();
 }
 
+/// What was meant for an earlier replica of this node says nothing to this one.
 bool Replica::Driver::accepts(const Message& message) {
+  const bool is_mine =
+      message.to == options_.replica || (message.type == MessageType::alone && node_of(message.to) == here());
+  if (!is_mine && !(message.type == MessageType::removed &&
+                    KISEKI_PLANTED("an old removal proof erases the new replica"))) {
+    return false;
+  }
   switch (message.type) {
     case MessageType::removed:
     case MessageType::quiesce:
@@ -198,7 +177,7 @@ bool Replica::Driver::accepts(const Message& message) {
     case MessageType::request_vote:
     case MessageType::request_pre_vote: {
       const bool knows = role_ == Role::leader && applied_own_term_ && applied_ > conf_known_above_;
-      if (knows && message.commit <= applied_ && !detail::is_member(conf(), message.from)) {
+      if (knows && message.commit <= applied_ && !is_member(conf(), message.from)) {
         send_removed(message.from, By::leader);
       }
       if (KISEKI_PLANTED("votes right after a restart")) return true;
@@ -209,69 +188,7 @@ bool Replica::Driver::accepts(const Message& message) {
   }
 }
 
-void Replica::Driver::send_removed(NodeId to, By by) {
-  if (!conf().voters_outgoing.empty()) return;
-  Message message{
-      .type = MessageType::removed, .to = to, .from = options_.node, .term = term_, .index = applied_};
-  message.reject = by == By::voter;
-  message.snapshot = Snapshot{{applied_, term_at(applied_), conf()}, {}};
-  environment_.transport->send(options_.group, {&message, 1});
-}
-
-/// Its own log may prove it; then the word only says that nobody needs its vote any more. Else the voters of
-/// the configuration it is missing from must.
-void Replica::Driver::take_removed(const Message& message) {
-  const bool knows_conf = !conf().voters.empty();
-  if (knows_conf && !detail::is_member(conf(), options_.node)) {
-    if (message.index > history_.conf_since()) removed_here();
-    return;
-  }
-  auto known = detail::members_of(conf());
-  known.insert(known.end(), options_.others.begin(), options_.others.end());
-  if (heard_from_ != 0) known.push_back(heard_from_);
-  switch (removal_.hear(message, {options_.node, applied_, term_at(applied_), std::move(known)})) {
-    case detail::Removal::Verdict::ignored:
-      return;
-    case detail::Removal::Verdict::proven:
-      return removed_here();
-    case detail::Removal::Verdict::claimed:
-      break;
-  }
-  for (const NodeId voter : removal_.claim().conf.voters) {
-    const Message question{.type = MessageType::alone,
-                           .to = voter,
-                           .from = options_.node,
-                           .term = term_,
-                           .index = applied_,
-                           .commit = removal_.claim().index};
-    if (voter != message.from) environment_.transport->send(options_.group, {&question, 1});
-  }
-}
-
-/// Whoever asks may not know who leads now: that one is told, once.
-void Replica::Driver::take_question(const Message& message) {
-  if (detail::is_member(conf(), message.from)) return;
-  if (role_ != Role::leader) {
-    if (message.commit != 0 && applied_ >= message.commit) return send_removed(message.from, By::voter);
-    if (message.reject || leader_ == 0 || leader_ == options_.node) return;
-    const Message passed{.type = message.type, .to = leader_, .from = message.from, .reject = true};
-    return environment_.transport->send(options_.group, {&passed, 1});
-  }
-  if (answering_.size() < ConfState::members_max && answering_.insert(message.from).second) {
-    scope_.spawn(answer_alone(message.from));
-  }
-}
-
-/// A leader that a majority confirmed after the question knows of every member there was when it was asked.
-Task<> Replica::Driver::answer_alone(NodeId node) {
-  const auto confirmed = co_await read_barrier();
-  const bool knows = confirmed && role_ == Role::leader && applied_ > conf_known_above_;
-  if (knows && !detail::is_member(conf(), node)) send_removed(node, By::leader);
-  answering_.erase(node);
-}
-
 void Replica::Driver::take_own(const Message& message) {
-  if (message.to != options_.node) return;
   if (message.type == MessageType::alone) return take_question(message);
   if (message.type == MessageType::removed) return take_removed(message);
   const bool is_settled = message.term == term_ && message.from == leader_ && message.index == applied_;
@@ -288,45 +205,12 @@ void Replica::Driver::wake() {
   awake_ticks_ = options_.election_ticks_max;
 }
 
-void Replica::Driver::removed_here() {
-  if (std::exchange(removed_, true)) return;
-  log::info("raft", "group {}: goes on without replica {}", options_.group.value(), options_.node);
-  environment_.machine.removed();
-}
-
-/// Who left is told once a later entry is committed: until then those who remain may need its vote to learn
-/// that it left.
-void Replica::Driver::tell_departed() {
-  if (role_ != Role::leader) return;
-  for (auto& [node, departed] : departed_) {
-    if (applied_ <= departed.last || detail::is_member(conf(), node)) continue;
-    if (departed.told++ % options_.election_ticks == 0) send_removed(node, By::leader);
-  }
-  std::erase_if(departed_,
-                [this](const auto& one) { return one.second.told > told_max * options_.election_ticks; });
-}
-
-/// Who has no vote never stands for election, and who has one stands before the members it knows, of which
-/// none may lead any more: left alone, both ask whether their group goes on without them.
-void Replica::Driver::ask_for_end() {
-  if (role_ == Role::leader) silent_ticks_ = 0;
-  if (KISEKI_PLANTED("nobody who is left alone asks whether it was removed")) return;
-  if (++silent_ticks_ < options_.election_ticks_max) return;
-  silent_ticks_ = 0;
-  auto asked = detail::members_of(conf());
-  if (asked.empty()) asked = options_.others;
-  if (heard_from_ != 0 && std::ranges::find(asked, heard_from_) == asked.end()) asked.push_back(heard_from_);
-  for (const NodeId node : asked) {
-    if (node != options_.node) send_own(MessageType::alone, node, applied_);
-  }
-}
-
 /// A group without other members needs no ticks while it has nothing to do. Among several the leader decides,
 /// after a whole election timeout of idleness.
 void Replica::Driver::quiesce() {
-  const auto members = detail::members_of(conf());
+  const auto members = members_of(conf());
   const bool is_idle = rounds_.is_empty() && departed_.empty() && group_->can_quiesce();
-  if (members == std::vector{options_.node}) {
+  if (members == std::vector{options_.replica}) {
     quiet_ = is_idle;
     return;
   }
@@ -337,14 +221,14 @@ void Replica::Driver::quiesce() {
   if (idle_ticks_ < options_.election_ticks || lease_.holds(term_, environment_.clock.now())) return;
   idle_ticks_ = 0;
   quiet_ = true;
-  for (const NodeId node : members) {
-    if (node != options_.node) send_own(MessageType::quiesce, node, applied_);
+  for (const ReplicaId member : members) {
+    if (member != options_.replica) send_own(MessageType::quiesce, member, applied_);
   }
 }
 
-void Replica::Driver::unreachable(NodeId node) {
+void Replica::Driver::unreachable(ReplicaId replica) {
   if (failure_) return;
-  group_->report_unreachable(node);
+  group_->report_unreachable(replica);
   work_.set();
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/planted.h"
+#include "raft/members.h"
 #include "raft/replica/driver.h"
 
 namespace kiseki::raft {
@@ -34,7 +35,7 @@ Task<Result<>> Replica::Driver::start(Recovered recovered) {
   if (KISEKI_PLANTED("whole log taken as committed at restart")) recovered.hard_state.commit = last_;
   const bool again = applied_ > recovered.base.index && KISEKI_PLANTED("entry applied twice after a restart");
   group_ = Group::open({.group = options_.group,
-                        .node = options_.node,
+                        .replica = options_.replica,
                         .seed = options_.seed,
                         .heartbeat_ticks = options_.heartbeat_ticks,
                         .election_ticks = options_.election_ticks,
@@ -87,10 +88,10 @@ Task<Result<>> Replica::Driver::finish_install(const SnapshotMeta& base) {
   co_return Result<>{};
 }
 
-Task<Result<>> Replica::Driver::install(const Snapshot& snapshot) {
-  KISEKI_CO_TRY(co_await environment_.snapshots->install(snapshot.meta.index));
-  history_.begin(snapshot.meta);
-  applied_ = snapshot.meta.index;
+Task<Result<>> Replica::Driver::install(const SnapshotMeta& meta) {
+  KISEKI_CO_TRY(co_await environment_.snapshots->install(meta.index));
+  history_.begin(meta);
+  applied_ = meta.index;
   applied_own_term_ = false;
   KISEKI_ASSERT(environment_.machine.applied() == applied_);
   group_->advance_apply(applied_);
@@ -106,6 +107,7 @@ Task<Result<>> Replica::Driver::receive_snapshot(Message message, SnapshotSource
                     message.snapshot->meta.term == source.meta().term &&
                     message.snapshot->meta.conf == source.meta().conf;
   if (!fits || environment_.snapshots == nullptr) co_return fail(Errc::invalid_argument, "no such snapshot");
+  if (message.to != options_.replica) co_return fail(Errc::not_found, "the snapshot is for another replica");
   if (staging_ || installing_ || group_->status().installing) {
     co_return fail(Errc::busy, "another snapshot is taken in");
   }
@@ -121,6 +123,7 @@ Task<Result<>> Replica::Driver::receive_snapshot(Message message, SnapshotSource
     if (failure_ || scope_.stopping()) co_return fail(Errc::unavailable, "the replica has failed or stops");
   }
   quiet_ = false;
+  if (message.snapshot->meta.index > applied_) staged_ = message.snapshot->meta;
   const Status status = group_->step({&message, 1}, nullptr);
   work_.set();
   if (status != Status::ok) co_return fail(detail::to_error(status));
@@ -133,7 +136,7 @@ Result<std::unique_ptr<SnapshotSource>> Replica::Driver::take_for(Message& messa
   auto source = environment_.snapshots->take();
   if (!source) return fail(std::move(source).error());
   KISEKI_ASSERT((*source)->meta().index == applied_ && message.snapshot->meta.index <= applied_);
-  if (!detail::is_member(conf(), message.to)) return fail(Errc::stale, "the receiver is no member any more");
+  if (!is_member(conf(), message.to)) return fail(Errc::stale, "the receiver is no member any more");
   message.snapshot = Snapshot{{applied_, term_at(applied_), conf()}, {}};
   return source;
 }

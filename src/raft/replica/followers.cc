@@ -2,22 +2,9 @@
 
 #include <algorithm>
 
+#include "raft/members.h"
+
 namespace kiseki::raft::detail {
-
-std::vector<NodeId> members_of(const ConfState& conf) {
-  std::vector<NodeId> all;
-  for (const auto* set : {&conf.voters, &conf.learners, &conf.voters_outgoing, &conf.learners_next}) {
-    for (const NodeId node : *set) {
-      if (std::ranges::find(all, node) == all.end()) all.push_back(node);
-    }
-  }
-  return all;
-}
-
-bool is_member(const ConfState& conf, NodeId node) {
-  const auto members = members_of(conf);
-  return std::ranges::find(members, node) != members.end();
-}
 
 void Followers::note(const Message& answer, BootTime now) {
   Follower& follower = all_[answer.from];
@@ -29,20 +16,20 @@ void Followers::note(const Message& answer, BootTime now) {
 
 Index Followers::slowest(const ConfState& conf, BootTime since, Index otherwise) const {
   Index least = otherwise;
-  for (const auto& [node, follower] : all_) {
-    if (follower.heard >= since && is_member(conf, node)) least = std::min(least, follower.confirmed);
+  for (const auto& [replica, follower] : all_) {
+    if (follower.heard >= since && is_member(conf, replica)) least = std::min(least, follower.confirmed);
   }
   return least;
 }
 
-NodeId Followers::furthest(const std::vector<NodeId>& nodes, BootTime since) const {
-  NodeId best = 0;
+ReplicaId Followers::furthest(const std::vector<ReplicaId>& replicas, BootTime since) const {
+  ReplicaId best = 0;
   Index reached = 0;
-  for (const auto& [node, follower] : all_) {
+  for (const auto& [replica, follower] : all_) {
     if (follower.heard < since || follower.confirmed < reached ||
-        std::ranges::find(nodes, node) == nodes.end())
+        std::ranges::find(replicas, replica) == replicas.end())
       continue;
-    best = node;
+    best = replica;
     reached = follower.confirmed;
   }
   return best;

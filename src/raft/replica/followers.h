@@ -7,9 +7,6 @@
 
 namespace kiseki::raft::detail {
 
-std::vector<NodeId> members_of(const ConfState& conf);
-bool is_member(const ConfState& conf, NodeId node);
-
 /// What the leader knows of the others: how far their logs agree with its own, and since when they are
 /// silent.
 class Followers {
@@ -18,15 +15,15 @@ class Followers {
   void note(const Message& answer, BootTime now);
   /// The least confirmed index of those members that answered since `since`; `otherwise` without any.
   Index slowest(const ConfState& conf, BootTime since, Index otherwise) const;
-  /// The furthest of `nodes` that answered since `since`; 0 without any.
-  NodeId furthest(const std::vector<NodeId>& nodes, BootTime since) const;
+  /// The furthest of `replicas` that answered since `since`; 0 without any.
+  ReplicaId furthest(const std::vector<ReplicaId>& replicas, BootTime since) const;
 
  private:
   struct Follower {
     Index confirmed = 0;
     BootTime heard;
   };
-  std::map<NodeId, Follower> all_;
+  std::map<ReplicaId, Follower> all_;
 };
 
 }  // namespace kiseki::raft::detail

@@ -2,23 +2,27 @@
 
 #include <algorithm>
 
-#include "raft/replica/followers.h"
+#include "base/planted.h"
+#include "raft/members.h"
 
 namespace kiseki::raft::detail {
 
 namespace {
 
-bool contains(const std::vector<NodeId>& nodes, NodeId node) {
-  return std::ranges::find(nodes, node) != nodes.end();
+bool contains(const std::vector<std::uint64_t>& ids, std::uint64_t id) {
+  return std::ranges::find(ids, id) != ids.end();
 }
 
-/// A settled configuration behind everything that this replica has applied, by one of its voters.
+/// A settled configuration behind everything that this replica has applied, and younger than the replica, by
+/// one of its voters.
 bool is_sound(const Message& statement, const Removal::Own& own) {
   if (!statement.snapshot) return false;
   const SnapshotMeta& meta = statement.snapshot->meta;
   return meta.index == statement.index && meta.index > own.applied && meta.term >= own.term &&
          meta.conf.voters_outgoing.empty() && contains(meta.conf.voters, statement.from) &&
-         !is_member(meta.conf, own.node);
+         !is_member(meta.conf, own.replica) &&
+         (number_of(own.replica) <= meta.conf.newest ||
+          KISEKI_PLANTED("an old removal proof erases the new replica"));
 }
 
 }  // namespace
@@ -37,7 +41,8 @@ Removal::Verdict Removal::hear(const Message& statement, const Own& own) {
   }
   witnesses_.insert(statement.from);
   const bool is_majority = 2 * witnesses_.size() > claim_->conf.voters.size();
-  const bool is_known = std::ranges::any_of(witnesses_, [&](NodeId one) { return contains(own.known, one); });
+  const bool is_known =
+      std::ranges::any_of(witnesses_, [&](ReplicaId one) { return contains(own.known, node_of(one)); });
   if (is_majority && is_known) return Verdict::proven;
   // The leader says it from time to time; each time the others are asked again.
   return is_leader ? Verdict::claimed : Verdict::ignored;

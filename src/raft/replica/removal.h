@@ -9,7 +9,8 @@ namespace kiseki::raft::detail {
 
 /// What a replica must hear before it believes that its group goes on without it: from a leader the committed
 /// configuration that it is missing from, and from a majority of the voters of that configuration that they
-/// have applied it. No single word is enough, whoever says it.
+/// have applied it. No single word is enough, whoever says it. A configuration from before the replica was a
+/// member, when an earlier one on its node may have gone, says nothing of it.
 class Removal {
  public:
   enum class Verdict : std::uint8_t {
@@ -17,9 +18,10 @@ class Removal {
     claimed,  ///< By a leader, as of `claim().index`: the other voters are to be asked.
     proven,
   };
-  /// What the replica knows by itself, and whom: members of its last configuration and whom it was told of.
+  /// What the replica knows by itself, and the nodes it knows: of members of its last configuration, and
+  /// those it was told of.
   struct Own {
-    NodeId node;
+    ReplicaId replica;
     Index applied;
     Term term;  ///< Of the entry applied last.
     std::vector<NodeId> known;
@@ -31,7 +33,7 @@ class Removal {
 
  private:
   std::optional<SnapshotMeta> claim_;
-  std::set<NodeId> witnesses_;
+  std::set<ReplicaId> witnesses_;
 };
 
 }  // namespace kiseki::raft::detail

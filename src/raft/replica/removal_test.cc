@@ -19,7 +19,7 @@ Message removed(NodeId from, Index index, std::vector<NodeId> voters, bool leads
   return message;
 }
 
-const Removal::Own own{.node = 1, .applied = 10, .term = 5, .known = {1, 2, 3}};
+const Removal::Own own{.replica = 1, .applied = 10, .term = 5, .known = {1, 2, 3}};
 
 TEST(Removal, is_proven_by_a_majority_of_the_voters_that_go_on) {
   Removal removal;
@@ -54,6 +54,24 @@ TEST(Removal, does_not_count_who_lags_behind_the_claim) {
   EXPECT_EQ(removal.hear(removed(3, 20, {2, 3, 4}, false), own), Verdict::proven);
 }
 
+/// Its node had another replica of the group before, and what removed that one is still under way.
+TEST(Removal, of_an_earlier_replica_of_the_node_is_not_that_of_the_next) {
+  const Removal::Own next{.replica = replica_of(1, 4), .applied = 0, .term = 0, .known = {2, 3}};
+  const auto hears = [&next](std::uint32_t newest) {
+    Removal removal;
+    Message word = removed(2, 20, {2, 3});
+    word.snapshot->meta.conf.newest = newest;
+    const auto first = removal.hear(word, next);
+    word.from = 3;
+    word.reject = true;
+    const auto second = removal.hear(word, next);
+    return std::pair(first, second);
+  };
+  EXPECT_EQ(hears(3), std::pair(Verdict::ignored, Verdict::ignored)) << "before it was a member";
+  EXPECT_EQ(hears(4), std::pair(Verdict::claimed, Verdict::proven));
+  EXPECT_EQ(hears(9), std::pair(Verdict::claimed, Verdict::proven));
+}
+
 TEST(Removal, a_replica_asks_the_voters_and_goes_when_they_agree) {
   LoneReplica world(1);
   world.run_for(std::chrono::milliseconds(100));
@@ -71,6 +89,43 @@ TEST(Removal, a_replica_asks_the_voters_and_goes_when_they_agree) {
   word.reject = true;
   world.give(word);
   EXPECT_TRUE(world.replica().is_removed());
+}
+
+/// A node comes back while what its earlier replica was told, and asked about, arrives at last.
+std::string keeps_what_came_back(std::uint64_t seed) {
+  const ReplicaId now = replica_of(1, 1);
+  LoneReplica world(seed, {}, Replica::Quiesce::no, now);
+  world.give({.type = MessageType::heartbeat, .to = now, .from = 2, .term = 5});
+  world.run_for(std::chrono::milliseconds(100));
+  for (const ReplicaId to : {ReplicaId{1}, now}) {
+    for (const ReplicaId from : {ReplicaId{2}, ReplicaId{3}}) {
+      Message word{.type = MessageType::removed, .to = to, .from = from, .term = 3, .index = 20};
+      word.reject = from != 2;
+      word.snapshot = Snapshot{{20, 3, {.voters = {2, 3}}}, {}};
+      world.give(word);
+    }
+  }
+  return world.replica().is_removed() ? "the word for an earlier replica removed the next" : "";
+}
+
+TEST(Removal, old_words_do_not_end_a_replica_that_came_back) {
+  EXPECT_EQ(keeps_what_came_back(1), "");
+  EXPECT_EQ(sim::unnoticed("an old removal proof erases the new replica", {.first = 0, .count = 1},
+                           keeps_what_came_back),
+            "");
+}
+
+TEST(Removal, messages_for_an_earlier_replica_of_the_node_are_lost) {
+  LoneReplica world(1, {}, Replica::Quiesce::no, replica_of(1, 1));
+  Message beat{.type = MessageType::heartbeat, .to = 1, .from = 2, .term = 5};
+  world.give(beat);
+  world.run_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(world.replica().term(), 0U);
+  EXPECT_TRUE(world.take(MessageType::heartbeat_response).empty());
+  beat.to = replica_of(1, 1);
+  world.give(beat);
+  world.run_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(world.replica().term(), 5U);
 }
 
 TEST(EntrySizes, finds_above_which_index_so_many_bytes_lie) {

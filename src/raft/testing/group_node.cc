@@ -33,8 +33,8 @@ Result<> GroupNode::open_log() {
 Result<> GroupNode::open_replica() {
   auto recovered = log_->take_recovered();
   if (recovered.empty()) {
-    KISEKI_TRY(around_.loop.get(log_->create(group, base_)));
-    recovered.emplace(group, Recovered{base_, {}, {}});
+    KISEKI_TRY(around_.loop.get(log_->create(group, id_, base_)));
+    recovered.emplace(group, Recovered{.replica = id_, .base = base_, .hard_state = {}, .tail = {}});
   }
   machine_ = std::make_unique<RegisterMachine>(
       *store_, clock_, base_,
@@ -49,10 +49,11 @@ Result<> GroupNode::open_replica() {
                 if (role == Role::leader) around_.history.on_leader(id_, term);
               },
           .removed = [this] { was_removed_ = true; }});
-  transport_ = std::make_unique<SimulatedTransport>(around_.network, id_, clock_, around_.loop.executor());
+  transport_ =
+      std::make_unique<SimulatedTransport>(around_.network, node_of(id_), clock_, around_.loop.executor());
   Replica::Options options = around_.options;
   options.group = group;
-  options.node = id_;
+  options.replica = id_;
   options.seed = rng_.next();
   auto opened = around_.loop.get(Replica::open(options, std::move(recovered.at(group)),
                                                {.machine = *machine_,

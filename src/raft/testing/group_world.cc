@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/planted.h"
-#include "raft/replica/followers.h"
+#include "raft/members.h"
 
 namespace kiseki::raft {
 
@@ -260,7 +260,7 @@ void GroupWorld::remove(Argument argument) {
   const auto& from = conf.voters.size() > 3 ? conf.voters : conf.learners;
   if (from.empty()) return;
   const ConfChange change{ConfChange::Type::remove, from[argument % from.size()]};
-  if (change.node == at->id()) return transfer(argument + 1);
+  if (change.replica == at->id()) return transfer(argument + 1);
   std::ignore = at->replica().propose_conf({&change, 1});
 }
 
@@ -272,7 +272,7 @@ void GroupWorld::replace(NodeId old) {
   for (const NodeId voter : conf.voters) {
     if (old == 0 && voter != at->id()) old = voter;
   }
-  if (old == 0 || old == at->id() || !detail::is_member(conf, old)) return;
+  if (old == 0 || old == at->id() || !is_member(conf, old)) return;
   const std::vector<ConfChange> changes{{ConfChange::Type::add_voter, next_id_},
                                         {ConfChange::Type::remove, old}};
   if (!at->replica().propose_conf(changes)) return;
@@ -338,8 +338,8 @@ bool GroupWorld::is_settled() {
   if (at == nullptr) return false;
   const GroupStatus status = at->replica().status();
   if (!status.conf.voters_outgoing.empty() || status.last != status.applied) return false;
-  if (detail::is_member(status.conf, wiped_)) return false;
-  for (const NodeId id : detail::members_of(status.conf)) {
+  if (is_member(status.conf, wiped_)) return false;
+  for (const NodeId id : members_of(status.conf)) {
     GroupNode& node = *nodes_.at(id);
     if (!node.is_up() || node.machine().applied() != status.applied) return false;
     if (node.machine().digest() != at->machine().digest()) history_.violate("states differ in the end");

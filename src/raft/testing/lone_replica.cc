@@ -23,7 +23,7 @@ Replica::Options options_of_test(Replica::Quiesce quiesce) {
 
 }  // namespace
 
-LoneReplica::LoneReplica(std::uint64_t seed, SnapshotMeta base, Replica::Quiesce quiesce)
+LoneReplica::LoneReplica(std::uint64_t seed, SnapshotMeta base, Replica::Quiesce quiesce, ReplicaId id)
     : network_(loop_, seed) {
   const GroupSurroundings around{.loop = loop_,
                                  .network = network_,
@@ -31,7 +31,7 @@ LoneReplica::LoneReplica(std::uint64_t seed, SnapshotMeta base, Replica::Quiesce
                                  .trace = trace_,
                                  .options = options_of_test(quiesce),
                                  .disk_latency = milliseconds(40)};
-  node_ = std::make_unique<GroupNode>(around, 1, seed, std::move(base));
+  node_ = std::make_unique<GroupNode>(around, id, seed, std::move(base));
   node_->start();
   KISEKI_ASSERT(node_->is_up());
   for (const NodeId peer : {NodeId{2}, NodeId{3}}) {

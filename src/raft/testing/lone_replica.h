@@ -4,12 +4,12 @@
 
 namespace kiseki::raft {
 
-/// One real replica, node 1 of three, whose peers do what a test says: what is rare among real ones is made
-/// to happen here.
+/// One real replica, on node 1 of three, whose peers do what a test says: what is rare among real ones is
+/// made to happen here.
 class LoneReplica {
  public:
   explicit LoneReplica(std::uint64_t seed, SnapshotMeta base = {1, 1, {.voters = {1, 2, 3}}},
-                       Replica::Quiesce quiesce = Replica::Quiesce::no);
+                       Replica::Quiesce quiesce = Replica::Quiesce::no, ReplicaId id = 1);
   ~LoneReplica();
 
   GroupNode& node() { return *node_; }

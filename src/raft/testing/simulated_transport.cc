@@ -84,7 +84,7 @@ void SimulatedTransport::close() {
 void SimulatedTransport::send(GroupId group, std::span<const Message> messages) {
   if (scope_.stopping()) return;
   std::map<NodeId, std::vector<Message>> by_node;
-  for (const Message& message : messages) by_node[message.to].push_back(message);
+  for (const Message& message : messages) by_node[node_of(message.to)].push_back(message);
   for (const auto& [to, own] : by_node) {
     std::string bytes(1, static_cast<char>(Kind::messages));
     network_.send(node_, to, bytes + encode_messages(group, own));
@@ -194,7 +194,7 @@ Task<Result<>> SimulatedTransport::exchange(NodeId to, std::uint64_t stream, std
 Task<Result<>> SimulatedTransport::send_snapshot(GroupId group, const Message& message,
                                                  SnapshotSource& source) {
   if (scope_.stopping()) co_return fail(Errc::unavailable, "closed");
-  const NodeId to = message.to;
+  const NodeId to = node_of(message.to);
   const std::uint64_t stream = ++last_stream_;
   KISEKI_CO_TRY(co_await exchange(to, stream, 0, encode_messages(group, {&message, 1})));
   for (std::uint32_t number = 1;; ++number) {

@@ -62,7 +62,7 @@ Result<> Machine::copy_to_child(Draft& draft, ShardId child, SlotRange upper) {
   draft.put(family_state, state_key(child, StateType::range), encode(upper));
   draft.put(family_state, state_key(child, StateType::progress), begin.encode());
   draft.put(family_state, state_key(child, StateType::configuration), encode(*configuration_));
-  for (const StateType type : {StateType::ns, StateType::rebuilt}) {
+  for (const StateType type : {StateType::ns, StateType::rebuilt, StateType::replica}) {
     const auto rows = rows_of_type(store_, shard_, type);
     if (!rows) return fail(rows.error());
     for (const auto& [item, value] : *rows) draft.put(family_state, state_key(child, type) + item, value);

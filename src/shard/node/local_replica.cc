@@ -4,6 +4,8 @@
 
 #include "base/crossing.h"
 #include "base/metrics.h"
+#include "raft/members.h"
+#include "shard/rows/replica_row.h"
 
 namespace kiseki::shard::detail {
 
@@ -33,7 +35,7 @@ Result<> check_fit(const Machine& machine, const raft::Recovered& recovered) {
 
 }  // namespace
 
-raft::SnapshotMeta first_base(std::vector<raft::NodeId> voters) {
+raft::SnapshotMeta first_base(std::vector<raft::ReplicaId> voters) {
   return {.index = first_index, .term = first_term, .conf = {.voters = std::move(voters)}};
 }
 
@@ -52,12 +54,19 @@ LocalReplica::LocalReplica(std::unique_ptr<Shard> shard, Services services)
 Task<Result<std::unique_ptr<LocalReplica>>> LocalReplica::open(ShardId shard,
                                                                std::optional<raft::Recovered> recovered,
                                                                Services services) {
+  const auto row = ReplicaRow::read(services.store, shard);
+  if (!row) co_return fail(row.error());
+  if (!*row || (recovered && recovered->replica != (*row)->id)) {
+    co_return fail(Errc::corrupted,
+                   fmt::format("shard {}: its log is of replica {}, its state of {}", shard.value(),
+                               recovered ? recovered->replica : 0, *row ? (*row)->id : 0));
+  }
   KISEKI_CO_TRY(ShardSnapshots::finish(services.store, shard));
   auto machine = Machine::open(services.store, shard);
   if (!machine) co_return fail(std::move(machine).error());
   if (!recovered) {
     // Its first start. A replica without state waits for a snapshot.
-    raft::Recovered fresh;
+    raft::Recovered fresh{.replica = (*row)->id, .base = {}, .hard_state = {}, .tail = {}};
     if (const auto& members = (*machine)->configuration()) {
       fresh.base = {.index = first_index, .term = first_term, .conf = *members};
       KISEKI_CO_TRY(check_fit(**machine, fresh));
@@ -65,7 +74,8 @@ Task<Result<std::unique_ptr<LocalReplica>>> LocalReplica::open(ShardId shard,
     // What a log has promised to others it must find a state for, also when its parent's split is forgotten.
     kv::KvStore& store = services.store;
     KISEKI_CO_TRY(co_await services.pool.run([&store] { return store.flush(); }));
-    KISEKI_CO_TRY(co_await on(services.log.executor(), services.log.create(shard, fresh.base)));
+    KISEKI_CO_TRY(
+        co_await on(services.log.executor(), services.log.create(shard, fresh.replica, fresh.base)));
     recovered = std::move(fresh);
   }
   const CoreServices core = services.core;
@@ -75,7 +85,7 @@ Task<Result<std::unique_ptr<LocalReplica>>> LocalReplica::open(ShardId shard,
                        services));
   raft::Replica::Options options;
   options.group = shard;
-  options.node = services.node;
+  options.replica = (*row)->id;
   options.others = services.others;
   options.seed = shard.value();
   const raft::Replica::Environment environment{.machine = *local->shard_,
@@ -154,17 +164,19 @@ Task<> LocalReplica::set_room(bool has_room) {
   return call_on(core_.executor, [this, has_room] { shard_->set_room(has_room); });
 }
 Task<Result<>> LocalReplica::compact() { return on(core_.executor, compact_here()); }
-Task<Result<>> LocalReplica::change_members(std::vector<raft::ConfChange> changes) {
+Task<Result<>> LocalReplica::change_members(std::vector<raft::MemberChange> changes) {
   return call_on(core_.executor, [this, changes = std::move(changes)]() -> Result<> {
     if (is_stopped_) return fail(Errc::not_leader, "the replica is stopped");
-    const auto proposed = replica_->propose_conf(changes);
+    const auto proposed = replica_->change_members(changes);
     return proposed ? Result<>{} : fail(proposed.error());
   });
 }
 Task<Result<>> LocalReplica::transfer_leader(raft::NodeId to) {
   return call_on(core_.executor, [this, to]() -> Result<> {
     if (is_stopped_) return fail(Errc::not_leader, "the replica is stopped");
-    return replica_->transfer_leader(to);
+    const raft::ReplicaId member = raft::member_on(replica_->status().conf, to);
+    if (member == 0) return fail(Errc::invalid_argument, "no member is there");
+    return replica_->transfer_leader(member);
   });
 }
 Task<Result<>> LocalReplica::receive_snapshot(raft::Message message, raft::SnapshotSource& source) {

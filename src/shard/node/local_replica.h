@@ -27,10 +27,10 @@ class LocalReplica {
     StampClock& stamps;
     std::function<void()> on_change{};     ///< See `Shard::on_change`; on the replica's core.
     raft::Transport* transport = nullptr;  ///< Null: groups of this node alone.
-    raft::NodeId node = 1;
-    std::vector<raft::NodeId> others{};  ///< See `raft::Replica::Options`.
+    std::vector<raft::NodeId> others{};    ///< See `raft::Replica::Options`.
   };
-  /// Recovers the shard; alone, it has elected itself and applied what its log holds.
+  /// Recovers the replica whose row the store has; alone, it has elected itself and applied what its log
+  /// holds.
   static Task<Result<std::unique_ptr<LocalReplica>>> open(ShardId shard,
                                                           std::optional<raft::Recovered> recovered,
                                                           Services services);
@@ -44,7 +44,7 @@ class LocalReplica {
   Task<> set_room(bool has_room);
   /// Lets the log forget what the store holds durably.
   Task<Result<>> compact();
-  Task<Result<>> change_members(std::vector<raft::ConfChange> changes);
+  Task<Result<>> change_members(std::vector<raft::MemberChange> changes);
   Task<Result<>> transfer_leader(raft::NodeId to);
 
   /// Of messages that wait for the core; what would be more is lost.
@@ -80,6 +80,6 @@ class LocalReplica {
 };
 
 /// The log of a shard of the first boot begins so: one entry in the past.
-raft::SnapshotMeta first_base(std::vector<raft::NodeId> voters = {1});
+raft::SnapshotMeta first_base(std::vector<raft::ReplicaId> voters = {1});
 
 }  // namespace kiseki::shard::detail

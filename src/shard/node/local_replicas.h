@@ -1,11 +1,13 @@
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <set>
 #include <unordered_map>
 
 #include "shard/client/shard_map.h"
 #include "shard/node/local_replica.h"
+#include "shard/rows/replica_row.h"
 
 namespace kiseki::shard::detail {
 
@@ -31,7 +33,8 @@ class LocalReplicas {
   StampClock& stamps() noexcept { return stamps_; }
   /// Everything the store has; `corrupted` when the log has groups the store does not know.
   Task<Result<>> open(std::unordered_map<raft::GroupId, raft::Recovered> recovered);
-  /// Opens the children of splits, and lets go of removed replicas.
+  /// Opens the children of splits, and lets go of removed replicas. What finds no room is tried again by the
+  /// next call; any other error is final for the node.
   Task<Result<>> follow();
   /// For shards whose messages found nobody: begins a replica that waits for a snapshot, where the slots are
   /// nobody else's here. `map` says which those are.
@@ -54,16 +57,19 @@ class LocalReplicas {
  private:
   Task<Result<>> open_replica(ShardId shard, std::optional<raft::Recovered> recovered);
   Task<Result<>> let_go(ShardId shard);
+  Task<Result<>> open_new();
+  Task<Result<>> erase_old_logs();
   /// An empty replica; one at a time, so that what its snapshot brings is nobody else's.
-  Task<Result<bool>> may_begin(ShardId shard, const ShardMap& map) const;
+  Task<Result<bool>> may_begin(ShardId shard, raft::ReplicaId replica, const ShardMap& map) const;
 
   Services services_;
   StampClock stamps_;
   std::unordered_map<raft::GroupId, raft::Recovered> recovered_;  // of shards not opened yet
-  mutable std::mutex mutex_;                                      // of what follows: asked from every core
+  std::set<ShardId> old_logs_;  // of removed replicas; another begins when that has gone
+  mutable std::mutex mutex_;    // of what follows: asked from every core
   std::vector<std::unique_ptr<LocalReplica>> replicas_;
   std::vector<std::unique_ptr<LocalReplica>> gone_;  // stopped; a call may still hold their ports
-  std::set<ShardId> wanted_;
+  std::map<ShardId, raft::ReplicaId> wanted_;        // the newest that members were heard to count on
   bool is_closed_ = false;
 };
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint8_t format = 1;
 constexpr std::uint8_t progress_format = 2;
-constexpr std::uint8_t configuration_format = 2;
+constexpr std::uint8_t configuration_format = 3;
 /// The node's own rows stand under it (node_row.h).
 constexpr ShardId no_shard{~std::uint32_t{0}};
 
@@ -88,7 +88,7 @@ Result<raft::ConfState> decode_configuration(View bytes) {
 
 bool is_replicas_own(StateType type) noexcept {
   return type == StateType::staged || type == StateType::install || type == StateType::rebuilt ||
-         type == StateType::removed;
+         type == StateType::replica;
 }
 
 std::string state_prefix(ShardId shard) {

@@ -11,7 +11,7 @@
 
 namespace kiseki::shard::detail {
 
-/// A split copies or divides every type but the last three (split.cc).
+/// A split copies or divides every type but two: nothing of a staged snapshot (split.cc).
 enum class StateType : std::uint8_t {
   progress = 1,
   ns = 2,        ///< item: namespace
@@ -25,7 +25,7 @@ enum class StateType : std::uint8_t {
   configuration = 8,  ///< The replicas of the group.
   staged = 9,         ///< item: family, key; a row of a snapshot that waits to be installed
   install = 10,       ///< The staged snapshot that is being installed, or waits for it.
-  removed = 12,       ///< The group goes on without the replica here; all that is left of it (removal.h).
+  replica = 12,       ///< Which replica of the group is here, or was (replica_row.h).
 };
 
 /// What every applied batch rewrites.

@@ -1,53 +1,27 @@
 #include "shard/snapshots/removal.h"
 
-#include "base/codec.h"
 #include "shard/machine/machine.h"
 #include "shard/rows/families.h"
-#include "shard/rows/row_codec.h"
+#include "shard/rows/replica_row.h"
 
 namespace kiseki::shard::detail {
 
 namespace {
 
-constexpr std::uint8_t format = 1;
-
-/// The mark: while the rows are going, which.
+/// A replica that is gone, by shard.
 struct Removed {
-  SlotRange range = no_slots;  ///< Rows here may still stand.
-
-  std::string encode() const {
-    std::string bytes;
-    Encoder(bytes).integer(format).integer(range.first).integer(range.last);
-    return bytes;
-  }
-  static Result<Removed> decode(View bytes) {
-    auto in = begin_value(bytes, format, "removed replica");
-    if (!in) return fail(std::move(in).error());
-    Removed removed;
-    removed.range.first = in->integer<Slot>();
-    removed.range.last = in->integer<Slot>();
-    if (removed.range != no_slots && removed.range.first > removed.range.last) in->reject();
-    KISEKI_TRY(in->finish("removed replica"));
-    return removed;
-  }
-};
-
-struct Marked {
   ShardId shard;
-  Removed removed;
+  ReplicaRow row;
 };
 
-Result<std::vector<Marked>> all_marked(kv::KvStore& store) {
-  std::vector<Marked> found;
-  const auto shards = shards_with(store, StateType::removed);
+Result<std::vector<Removed>> all_removed(kv::KvStore& store) {
+  std::vector<Removed> found;
+  const auto shards = shards_with(store, StateType::replica);
   if (!shards) return fail(shards.error());
   for (const ShardId shard : *shards) {
-    const auto bytes = store.get(family_state, as_view(state_key(shard, StateType::removed)));
-    if (!bytes) return fail(bytes.error());
-    if (!*bytes) continue;
-    const auto removed = Removed::decode(as_view(**bytes));
-    if (!removed) return fail(removed.error());
-    found.push_back({.shard = shard, .removed = *removed});
+    const auto row = ReplicaRow::read(store, shard);
+    if (!row) return fail(row.error());
+    if (*row && (*row)->state == ReplicaRow::State::removed) found.push_back({.shard = shard, .row = **row});
   }
   return found;
 }
@@ -67,39 +41,43 @@ bool overlap(SlotRange one, SlotRange other) {
 Result<Removal> Removal::begin(kv::KvStore& store, ShardId shard) {
   const auto range = range_of_shard(store, shard);
   if (!range) return fail(range.error());
+  const auto known = ReplicaRow::read(store, shard);
+  if (!known) return fail(known.error());
+  const ReplicaRow row{
+      .id = known->value_or(ReplicaRow{}).id, .state = ReplicaRow::State::removed, .erasing = *range};
   kv::Batch batch;
   batch.erase_range(family_state, range_of(state_prefix(shard)));
-  batch.put(family_state, state_key(shard, StateType::removed), Removed{.range = *range}.encode());
+  batch.put(family_state, ReplicaRow::key(shard), row.encode());
   KISEKI_TRY(store.write(batch));
-  return Removal(store, shard, *range);
+  return Removal(store, shard, row);
 }
 
-/// Rows, then the mark without them.
+/// Rows, then the row without them.
 Result<bool> Removal::step() {
-  if (is_done_) return false;
+  if (row_.erasing == no_slots) return false;
   const auto more = erasure_.step();
   if (!more || *more) return more;
   kv::Batch batch;
-  batch.put(family_state, state_key(shard_, StateType::removed), Removed{}.encode());
+  row_.erasing = no_slots;
+  batch.put(family_state, ReplicaRow::key(shard_), row_.encode());
   KISEKI_TRY(store_.write(batch));
-  is_done_ = true;
   return false;
 }
 
 Result<> finish_removals(kv::KvStore& store) {
-  const auto marked = all_marked(store);
-  if (!marked) return fail(marked.error());
-  for (const Marked& one : *marked) {
-    Removal removal(store, one.shard, one.removed.range);
+  const auto removed = all_removed(store);
+  if (!removed) return fail(removed.error());
+  for (const Removed& one : *removed) {
+    Removal removal(store, one.shard, one.row);
     KISEKI_TRY(carry_out(removal));
   }
   return {};
 }
 
 Result<bool> was_removed(kv::KvStore& store, ShardId shard) {
-  const auto bytes = store.get(family_state, as_view(state_key(shard, StateType::removed)));
-  if (!bytes) return fail(bytes.error());
-  return bytes->has_value();
+  const auto row = ReplicaRow::read(store, shard);
+  if (!row) return fail(row.error());
+  return *row && (*row)->state == ReplicaRow::State::removed;
 }
 
 Result<bool> is_taken(kv::KvStore& store, SlotRange range, ShardId except) {
@@ -111,10 +89,10 @@ Result<bool> is_taken(kv::KvStore& store, SlotRange range, ShardId except) {
     if (!other) return fail(other.error());
     if (overlap(range, *other)) return true;
   }
-  const auto marked = all_marked(store);
-  if (!marked) return fail(marked.error());
-  return std::ranges::any_of(*marked,
-                             [range](const Marked& one) { return overlap(range, one.removed.range); });
+  const auto removed = all_removed(store);
+  if (!removed) return fail(removed.error());
+  return std::ranges::any_of(*removed,
+                             [range](const Removed& one) { return overlap(range, one.row.erasing); });
 }
 
 }  // namespace kiseki::shard::detail

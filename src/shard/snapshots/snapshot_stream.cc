@@ -149,7 +149,7 @@ Result<> PieceReader::check_state(const SnapshotRow& row) {
     case StateType::rebuilt:
     case StateType::staged:
     case StateType::install:
-    case StateType::removed:
+    case StateType::replica:
       break;
   }
   return damaged("type of a state row");

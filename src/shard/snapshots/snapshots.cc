@@ -7,6 +7,7 @@
 #include "base/planted.h"
 #include "shard/rows/families.h"
 #include "shard/rows/reference_rows.h"
+#include "shard/rows/replica_row.h"
 #include "shard/rows/row_codec.h"
 #include "shard/snapshots/erasure.h"
 #include "shard/snapshots/removal.h"
@@ -215,8 +216,10 @@ class Installation {
   Result<> put_state() {
     kv::Batch batch;
     const std::string shard = state_prefix(shard_);
-    const auto all = range_of(shard);
-    batch.erase_range(family_state, all);
+    const auto own = ReplicaRow::read(store_, shard_);
+    if (!own) return fail(own.error());
+    batch.erase_range(family_state, range_of(shard));
+    if (*own) batch.put(family_state, ReplicaRow::key(shard_), (*own)->encode());
     const auto range = range_of(staged_key(shard_, family_state, {}));
     const auto rows = store_.iterate(family_state, range);
     GcEpoch epoch;

@@ -18,15 +18,18 @@ Task<> Handover::run(Scope& scope) {
                    "the wall clock of this node is off by more than half a second: it leads no shard");
     }
     if (!was_off || KISEKI_PLANTED("1.7 a leader whose clock is off goes on")) continue;
+    ++turn_;
     for (LocalReplica* const replica : replicas_.all()) co_await hand_over(*replica);
   } while (co_await scope.sleep(clock_, interval));
 }
 
+/// To each in turn: a voter whose clock is right may be too far behind to take over, or too slow.
 Task<> Handover::hand_over(LocalReplica& replica) {
   const auto status = co_await replica.status();
   if (!status.leader()) co_return;
-  for (const raft::ReplicaId voter : status.replica.conf.voters) {
-    const raft::NodeId node = raft::node_of(voter);
+  const auto& voters = status.replica.conf.voters;
+  for (std::size_t i = 0; i < voters.size(); ++i) {
+    const raft::NodeId node = raft::node_of(voters[(turn_ + i) % voters.size()]);
     if (node == replicas_.node() || !watch_.is_near(node)) continue;
     if (co_await replica.transfer_leader(node)) co_return;
   }

@@ -22,6 +22,7 @@ class Handover {
   ClockWatch& watch_;
   LocalReplicas& replicas_;
   Clock& clock_;
+  std::size_t turn_ = 0;
 };
 
 }  // namespace kiseki::shard::detail

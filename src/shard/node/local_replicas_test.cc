@@ -166,6 +166,17 @@ TEST_F(LocalReplicasTest, a_removed_replica_stays_away_and_the_next_one_begins) 
   EXPECT_EQ(id_of(2), raft::replica_of(1, 5));
 }
 
+/// It has forgotten what it voted.
+TEST_F(LocalReplicasTest, a_removed_replica_does_not_begin_again) {
+  map_.add(ShardId(1), 1);
+  remove();
+  ASSERT_TRUE(loop_.get(replicas_->follow()));
+  EXPECT_FALSE(begins(1));
+  const planted::Fault fault("1.8 a removed replica comes back");
+  EXPECT_TRUE(begins(1));
+  EXPECT_GT(fault.met(), 0U);
+}
+
 TEST_F(LocalReplicasTest, the_next_replica_begins_when_the_log_of_the_last_has_gone) {
   map_.add(ShardId(1), 1);
   remove();

@@ -76,8 +76,9 @@ enum class Kind : std::uint8_t {
   id_lease = 0x34,        ///< item: namespace (8); 0 for namespace ids themselves.
   map = 0x35,
   job = 0x36,
-  collection = 0x37,  ///< Where garbage collection has got.
-  name_index = 0x38,  ///< item: token of a namespace's name (16).
+  collection = 0x37,     ///< Where garbage collection has got.
+  name_index = 0x38,     ///< item: token of a namespace's name (16).
+  configuration = 0x39,  ///< item: namespace (8).
 };
 
 /// What a feed row says happened.

@@ -61,6 +61,7 @@ struct RowsReply {
   std::vector<Counters> counters;
   /// Transactions that change what was read, and whose fate another shard knows. The rows are as before them.
   std::vector<Holder> undecided;
+  std::uint32_t configuration = 0;  ///< As in `ReadReply`, of the first row's namespace.
 };
 
 /// Of one shard: rows of one moment.

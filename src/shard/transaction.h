@@ -157,6 +157,9 @@ struct ReadReply {
   std::vector<Got> gets;             ///< As asked.
   std::vector<Scanned> scans;        ///< As asked.
   std::vector<Counters> counters{};  ///< As asked; zero for leaves that are not there.
+  /// Of the namespace that all the rows are of: its configuration epoch as the shards know it, if that was
+  /// ever raised while it was in use; else 0. Whoever believes in a lower one reads its configuration again.
+  std::uint32_t configuration = 0;
 };
 
 }  // namespace kiseki::shard

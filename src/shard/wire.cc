@@ -11,7 +11,7 @@ using detail::RowWriter;
 
 namespace {
 
-constexpr std::uint8_t format = 1;
+constexpr std::uint8_t format = 2;
 constexpr std::size_t words_max = 1024, many = 1U << 20;
 enum class Outcomes : std::uint8_t { reply = 0, error = 1 };
 
@@ -321,12 +321,14 @@ void write(RowWriter& out, const RowsReply& reply) {
   write(out, reply.scans);
   write(out, reply.counters);
   write(out, reply.undecided);
+  out.out().integer(reply.configuration);
 }
 void read(RowReader& in, RowsReply& reply) {
   read(in, reply.gets);
   read(in, reply.scans);
   read(in, reply.counters);
   read(in, reply.undecided);
+  reply.configuration = in.in().integer<std::uint32_t>();
 }
 
 void write(RowWriter& out, const TransactionStatus& status) {

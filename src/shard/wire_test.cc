@@ -66,6 +66,7 @@ std::vector<Result<Reply>> replies() {
   rows.scans = {{.rows = {entry}, .more = true}};
   rows.counters = {Counters{.entries = 3}};
   rows.undecided = {holder()};
+  rows.configuration = 5;
   const std::vector<NamespaceEpoch> namespaces{{.ns = NamespaceId(9), .epoch = 2}};
   const SweepReply sweep{.prepared = {{.holder = holder(), .namespaces = namespaces}},
                          .fenced = {SessionId(1)},

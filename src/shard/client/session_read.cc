@@ -107,6 +107,7 @@ Task<Result<ReadReply>> Session::read_once(const ReadRequest& request) {
   for (std::size_t p = 0; p < replies.size(); ++p) {
     if (!replies[p]) co_return fail(std::move(replies[p]).error());
     const auto& read = reads.all()[p];
+    whole.configuration = std::max(whole.configuration, replies[p]->configuration);
     for (std::size_t i = 0; i < read.gets.size(); ++i) {
       whole.gets[read.gets[i]] = std::move(replies[p]->gets[i]);
     }

@@ -224,6 +224,26 @@ TEST_F(TwoPhaseTest, a_new_configuration_waits_for_what_was_prepared_under_the_o
   EXPECT_EQ(commit(other, spread(1))->refusal, Refusal::configuration);
 }
 
+TEST_F(TwoPhaseTest, who_reads_learns_that_a_configuration_rose) {
+  auto& session = *world_.connect(1).session;
+  auto& other = *world_.connect(2).session;
+  const auto told = [this](Session& by) {
+    ReadRequest request;
+    for (std::size_t shard = 1; shard <= 3; ++shard)
+      request.gets.push_back({row_in(world_.leaf_in(shard), 1)});
+    return world_.loop().get(by.read(std::move(request)))->configuration;
+  };
+  EXPECT_EQ(told(other), 0U) << "it was never raised";
+  ASSERT_TRUE(world_.loop().get(session.configure(test_namespace, 2, NamespaceState::active)));
+  EXPECT_EQ(told(other), 2U);
+  ASSERT_TRUE(world_.loop().get(session.configure(test_namespace, 3, NamespaceState::deleting)));
+  EXPECT_EQ(told(other), 2U) << "the deletion may fail yet";
+  ASSERT_TRUE(world_.loop().get(session.configure(test_namespace, 4, NamespaceState::active)));
+  world_.crash(1);
+  EXPECT_EQ(told(*world_.connect(1).session), 4U) << "it is read again at a start";
+  EXPECT_EQ(told(*world_.connect(2).session), 4U);
+}
+
 TEST_F(TwoPhaseTest, scans_scanned_rows_oldest_first_and_whole_stamps) {
   auto& session = *world_.connect(1).session;
   for (std::uint64_t i = 0; i < 6; ++i) {

@@ -114,9 +114,27 @@ Result<std::unique_ptr<Machine>> Machine::open(kv::KvStore& store, ShardId shard
   const auto rebuilt = rebuilt_at(store, shard);
   if (!rebuilt) return fail(rebuilt.error());
   machine->rebuilt_ = *rebuilt;
+  KISEKI_TRY(machine->load_raised());
   KISEKI_TRY(machine->locks_.load(store));
   KISEKI_TRY(machine->sessions_.load(store));
   return machine;
+}
+
+Result<> Machine::load_raised() {
+  const auto range = range_of(state_key(shard_, StateType::ns));
+  const auto rows = store_.iterate(family_state, range);
+  for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
+    const auto configuration = NamespaceConfiguration::decode(rows->value());
+    if (!configuration) return fail(configuration.error());
+    note(Decoder(rows->key().subspan(range.from.size())).id<NamespaceId>(), *configuration);
+  }
+  return rows->status();
+}
+
+/// Readers of a namespace that is being deleted go on under what they know: the deletion may fail yet.
+void Machine::note(NamespaceId ns, const NamespaceConfiguration& configuration) {
+  if (configuration.state == NamespaceState::active) raised_[ns] = configuration.epoch;
+  if (configuration.state == NamespaceState::deleted) raised_.erase(ns);
 }
 
 Result<raft::Index> Machine::applied_durable() {
@@ -423,8 +441,9 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp, const Configure& configu
     }
   }
   if (configure.state == NamespaceState::deleted) ++deletions_;
-  draft.put(family_state, row,
-            NamespaceConfiguration{.epoch = configure.epoch, .state = configure.state}.encode());
+  const NamespaceConfiguration now{.epoch = configure.epoch, .state = configure.state};
+  draft.put(family_state, row, now.encode());
+  note(configure.ns, now);
   return Answer{};
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "kv/kv_store.h"
@@ -63,6 +64,12 @@ class Machine {
   bool knows_references() const noexcept { return rebuilt_.is_none() || progress_.epoch > rebuilt_; }
   /// Rises with every namespace that is deleted; at least one.
   std::uint64_t deletions() const noexcept { return deletions_; }
+  /// The configuration epoch of a namespace in use, where it is not the first; else 0.
+  std::uint32_t raised(NamespaceId ns) const {
+    if (raised_.empty()) return 0;
+    const auto found = raised_.find(ns);
+    return found == raised_.end() ? 0 : found->second;
+  }
   const Locks& locks() const noexcept { return locks_; }
   const Sessions& sessions() const noexcept { return sessions_; }
   /// Rows as they stand, through the cache of those used last.
@@ -98,6 +105,8 @@ class Machine {
   Result<> settle(Draft& draft, TransactionId id, Verdict verdict, Stamp version);
   Stamp next_stamp(Stamp at_least);
   Result<> write(Draft& draft) const;
+  Result<> load_raised();
+  void note(NamespaceId ns, const NamespaceConfiguration& configuration);
   Result<> copy_to_child(Draft& draft, ShardId child, SlotRange upper);
 
   kv::KvStore& store_;
@@ -108,6 +117,7 @@ class Machine {
   std::optional<raft::ConfState> configuration_;
   std::vector<ShardId> children_;
   std::uint64_t deletions_ = 1;
+  std::unordered_map<NamespaceId, std::uint32_t> raised_;  // what state rows say, of namespaces in use
   Locks locks_;
   Sessions sessions_;
   RowCache cache_;

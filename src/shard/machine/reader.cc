@@ -26,6 +26,13 @@ std::string scanned_from(Slot slot, Kind kind, Stamp after) {
   return key;
 }
 
+/// Of the first row; none of a request for nothing.
+NamespaceId namespace_of(const RowsRequest& request) {
+  if (!request.gets.empty()) return request.gets.front().key.leaf.ns;
+  if (!request.scans.empty()) return request.scans.front().leaf.ns;
+  return request.counters.empty() ? NamespaceId{} : request.counters.front().ns;
+}
+
 }  // namespace
 
 void Reader::note(const Holder* holder) {
@@ -96,6 +103,7 @@ bool Reader::holds(const RowsRequest& request) const {
 Result<RowsReply> Reader::read(const RowsRequest& request) {
   if (!holds(request)) return fail(Errc::stale, "the rows lie in another shard");
   RowsReply reply;
+  reply.configuration = machine_.raised(namespace_of(request));
   for (const auto& one : request.gets) {
     auto got = get(one);
     if (!got) return fail(std::move(got).error());

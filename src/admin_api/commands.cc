@@ -90,7 +90,7 @@ Task<Reply> run(const Commands::Backend& backend, ListBuckets) {
 }
 
 Task<Reply> run(const Commands::Backend& backend, CreateBucket command) {
-  auto ns = co_await backend.namespaces->create(backend.tenant, command.name);
+  auto ns = co_await backend.namespaces->create(backend.tenant, command.name, {.region = backend.region});
   if (!ns) co_return fail(std::move(ns).error());
   co_return show(*ns);
 }

@@ -46,6 +46,7 @@ class Commands {
     fs::Namespaces* namespaces = nullptr;
     fs::Identities* identities = nullptr;
     TenantId tenant;
+    std::string region;  ///< Of the namespaces that are made here.
     std::function<Task<NodeReport>()> report;
   };
 

@@ -227,7 +227,7 @@ Result<> Node::State::open_access_log() {
 Result<> Node::State::open_faces() {
   Station& station = *stations.front();
   commands.emplace(admin_api::Commands::Backend{&station.file_system->namespaces(), station.identities.get(),
-                                                tenant, [this] { return report(); }});
+                                                tenant, config.region, [this] { return report(); }});
   auto opened = admin_api::AdminServer::open(storage.directory().path(), first().executor(), first().clock(),
                                              *commands);
   if (!opened) return fail(std::move(opened).error());

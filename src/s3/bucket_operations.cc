@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view first_region = "us-east-1";
 constexpr std::uint32_t buckets_max = 10'000;
+/// How often a change of a configuration starts again after another's.
+constexpr int changes_max = 16;
 
 /// An absent constraint is accepted everywhere: there is one region.
 S3Result<> check_location(std::string_view constraint, std::string_view region) {
@@ -37,6 +39,31 @@ std::vector<fs::Namespace> select_buckets(std::vector<fs::Namespace> all, const 
            (wanted != nullptr && *wanted != region);
   });
   return all;
+}
+
+/// Where the bucket was made.
+Task<S3Result<std::string>> region_of(Call& call) {
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  const auto known = co_await call.namespaces.recall_configuration(ns->id);
+  if (!known) co_return refuse(refusal(call, known.error(), Subject::bucket));
+  const std::string& region = known->configuration.region;
+  co_return region.empty() ? call.options.region : region;
+}
+
+/// Replaces the bucket's tags, whatever else of its configuration another changes meanwhile.
+Task<S3Result<Reply>> set_tags(Call& call, fs::Properties::Pairs tags) {
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  Result<std::uint32_t> done = fail(Errc::conflict);
+  for (int i = 0; i < changes_max && !done && done.error().code() == Errc::conflict; ++i) {
+    auto now = co_await call.namespaces.find_configuration(ns->id);
+    if (!now) co_return refuse(refusal(call, now.error(), Subject::bucket));
+    now->configuration.tags = tags;
+    done = co_await call.namespaces.configure(ns->id, now->epoch, std::move(now->configuration));
+  }
+  if (!done) co_return refuse(refusal(call, done.error(), Subject::bucket));
+  co_return Reply{.head = HttpResponse(204), .document = {}, .object = {}, .range = {}};
 }
 
 }  // namespace
@@ -123,7 +150,8 @@ Task<S3Result<Reply>> create_bucket(Call& call) {
   const auto constraint = parse_create_bucket(std::move(*document));
   if (!constraint) co_return refuse(constraint.error());
   KISEKI_S3_CO_TRY(check_location(*constraint, call.options.region));
-  const auto made = co_await call.namespaces.create(call.tenant(), call.bucket);
+  fs::Configuration configuration{.region = call.options.region};
+  const auto made = co_await call.namespaces.create(call.tenant(), call.bucket, std::move(configuration));
   // As Amazon has it: making an own bucket again is a success in the first region and a conflict elsewhere.
   const bool again = !made && made.error().code() == Errc::exists && call.options.region == first_region;
   if (!made && made.error().code() == Errc::denied)
@@ -135,10 +163,10 @@ Task<S3Result<Reply>> create_bucket(Call& call) {
 }
 
 Task<S3Result<Reply>> head_bucket(Call& call) {
-  const auto ns = co_await find_bucket(call);
-  if (!ns) co_return refuse(ns.error());
+  const auto region = co_await region_of(call);
+  if (!region) co_return refuse(region.error());
   Reply reply;
-  reply.head.add("x-amz-bucket-region", call.options.region).add("Content-Type", "application/xml");
+  reply.head.add("x-amz-bucket-region", *region).add("Content-Type", "application/xml");
   co_return reply;
 }
 
@@ -149,10 +177,10 @@ Task<S3Result<Reply>> delete_bucket(Call& call) {
 }
 
 Task<S3Result<Reply>> get_bucket_location(Call& call) {
-  const auto ns = co_await find_bucket(call);
-  if (!ns) co_return refuse(ns.error());
+  const auto region = co_await region_of(call);
+  if (!region) co_return refuse(region.error());
   XmlWriter xml("LocationConstraint");
-  if (call.options.region != first_region) xml.text(call.options.region);
+  if (*region != first_region) xml.text(*region);
   co_return document_reply(xml.finish());
 }
 
@@ -161,5 +189,29 @@ Task<S3Result<Reply>> get_bucket_versioning(Call& call) {
   if (!ns) co_return refuse(ns.error());
   co_return document_reply(XmlWriter("VersioningConfiguration").finish());
 }
+
+Task<S3Result<Reply>> get_bucket_tagging(Call& call) {
+  const auto ns = co_await find_bucket(call);
+  if (!ns) co_return refuse(ns.error());
+  const auto now = co_await call.namespaces.find_configuration(ns->id);
+  if (!now) co_return refuse(refusal(call, now.error(), Subject::bucket));
+  if (now->configuration.tags.empty())
+    co_return refuse(with_names(S3Error{S3Code::no_such_tag_set}, {.bucket = call.bucket}));
+  XmlWriter xml("Tagging");
+  xml.open("TagSet");
+  for (const auto& [key, value] : now->configuration.tags)
+    xml.open("Tag").element("Key", key).element("Value", value).close();
+  co_return document_reply(xml.finish());
+}
+
+Task<S3Result<Reply>> put_bucket_tagging(Call& call) {
+  auto document = co_await call.body.read_all(xml_tagging_max);
+  if (!document) co_return refuse(std::move(document).error());
+  auto tags = parse_tagging(std::move(*document), bucket_tags_max);
+  if (!tags) co_return refuse(std::move(tags).error());
+  co_return co_await set_tags(call, *std::move(tags));
+}
+
+Task<S3Result<Reply>> delete_bucket_tagging(Call& call) { co_return co_await set_tags(call, {}); }
 
 }  // namespace kiseki::s3

@@ -40,6 +40,7 @@ enum class S3Code : std::uint8_t {
   invalid_range,
   invalid_request,
   invalid_storage_class,
+  invalid_tag,
   invalid_token,
   invalid_uri,
   key_too_long,

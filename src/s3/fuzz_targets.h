@@ -53,6 +53,7 @@ inline void fuzz_xml(View bytes) {
   (void)parse_create_bucket(document);
   (void)parse_delete(document);
   (void)parse_complete(document);
+  (void)parse_tagging(document, bucket_tags_max);
 }
 
 inline void fuzz_range(View bytes) {

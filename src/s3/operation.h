@@ -69,6 +69,9 @@ Task<S3Result<Reply>> head_bucket(Call& call);
 Task<S3Result<Reply>> delete_bucket(Call& call);
 Task<S3Result<Reply>> get_bucket_location(Call& call);
 Task<S3Result<Reply>> get_bucket_versioning(Call& call);
+Task<S3Result<Reply>> get_bucket_tagging(Call& call);
+Task<S3Result<Reply>> put_bucket_tagging(Call& call);
+Task<S3Result<Reply>> delete_bucket_tagging(Call& call);
 
 // Listings.
 Task<S3Result<Reply>> list_objects(Call& call);

@@ -83,7 +83,7 @@ TEST_F(Face, unknown_subresources_are_never_plain_requests) {
     EXPECT_EQ(code("PUT", std::string("/bucket?") + parameter, {}, "x"), "501 NotImplemented") << parameter;
     EXPECT_EQ(code("DELETE", std::string("/bucket/key?") + parameter), "501 NotImplemented") << parameter;
   }
-  for (const char* parameter : {"tagging", "policy", "versioning", "lifecycle", "cors"}) {
+  for (const char* parameter : {"policy", "versioning", "lifecycle", "cors"}) {
     EXPECT_EQ(code("PUT", std::string("/bucket?") + parameter, {}, "x"), "501 NotImplemented") << parameter;
     EXPECT_EQ(code("DELETE", std::string("/bucket?") + parameter), "501 NotImplemented") << parameter;
   }
@@ -186,6 +186,36 @@ TEST_F(Face, buckets_are_made_listed_and_removed) {
   EXPECT_EQ(send("DELETE", "/bucket/key").status, 204U);
   EXPECT_EQ(send("DELETE", "/bucket").status, 204U);
   EXPECT_EQ(code("DELETE", "/bucket"), "404 NoSuchBucket");
+}
+
+TEST_F(Face, buckets_have_tags) {
+  const auto document = [](const std::string& tags) {
+    return "<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet>" + tags +
+           "</TagSet></Tagging>";
+  };
+  const auto tag = [](const std::string& key, const std::string& value) {
+    return "<Tag><Key>" + key + "</Key><Value>" + value + "</Value></Tag>";
+  };
+  EXPECT_EQ(code("PUT", "/bucket?tagging", {}, document(tag("a&amp;b", "1") + tag("c", ""))), "204 ");
+  EXPECT_NE(
+      send("GET", "/bucket?tagging").body.find("<TagSet>" + tag("a&amp;b", "1") + tag("c", "") + "</TagSet>"),
+      std::string::npos);
+  face.files().change_before_next();
+  EXPECT_EQ(code("PUT", "/bucket?tagging", {}, document(tag("d", "2"))), "204 ")
+      << "another changed it first";
+  EXPECT_EQ(send("GET", "/bucket?tagging").element("Key"), "d");
+  EXPECT_EQ(code("DELETE", "/bucket?tagging"), "204 ");
+  EXPECT_EQ(code("GET", "/bucket?tagging"), "404 NoSuchTagSet");
+  EXPECT_EQ(code("PUT", "/nobucket?tagging", {}, document(tag("a", "b"))), "404 NoSuchBucket");
+  EXPECT_EQ(code("PUT", "/bucket?tagging", {}, "<Tagging></Tagging>"), "400 MalformedXML");
+  EXPECT_EQ(code("PUT", "/bucket?tagging", {}, document(tag("", "b"))), "400 InvalidTag");
+  EXPECT_EQ(code("PUT", "/bucket?tagging", {}, document(tag("aws:x", "b"))), "400 InvalidTag");
+  EXPECT_EQ(code("PUT", "/bucket?tagging", {}, document(tag("a", "1") + tag("a", "2"))), "400 InvalidTag");
+  EXPECT_EQ(code("PUT", "/bucket?tagging", {}, document(tag(std::string(129, 'k'), ""))), "400 InvalidTag");
+  EXPECT_EQ(code("PUT", "/bucket?tagging", {}, document(tag("k", std::string(257, 'v')))), "400 InvalidTag");
+  std::string many;
+  for (int i = 0; i < 51; ++i) many += tag(std::to_string(i), "");
+  EXPECT_EQ(code("PUT", "/bucket?tagging", {}, document(many)), "400 InvalidTag");
 }
 
 TEST_F(Face, location_must_be_the_region) {

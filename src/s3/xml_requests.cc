@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t delete_items_max = 1000;
 constexpr std::size_t parts_max = 10'000;
+constexpr std::size_t tag_key_max = 128, tag_value_max = 256;  // characters
 
 /// The name without its prefix: clients differ in how they write the namespace.
 std::string_view local_name(const pugi::xml_node& node) {
@@ -82,6 +83,37 @@ S3Result<CompleteRequest::Part> parse_part(const pugi::xml_node& node) {
   return part;
 }
 
+using Tags = std::vector<std::pair<std::string, std::string>>;
+
+/// Characters of UTF-8 text.
+std::size_t character_count(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+S3Result<> check_tag(const Tags& before, const std::string& key, const std::string& value) {
+  if (key.empty() || character_count(key) > tag_key_max)
+    return refuse(S3Code::invalid_tag, "The TagKey you have provided is invalid");
+  if (character_count(value) > tag_value_max)
+    return refuse(S3Code::invalid_tag, "The TagValue you have provided is invalid");
+  if (key.starts_with("aws:"))
+    return refuse(S3Code::invalid_tag, "System tags cannot be added/updated by requester");
+  if (std::ranges::find(before, key, &Tags::value_type::first) != before.end())
+    return refuse(S3Code::invalid_tag, "Cannot provide multiple Tags with the same key");
+  return {};
+}
+
+S3Result<> add_tag(const pugi::xml_node& node, Tags& tags) {
+  std::string key, value;
+  for (const pugi::xml_node& field : node.children()) {
+    if (local_name(field) == "Key") key = text_of(field);
+    if (local_name(field) == "Value") value = text_of(field);
+  }
+  KISEKI_S3_TRY(check_tag(tags, key, value));
+  tags.emplace_back(std::move(key), std::move(value));
+  return {};
+}
+
 }  // namespace
 
 S3Result<std::string> parse_create_bucket(std::string document) {
@@ -134,6 +166,26 @@ S3Result<CompleteRequest> parse_complete(std::string document) {
   }
   if (request.parts.empty()) return refuse(S3Code::malformed_xml);
   return request;
+}
+
+S3Result<Tags> parse_tagging(std::string document, std::size_t tags_max) {
+  pugi::xml_document tree;
+  const auto root = parse(tree, document, "Tagging");
+  if (!root) return refuse(root.error());
+  Tags tags;
+  bool has_set = false;
+  for (const pugi::xml_node& set : root->children()) {
+    if (local_name(set) != "TagSet") continue;
+    has_set = true;
+    for (const pugi::xml_node& tag : set.children()) {
+      if (local_name(tag) != "Tag") continue;
+      if (tags.size() == tags_max)
+        return refuse(S3Code::invalid_tag, fmt::format("There may be at most {} tags.", tags_max));
+      KISEKI_S3_TRY(add_tag(tag, tags));
+    }
+  }
+  if (!has_set) return refuse(S3Code::malformed_xml);
+  return tags;
 }
 
 }  // namespace kiseki::s3

@@ -13,6 +13,7 @@
 namespace kiseki::s3 {
 
 inline constexpr std::size_t xml_small_max = 64_KiB;
+inline constexpr std::size_t xml_tagging_max = 512_KiB;  // escapes may take six bytes a character
 inline constexpr std::size_t xml_large_max = 4_MiB;
 
 /// The LocationConstraint of a CreateBucketConfiguration, empty when it has none. An empty document is one
@@ -39,5 +40,10 @@ struct CompleteRequest {
   std::vector<Part> parts;  ///< 1 to 10,000, as listed.
 };
 S3Result<CompleteRequest> parse_complete(std::string document);
+
+inline constexpr std::size_t bucket_tags_max = 50;
+/// The tags of a Tagging document, key and value: at most so many, each key once. `invalid_tag`.
+S3Result<std::vector<std::pair<std::string, std::string>>> parse_tagging(std::string document,
+                                                                         std::size_t tags_max);
 
 }  // namespace kiseki::s3

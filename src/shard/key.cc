@@ -51,7 +51,7 @@ bool is_stamped(Kind kind) noexcept {
 
 bool is_known(std::uint8_t kind) noexcept {
   return (kind >= 0x01 && kind <= 0x15) || (kind >= first_scanned && kind <= last_scanned) ||
-         (kind >= 0x30 && kind <= 0x39);
+         (kind >= 0x30 && kind <= 0x38) || kind == 0x3f;
 }
 
 std::string Key::encode() const {

@@ -78,7 +78,7 @@ enum class Kind : std::uint8_t {
   job = 0x36,
   collection = 0x37,     ///< Where garbage collection has got.
   name_index = 0x38,     ///< item: token of a namespace's name (16).
-  configuration = 0x39,  ///< item: namespace (8).
+  configuration = 0x3f,  ///< item: namespace (8).
 };
 
 /// What a feed row says happened.

@@ -49,7 +49,7 @@ class Run {
   std::string begin() {
     if (auto started = node_.start(); !started) return "start: " + started.error().to_string();
     for (auto* ns : {&ns_, &kept_}) {
-      auto made = get(node_.files().namespaces().create(node_.tenant(), ns == &kept_ ? "kept" : "goes"));
+      auto made = get(node_.files().namespaces().create(node_.tenant(), ns == &kept_ ? "kept" : "goes", {}));
       if (!made) return "create: " + made.error().to_string();
       *ns = *made;
     }

@@ -43,7 +43,7 @@ class Run {
 
   std::string begin_life() {
     if (auto started = gateways_.start(); !started) return "start: " + started.error().to_string();
-    auto ns = loop_.get(gateways_.files(0).namespaces().create(gateways_.tenant(), "bucket"));
+    auto ns = loop_.get(gateways_.files(0).namespaces().create(gateways_.tenant(), "bucket", {}));
     if (!ns && ns.error().code() == Errc::exists) {
       ns = loop_.get(gateways_.files(1).namespaces().find(gateways_.tenant(), "bucket"));
     }

@@ -20,7 +20,7 @@ std::string content_bytes(std::uint64_t number, Bytes size) {
 }
 
 Task<Result<>> Workload::prepare() {
-  auto ns = co_await node_.files().namespaces().create(node_.tenant(), std::string(bucket_name));
+  auto ns = co_await node_.files().namespaces().create(node_.tenant(), std::string(bucket_name), {});
   if (!ns && ns.error().code() == Errc::exists) {
     ns = co_await node_.files().namespaces().find(node_.tenant(), std::string(bucket_name));
   }

@@ -1,11 +1,12 @@
 #include "fs/names/system_rows.h"
 
 #include "base/codec.h"
+#include "fs/names/sealer.h"
 
 namespace kiseki::fs::detail {
 
 namespace {
-constexpr std::uint8_t format = 1;
+constexpr std::uint8_t format = 2;
 
 /// Reads and checks the format byte every row begins with.
 Result<Decoder> begin(View bytes) {
@@ -25,6 +26,9 @@ shard::Key namespace_key(NamespaceId ns) {
 }
 shard::Key descriptor_key(NamespaceId ns) {
   return shard::system_key(shard::Kind::key_descriptor, shard::item_of(ns.value()));
+}
+shard::Key configuration_key(NamespaceId ns) {
+  return shard::system_key(shard::Kind::configuration, shard::item_of(ns.value()));
 }
 shard::Key lease_key(NamespaceId ns) {
   return shard::system_key(shard::Kind::id_lease, shard::item_of(ns.value()));
@@ -95,6 +99,19 @@ Result<NameIndexRow> NameIndexRow::decode(View bytes) {
   row.ns = in->id<NamespaceId>();
   KISEKI_TRY(in->finish("name index"));
   return row;
+}
+
+shard::Record seal_configuration(Rng& rng, const keys::NamespaceKeys& keys,
+                                 const Configuration& configuration) {
+  shard::Record record;
+  seal(rng, keys, configuration_key(keys.ns()), record, as_view(configuration.encode()));
+  return record;
+}
+
+Result<Configuration> open_configuration(const keys::NamespaceKeys& keys, const shard::Record& record) {
+  const auto bytes = unseal(keys, configuration_key(keys.ns()), record);
+  if (!bytes) return fail(bytes.error());
+  return Configuration::decode(as_view(*bytes));
 }
 
 std::string encode_lease(std::uint64_t next) {

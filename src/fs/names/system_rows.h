@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "fs/configuration.h"
 #include "fs/services.h"
 #include "shard/record.h"
 
@@ -13,6 +14,7 @@ namespace kiseki::fs::detail {
 shard::Key tenant_key(TenantId tenant);
 shard::Key namespace_key(NamespaceId ns);
 shard::Key descriptor_key(NamespaceId ns);
+shard::Key configuration_key(NamespaceId ns);
 /// Of a namespace's directory and file ids; namespace 0: of namespace ids.
 shard::Key lease_key(NamespaceId ns);
 
@@ -48,6 +50,11 @@ struct NameIndexRow {
   std::string encode() const;
   static Result<NameIndexRow> decode(View bytes);
 };
+
+/// Of the namespace whose keys they are, which seal it.
+shard::Record seal_configuration(Rng& rng, const keys::NamespaceKeys& keys,
+                                 const Configuration& configuration);
+Result<Configuration> open_configuration(const keys::NamespaceKeys& keys, const shard::Record& record);
 
 /// The first id that nobody has.
 std::string encode_lease(std::uint64_t next);

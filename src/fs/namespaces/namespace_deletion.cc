@@ -19,62 +19,18 @@ constexpr std::uint64_t rest_ms = 60'000;
 
 }  // namespace
 
-Task<Result<NamespaceDeletion::Found>> NamespaceDeletion::read(NamespaceId ns) {
-  shard::ReadRequest request;
-  request.gets = {{.key = namespace_key(ns)}};
-  const auto reply = co_await tree_.services().client->read(std::move(request));
-  if (!reply) co_return fail(reply.error());
-  const auto& record = reply->gets[0].record;
-  if (!record) co_return fail(Errc::not_found, "no such namespace");
-  const auto row = NamespaceRow::decode(record->value.view());
-  if (!row) co_return fail(row.error());
-  co_return Found{*row, record->version};
-}
-
-Task<Result<NamespaceDeletion::Found>> NamespaceDeletion::put(NamespaceId ns, Found found, NamespaceRow row) {
-  shard::Transaction transaction;
-  transaction.time_ms = tree_.services().client->time_ms();
-  transaction.require(version, namespace_key(ns), found.version);
-  transaction.put(namespace_key(ns), system_record(row.encode()));
-  const auto outcome = co_await tree_.services().client->commit(std::move(transaction));
-  if (!outcome) co_return fail(outcome.error());
-  if (!outcome->committed()) co_return fail(Errc::conflict, "another changes the namespace");
-  co_return Found{row, outcome->stamp};
-}
-
-Task<Result<NamespaceDeletion::Found>> NamespaceDeletion::tell(NamespaceId ns, Found found) {
-  tree_.namespaces().forget(ns);
-  KISEKI_CO_TRY(co_await tree_.services().client->configure(ns, found.row.epoch, found.row.state));
-  NamespaceRow row = found.row;
-  row.settled = row.state != NamespaceState::deleting;
-  if (!row.settled) co_return found;
-  co_return co_await put(ns, found, row);
-}
-
-Task<Result<NamespaceDeletion::Found>> NamespaceDeletion::change(NamespaceId ns, Found found,
-                                                                 NamespaceState state) {
-  NamespaceRow row = found.row;
-  row.state = state;
-  ++row.epoch;
-  row.changed_ms = tree_.services().client->time_ms();
-  row.settled = false;
-  auto changed = co_await put(ns, found, row);
-  if (!changed) co_return fail(std::move(changed).error());
-  co_return co_await tell(ns, *changed);
-}
-
 Task<Result<>> NamespaceDeletion::run(NamespaceId ns, EntrySlot entry) {
-  const auto found = co_await read(ns);
+  const auto found = co_await changes_.read(ns);
   if (!found) co_return fail(found.error());
   if (found->row.state == NamespaceState::deleted) co_return fail(Errc::not_found, "no such namespace");
   // One that is being deleted is taken over: the other's writes are refused from here on.
-  const auto deleting = co_await change(ns, *found, NamespaceState::deleting);
+  const auto deleting = co_await changes_.change(ns, *found, NamespaceState::deleting);
   if (!deleting) co_return fail(deleting.error());
   auto erased = co_await erase(ns, *deleting, std::move(entry));
   if (erased) co_return erased;
-  const auto now = co_await read(ns);
+  const auto now = co_await changes_.read(ns);
   if (now && now->version == deleting->version) {
-    const auto revived = co_await change(ns, *now, NamespaceState::active);
+    const auto revived = co_await changes_.change(ns, *now, NamespaceState::active);
     if (!revived) co_return fail(revived.error());
   }
   co_return erased;
@@ -109,7 +65,7 @@ Task<Result<>> NamespaceDeletion::erase(NamespaceId ns, Found found, EntrySlot e
   if (!emptied) co_return emptied;
   if (!last) co_return fail(std::move(last).error());
   // Nothing is left: what fails from here on is told to the shards later.
-  (void)co_await tell(ns, *last);
+  (void)co_await changes_.tell(ns, *last);
   co_return Result<>{};
 }
 
@@ -131,11 +87,7 @@ Task<Result<>> NamespaceDeletion::empty(Tree& deleting, NamespacePtr ns) {
 
 Task<Result<NamespaceDeletion::Found>> NamespaceDeletion::erase_last(Tree& deleting, NamespacePtr ns,
                                                                      Found found, EntrySlot entry) {
-  NamespaceRow row = found.row;
-  row.state = NamespaceState::deleted;
-  ++row.epoch;
-  row.changed_ms = deleting.services().client->time_ms();
-  row.settled = false;
+  const NamespaceRow row = changes_.next(found.row, NamespaceState::deleted);
   auto transaction = deleting.begin(ns);
   for (const auto id : {root_directory, uploads_tree}) {
     const auto tree = co_await deleting.open(ns, id);
@@ -146,7 +98,7 @@ Task<Result<NamespaceDeletion::Found>> NamespaceDeletion::erase_last(Tree& delet
   }
   transaction.require(version, namespace_key(ns->id), found.version);
   transaction.put(namespace_key(ns->id), system_record(row.encode()));
-  transaction.erase(descriptor_key(ns->id)).erase(lease_key(ns->id));
+  transaction.erase(descriptor_key(ns->id)).erase(lease_key(ns->id)).erase(configuration_key(ns->id));
   transaction.erase(name_index_key(*deleting.services().keys, entry.name));
   transaction.namespaces.push_back({entry.directory.ns->id, entry.directory.ns->epoch});
   tree_.expect(transaction, entry);
@@ -157,7 +109,7 @@ Task<Result<NamespaceDeletion::Found>> NamespaceDeletion::erase_last(Tree& delet
     co_return fail(Errc::not_empty, "the namespace is not empty");
   }
   if (!outcome->committed()) co_return fail(Errc::conflict, "the namespace changed meanwhile");
-  const auto now = co_await read(ns->id);  // the outcome's stamp is of another shard
+  const auto now = co_await changes_.read(ns->id);  // the outcome's stamp is of another shard
   if (!now) co_return fail(now.error());
   co_return *now;
 }
@@ -189,8 +141,8 @@ Task<Result<>> NamespaceDeletion::settle(std::uint64_t age_ms) {
       const NamespaceId ns = Decoder(as_view(row.key.item)).id<NamespaceId>();
       const Found found{*decoded, row.record.version};
       const auto settled = decoded->state == NamespaceState::deleting
-                               ? co_await change(ns, found, NamespaceState::active)
-                               : co_await tell(ns, found);
+                               ? co_await changes_.change(ns, found, NamespaceState::active)
+                               : co_await changes_.tell(ns, found);
       if (!settled && settled.error().code() != Errc::conflict) co_return fail(settled.error());
     }
   }

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "fs/names/system_rows.h"
-#include "fs/tree/tree.h"
+#include "fs/namespaces/namespace_changes.h"
 
 namespace kiseki::fs::detail {
 
@@ -12,7 +11,7 @@ namespace kiseki::fs::detail {
 class NamespaceDeletion {
  public:
   /// `tree` outlives it.
-  NamespaceDeletion(Tree& tree, TreeLimits limits) : tree_(tree), limits_(limits) {}
+  NamespaceDeletion(Tree& tree, TreeLimits limits) : tree_(tree), limits_(limits), changes_(tree) {}
 
   /// `entry`: of the namespace in its tenant's root directory. `not_empty`, and the namespace is as before.
   Task<Result<>> run(NamespaceId ns, EntrySlot entry);
@@ -22,15 +21,8 @@ class NamespaceDeletion {
   Task<Result<>> settle(std::uint64_t age_ms);
 
  private:
-  struct Found {
-    NamespaceRow row;
-    Stamp version;
-  };
-  Task<Result<Found>> read(NamespaceId ns);
-  /// A new state under a new epoch, then every shard is told. `conflict` when the row is another by now.
-  Task<Result<Found>> change(NamespaceId ns, Found found, shard::NamespaceState state);
-  Task<Result<Found>> put(NamespaceId ns, Found found, NamespaceRow row);
-  Task<Result<Found>> tell(NamespaceId ns, Found found);
+  using Found = NamespaceChanges::Found;
+
   Task<Result<>> erase(NamespaceId ns, Found found, EntrySlot entry);
   Task<Result<NamespacePtr>> unlock(NamespaceId ns, const NamespaceRow& row);
   Task<Result<>> empty(Tree& deleting, NamespacePtr ns);
@@ -38,6 +30,7 @@ class NamespaceDeletion {
 
   Tree& tree_;
   TreeLimits limits_;
+  NamespaceChanges changes_;
 };
 
 }  // namespace kiseki::fs::detail

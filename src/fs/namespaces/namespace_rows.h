@@ -16,6 +16,7 @@ struct NewNamespace {
   NamespacePtr ns;
   std::string descriptor;
 };
-Task<Result<NewNamespace>> prepare_namespace(Services services, TenantId tenant, NamespaceId id);
+Task<Result<NewNamespace>> prepare_namespace(Services services, TenantId tenant, NamespaceId id,
+                                             Configuration configuration = {});
 
 }  // namespace kiseki::fs::detail

@@ -39,6 +39,11 @@ Result<Namespace> namespace_of(TenantId tenant, std::string name, const shard::R
   return ns;
 }
 
+Result<> check(const Configuration& configuration) {
+  if (configuration.encode().size() <= Configuration::size_max) return {};
+  return fail(Errc::too_large, "the configuration of a namespace has at most 60 KiB");
+}
+
 }  // namespace
 
 Task<Result<Directory>> TreeNamespaces::root(TenantId tenant) {
@@ -63,8 +68,10 @@ Task<Result<EntrySlot>> TreeNamespaces::locate(TenantId tenant, std::string name
   co_return co_await tree_.locate(std::move(*directory), std::move(name), NameType::directory, purpose);
 }
 
-Task<Result<Namespace>> TreeNamespaces::create(TenantId tenant, std::string name) {
+Task<Result<Namespace>> TreeNamespaces::create(TenantId tenant, std::string name,
+                                               Configuration configuration) {
   KISEKI_CO_TRY(check_namespace_name(name));
+  KISEKI_CO_TRY(check(configuration));
   auto& services = tree_.services();
   std::optional<NewNamespace> made;
   Attempts attempts;
@@ -75,7 +82,7 @@ Task<Result<Namespace>> TreeNamespaces::create(TenantId tenant, std::string name
     if (!made) {
       const auto id = co_await IdLeases(services).next_namespace();
       if (!id) co_return fail(id.error());
-      auto prepared = co_await prepare_namespace(services, tenant, *id);
+      auto prepared = co_await prepare_namespace(services, tenant, *id, configuration);
       if (!prepared) co_return fail(std::move(prepared).error());
       made = std::move(*prepared);
     }
@@ -162,6 +169,35 @@ Task<Result<>> TreeNamespaces::remove(TenantId tenant, std::string name) {
     co_return fail(std::move(ns).error());
   }
   co_return co_await deletion_.run(id, std::move(*slot));
+}
+
+Task<Result<Configured>> TreeNamespaces::find_configuration(NamespaceId ns) {
+  tree_.namespaces().forget(ns);
+  co_return co_await recall_configuration(ns);
+}
+
+Task<Result<Configured>> TreeNamespaces::recall_configuration(NamespaceId ns) {
+  const auto context = co_await tree_.namespaces().get(ns);
+  if (!context) co_return fail(context.error());
+  co_return Configured{(*context)->configuration, (*context)->epoch};
+}
+
+Task<Result<std::uint32_t>> TreeNamespaces::configure(NamespaceId ns, std::uint32_t epoch,
+                                                      Configuration configuration) {
+  KISEKI_CO_TRY(check(configuration));
+  const auto context = co_await tree_.namespaces().get(ns);
+  if (!context) co_return fail(context.error());
+  const auto found = co_await changes_.read(ns);
+  if (!found) co_return fail(found.error());
+  if (found->row.state == shard::NamespaceState::deleted)
+    co_return fail(Errc::not_found, "no such namespace");
+  if (found->row.state == shard::NamespaceState::deleting) {
+    co_return fail(Errc::unavailable, "the namespace is being deleted");
+  }
+  if (found->row.epoch != epoch) co_return fail(Errc::conflict, "another has changed the configuration");
+  const auto changed = co_await changes_.configure(*context, *found, std::move(configuration));
+  if (!changed) co_return fail(changed.error());
+  co_return changed->row.epoch;
 }
 
 }  // namespace kiseki::fs::detail

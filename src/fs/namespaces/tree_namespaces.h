@@ -12,23 +12,29 @@ namespace kiseki::fs::detail {
 class TreeNamespaces final : public Namespaces {
  public:
   /// Both outlive it.
-  TreeNamespaces(Tree& tree, NamespaceDeletion& deletion) : tree_(tree), deletion_(deletion) {}
+  TreeNamespaces(Tree& tree, NamespaceDeletion& deletion)
+      : tree_(tree), deletion_(deletion), changes_(tree) {}
 
-  Task<Result<Namespace>> create(TenantId tenant, std::string name) override;
+  Task<Result<Namespace>> create(TenantId tenant, std::string name, Configuration configuration) override;
   Task<Result<Namespace>> find(TenantId tenant, std::string name) override;
   Task<Result<Namespace>> recall(TenantId tenant, std::string name) override;
   Task<Result<std::vector<Namespace>>> list(TenantId tenant) override;
   Task<Result<>> remove(TenantId tenant, std::string name) override;
+  Task<Result<Configured>> find_configuration(NamespaceId ns) override;
+  Task<Result<Configured>> recall_configuration(NamespaceId ns) override;
+  Task<Result<std::uint32_t>> configure(NamespaceId ns, std::uint32_t epoch,
+                                        Configuration configuration) override;
 
  private:
   static constexpr std::size_t known_max = 4096;
 
   Task<Result<Directory>> root(TenantId tenant);
+  Namespace keep(Namespace ns);
   Task<Result<EntrySlot>> locate(TenantId tenant, std::string name, Purpose purpose);
 
   Tree& tree_;
   NamespaceDeletion& deletion_;
-  Namespace keep(Namespace ns);
+  NamespaceChanges changes_;
 
   std::unordered_map<TenantId, NamespaceId> roots_;
   LeastRecent<std::pair<TenantId, std::string>, Namespace> known_{known_max};

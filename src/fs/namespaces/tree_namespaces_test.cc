@@ -31,16 +31,16 @@ class NamespacesTest : public testing::Test {
 };
 
 TEST_F(NamespacesTest, are_found_by_their_names) {
-  const auto made = one.get(one.namespaces.create(world.tenant, "bucket"));
+  const auto made = one.get(one.namespaces.create(world.tenant, "bucket", {}));
   ASSERT_TRUE(made);
   EXPECT_EQ(made->name, "bucket");
   const auto found = other.get(other.namespaces.find(world.tenant, "bucket"));
   ASSERT_TRUE(found);
   EXPECT_EQ(found->id, made->id);
   EXPECT_EQ(found->created_ms, made->created_ms);
-  EXPECT_EQ(other.get(other.namespaces.create(world.tenant, "bucket")).error().code(), Errc::exists);
+  EXPECT_EQ(other.get(other.namespaces.create(world.tenant, "bucket", {})).error().code(), Errc::exists);
   EXPECT_EQ(other.get(other.namespaces.find(world.tenant, "bucke")).error().code(), Errc::not_found);
-  EXPECT_EQ(one.get(one.namespaces.create(world.tenant, "No")).error().code(), Errc::invalid_argument);
+  EXPECT_EQ(one.get(one.namespaces.create(world.tenant, "No", {})).error().code(), Errc::invalid_argument);
   EXPECT_EQ(one.get(one.namespaces.find(TenantId(99), "bucket")).error().code(), Errc::not_found);
 }
 
@@ -76,10 +76,10 @@ TEST_F(NamespacesTest, of_two_tenants_never_have_the_same_name) {
   ASSERT_TRUE(one.get(one.client->commit(std::move(transaction)))->committed());
 
   one.make_namespace("bucket");
-  EXPECT_EQ(other.get(other.namespaces.create(second, "bucket")).error().code(), Errc::denied);
+  EXPECT_EQ(other.get(other.namespaces.create(second, "bucket", {})).error().code(), Errc::denied);
   ASSERT_TRUE(one.get(one.namespaces.remove(world.tenant, "bucket")));
-  EXPECT_TRUE(other.get(other.namespaces.create(second, "bucket")));
-  EXPECT_EQ(one.get(one.namespaces.create(world.tenant, "bucket")).error().code(), Errc::denied);
+  EXPECT_TRUE(other.get(other.namespaces.create(second, "bucket", {})));
+  EXPECT_EQ(one.get(one.namespaces.create(world.tenant, "bucket", {})).error().code(), Errc::denied);
 }
 
 TEST_F(NamespacesTest, are_listed_in_the_order_of_their_names) {
@@ -139,6 +139,108 @@ TEST_F(NamespacesTest, refuse_late_writers_or_stay) {
   }
 }
 
+TEST_F(NamespacesTest, have_a_configuration_that_is_read_and_changed) {
+  const auto made = one.get(one.namespaces.create(world.tenant, "bucket", {.region = "here"}));
+  ASSERT_TRUE(made);
+  auto now = other.get(other.namespaces.find_configuration(made->id));
+  ASSERT_TRUE(now);
+  EXPECT_EQ(now->configuration.region, "here");
+  EXPECT_EQ(now->epoch, 1U);
+  now->configuration.tags = {{"k", "v"}};
+  EXPECT_EQ(*other.get(other.namespaces.configure(made->id, 1, now->configuration)), 2U);
+  const auto changed = one.get(one.namespaces.find_configuration(made->id));
+  EXPECT_EQ(changed->configuration, now->configuration);
+  EXPECT_EQ(changed->epoch, 2U);
+  EXPECT_EQ(one.get(one.namespaces.find_configuration(NamespaceId(99))).error().code(), Errc::not_found);
+  Configuration large{.tags = {{"k", std::string(Configuration::size_max, 'v')}}};
+  EXPECT_EQ(one.get(one.namespaces.configure(made->id, 2, large)).error().code(), Errc::too_large);
+  ASSERT_TRUE(one.get(one.namespaces.remove(world.tenant, "bucket")));
+  EXPECT_EQ(other.get(other.namespaces.configure(made->id, 2, {})).error().code(), Errc::not_found);
+}
+
+TEST_F(NamespacesTest, are_sealed_in_what_is_set_for_them) {
+  const auto ns = one.make_namespace("bucket");
+  ASSERT_TRUE(one.get(one.namespaces.configure(ns, 1, {.tags = {{"a-known-tag", "its-known-value"}}})));
+  for (const auto& [name, row] : world.shards.all()) {
+    const std::string bytes = row.record.encode();
+    EXPECT_EQ(bytes.find("a-known-tag"), bytes.npos);
+    EXPECT_EQ(bytes.find("its-known-value"), bytes.npos);
+  }
+}
+
+TEST_F(NamespacesTest, of_two_who_change_a_configuration_one_is_told_of_a_conflict) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    MemoryWorld random(seed + 1);
+    Gateway first(random, small_leaves), second(random, small_leaves);
+    const auto ns = first.make_namespace("bucket");
+    const auto set = [](Gateway& on, NamespaceId in, std::string tag, std::optional<Errc>& done) -> Task<> {
+      const auto set = co_await on.namespaces.configure(in, 1, {.tags = {{std::move(tag), ""}}});
+      done = set ? Errc{} : set.error().code();
+    };
+    std::optional<Errc> one_done, other_done;
+    random.loop.spawn(set(first, ns, "first", one_done));
+    random.loop.spawn(set(second, ns, "second", other_done));
+    ASSERT_TRUE(random.loop.run_until([&] { return one_done && other_done; }));
+    ASSERT_NE(*one_done == Errc{}, *other_done == Errc{}) << "seed " << seed;
+    EXPECT_EQ(*one_done == Errc{} ? *other_done : *one_done, Errc::conflict);
+    const auto now = second.get(second.namespaces.find_configuration(ns));
+    EXPECT_EQ(now->epoch, 2U);
+    EXPECT_EQ(now->configuration.tags.front().first, *one_done == Errc{} ? "first" : "second");
+    EXPECT_TRUE(first.get(put(first.tree, ns, "k", "v")));
+  }
+}
+
+TEST_F(NamespacesTest, whose_configuration_changed_are_read_again_by_who_reads_or_writes_there) {
+  const auto ns = one.make_namespace("bucket");
+  ASSERT_TRUE(other.get(put(other.tree, ns, "k", "v")));
+  ASSERT_TRUE(one.get(one.namespaces.configure(ns, 1, {.tags = {{"k", "v"}}})));
+  EXPECT_EQ(other.get(other.namespaces.recall_configuration(ns))->epoch, 1U) << "nothing told it yet";
+  EXPECT_EQ(*other.get(get(other.tree, ns, "k")), "v");
+  EXPECT_EQ(other.get(other.namespaces.recall_configuration(ns))->epoch, 2U) << "a read did";
+  ASSERT_TRUE(one.get(one.namespaces.configure(ns, 2, {.tags = {{"k", "w"}}})));
+  EXPECT_TRUE(other.get(put(other.tree, ns, "new/key", "v"))) << "refused once, then written under the new";
+  EXPECT_EQ(other.get(other.namespaces.recall_configuration(ns))->epoch, 3U);
+}
+
+/// True when the process lived to the end.
+bool dies_while_configuring(std::uint64_t commits, bool last_answer_lost) {
+  MemoryWorld world(commits);
+  Gateway before(world, small_leaves);
+  const auto ns = before.make_namespace("bucket");
+  EXPECT_TRUE(before.get(put(before.tree, ns, "k", "v")));
+  const auto fate = std::make_shared<MemoryShards::Fate>();
+  fate->commits_left = commits;
+  fate->last_answer_lost = last_answer_lost;
+  Gateway dying(world, small_leaves, fate);
+  const bool done = dying.get(dying.namespaces.configure(ns, 1, {.tags = {{"k", "v"}}})).has_value();
+  const bool lived = !fate->dead;
+  world.shards.fence(dying.client->session());
+
+  // Nobody has swept yet: who reads the namespace's row finishes what was begun.
+  Gateway next(world, small_leaves);
+  EXPECT_TRUE(next.get(put(next.tree, ns, "l", "v")));
+  const auto now = next.get(next.namespaces.find_configuration(ns));
+  EXPECT_EQ(now->epoch, 1 + now->configuration.tags.size()) << "the whole change or nothing of it";
+  if (done) EXPECT_EQ(now->epoch, 2U);
+  EXPECT_TRUE(before.get(put(before.tree, ns, "m", "v")));
+  EXPECT_TRUE(next.get(next.namespaces.configure(ns, now->epoch, {})));
+  EXPECT_TRUE(sweep_all(next));
+  EXPECT_TRUE(before.get(put(before.tree, ns, "n", "v")));
+  world.loop.run_for(std::chrono::seconds(1));
+  return lived;
+}
+
+TEST(NamespaceConfigurations, whose_change_stops_between_any_two_steps_are_whole_and_in_use) {
+  for (const bool last_answer_lost : {false, true}) {
+    bool lived = false;
+    for (std::uint64_t commits = 1; !lived && !testing::Test::HasFailure(); ++commits) {
+      SCOPED_TRACE(testing::Message() << "dies after " << commits << " commits");
+      lived = dies_while_configuring(commits, last_answer_lost);
+      ASSERT_LT(commits, 20U);
+    }
+  }
+}
+
 /// True when the process lived to the end.
 bool dies_while_removing(std::uint64_t commits, bool last_answer_lost) {
   MemoryWorld world(commits);
@@ -169,7 +271,7 @@ bool dies_while_removing(std::uint64_t commits, bool last_answer_lost) {
     EXPECT_TRUE(next.get(next.namespaces.remove(world.tenant, "bucket")));
   }
   for (const auto& [name, row] : world.shards.all()) EXPECT_NE(row.key.leaf.ns, ns);
-  EXPECT_TRUE(next.get(next.namespaces.create(world.tenant, "bucket")));
+  EXPECT_TRUE(next.get(next.namespaces.create(world.tenant, "bucket", {})));
   world.loop.run_for(std::chrono::seconds(1));
   return lived;
 }

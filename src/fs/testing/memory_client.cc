@@ -154,8 +154,19 @@ shard::Counters MemoryShards::counters(const shard::LeafAddress& leaf) const {
 
 bool MemoryShards::holds_entry(const shard::LeafAddress& leaf) const { return counters(leaf).entries > 0; }
 
+std::uint32_t MemoryShards::raised(const shard::ReadRequest& request) const {
+  NamespaceId ns;
+  if (!request.gets.empty()) ns = request.gets.front().key.leaf.ns;
+  if (!request.scans.empty()) ns = request.scans.front().leaf.ns;
+  if (!request.counters.empty()) ns = request.counters.front().ns;
+  const auto found = configurations_.find(ns);
+  const bool in_use = found != configurations_.end() && found->second.state == NamespaceState::active;
+  return in_use ? found->second.epoch : 0;
+}
+
 shard::ReadReply MemoryShards::read(const shard::ReadRequest& request) const {
   shard::ReadReply reply;
+  reply.configuration = raised(request);
   for (const auto& get : request.gets) {
     auto& got = reply.gets.emplace_back();
     const Row* row = find(get.key);

@@ -60,6 +60,7 @@ class MemoryShards {
   };
 
   Task<> take_turns();
+  std::uint32_t raised(const shard::ReadRequest& request) const;
   shard::ReadReply read(const shard::ReadRequest& request) const;
   Result<shard::Outcome> commit(const shard::Transaction& transaction);
   std::optional<shard::Outcome> refused(const shard::Transaction& transaction) const;

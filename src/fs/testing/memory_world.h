@@ -97,7 +97,7 @@ struct Gateway {
     co_return swept ? settled : swept;
   }
   NamespaceId make_namespace(std::string name) {
-    return get(namespaces.create(world.tenant, std::move(name)))->id;
+    return get(namespaces.create(world.tenant, std::move(name), {}))->id;
   }
 
   MemoryWorld& world;

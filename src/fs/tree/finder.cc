@@ -13,9 +13,11 @@ Task<Result<EntrySlot>> Finder::find(NamespaceId ns, std::string key, Purpose pu
   const Path path = split_key(key);
   Attempts attempts;
   while (true) {
+    const std::uint64_t news = core_.namespaces.news();
     auto slot = co_await try_find(ns, path, purpose);
-    if (slot || slot.error().code() != Errc::stale) co_return slot;
-    forget(ns, path.directories);
+    const bool reconfigured = slot && core_.namespaces.news() != news;
+    if (!reconfigured && (slot || slot.error().code() != Errc::stale)) co_return slot;
+    if (!reconfigured) forget(ns, path.directories);
     KISEKI_CO_TRY(co_await attempts.next(*core_.services.clock, core_.rng()));
   }
 }

@@ -156,9 +156,12 @@ Result<> TreeCore::confirm(const NamespaceContext& ns, const std::vector<Step>& 
 }
 
 Task<Result<shard::ReadReply>> TreeCore::read(std::vector<shard::Key> rows) {
+  const NamespaceId ns = rows.front().leaf.ns;
   shard::ReadRequest request;
   for (auto& row : rows) request.gets.push_back({.key = std::move(row)});
-  return client().read(std::move(request));
+  auto reply = co_await client().read(std::move(request));
+  if (reply) namespaces.note(ns, reply->configuration);
+  co_return reply;
 }
 
 }  // namespace kiseki::fs::detail

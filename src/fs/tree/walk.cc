@@ -19,6 +19,7 @@ Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, Lea
   if (query.counted) request.counters.push_back(address);
   auto reply = co_await core.client().read(std::move(request));
   if (!reply) co_return fail(std::move(reply).error());
+  core.namespaces.note(directory.ns->id, reply->configuration);
 
   LeafAnswer answer{
       .leaf = leaf, .guard = {}, .entry = {}, .body = {}, .rows = {}, .counters = {}, .beside = {}};

@@ -88,12 +88,14 @@ Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
   co_return stored;
 }
 
-Task<Result<fs::Namespace>> MemoryFiles::create(TenantId tenant, std::string name) {
+Task<Result<fs::Namespace>> MemoryFiles::create(TenantId tenant, std::string name,
+                                                 fs::Configuration configuration) {
   for (const auto& [owner, bucket] : buckets_) {
     if (owner.second == name && owner.first != tenant) co_return fail(Errc::denied);
   }
   const fs::Namespace ns{NamespaceId(next_id_++), tenant, name, now_ms};
-  if (!buckets_.try_emplace({tenant, name}, Bucket{ns, {}, {}, {}}).second) co_return fail(Errc::exists);
+  Bucket made{ns, {}, {}, {}, {std::move(configuration), 1}};
+  if (!buckets_.try_emplace({tenant, name}, std::move(made)).second) co_return fail(Errc::exists);
   co_return ns;
 }
 
@@ -117,6 +119,23 @@ Task<Result<>> MemoryFiles::remove(TenantId tenant, std::string name) {
   if (!found->second.objects.empty()) co_return fail(Errc::not_empty);
   buckets_.erase(found);
   co_return Result<>{};
+}
+
+Task<Result<fs::Configured>> MemoryFiles::find_configuration(NamespaceId ns) {
+  const auto owner = bucket(ns);
+  if (!owner) co_return fail(owner.error());
+  co_return (*owner)->configured;
+}
+
+Task<Result<std::uint32_t>> MemoryFiles::configure(NamespaceId ns, std::uint32_t epoch,
+                                                   fs::Configuration configuration) {
+  const auto owner = bucket(ns);
+  if (!owner) co_return fail(owner.error());
+  auto& now = (*owner)->configured;
+  if (std::exchange(changed_before_, false)) ++now.epoch;
+  if (now.epoch != epoch) co_return fail(Errc::conflict);
+  now = {std::move(configuration), epoch + 1};
+  co_return now.epoch;
 }
 
 Task<Result<fs::Attributes>> MemoryFiles::put(NamespaceId ns, std::string key, fs::Source& source,

@@ -20,16 +20,25 @@ class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::
   void replace_on_next_read(std::string key) { replaced_ = std::move(key); }
   /// The same between what the caller of the next copy saw of its source and the commit of the copy.
   void replace_before_next_copy(std::string key) { replaced_source_ = std::move(key); }
+  /// The next change of a configuration finds another's before it.
+  void change_before_next() { changed_before_ = true; }
   /// Reads of objects fail from this offset on.
   void fail_reads_at(Bytes offset) { bad_offset_ = offset; }
 
-  Task<Result<fs::Namespace>> create(TenantId tenant, std::string name) override;
+  Task<Result<fs::Namespace>> create(TenantId tenant, std::string name,
+                                     fs::Configuration configuration) override;
   Task<Result<fs::Namespace>> find(TenantId tenant, std::string name) override;
   Task<Result<fs::Namespace>> recall(TenantId tenant, std::string name) override {
     return find(tenant, std::move(name));
   }
   Task<Result<std::vector<fs::Namespace>>> list(TenantId tenant) override;
   Task<Result<>> remove(TenantId tenant, std::string name) override;
+  Task<Result<fs::Configured>> find_configuration(NamespaceId ns) override;
+  Task<Result<fs::Configured>> recall_configuration(NamespaceId ns) override {
+    return find_configuration(ns);
+  }
+  Task<Result<std::uint32_t>> configure(NamespaceId ns, std::uint32_t epoch,
+                                        fs::Configuration configuration) override;
 
   Task<Result<fs::Attributes>> put(NamespaceId ns, std::string key, fs::Source& source,
                                    fs::Condition condition) override;
@@ -64,6 +73,7 @@ class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::
     std::map<std::string, Stored> objects;
     std::map<std::pair<std::string, std::string>, Upload> uploads;
     std::map<std::string, std::string> completed;  // upload → key
+    fs::Configured configured;
   };
   class OpenObject;
 
@@ -76,6 +86,7 @@ class MemoryFiles final : public fs::Namespaces, public fs::Objects, public fs::
   std::uint64_t next_id_ = 1;
   std::optional<Errc> planned_;
   bool exhausted_ = false;
+  bool changed_before_ = false;
   std::optional<Bytes> bad_offset_;
   std::optional<Bytes> part_size_;
   std::string replaced_, replaced_source_;

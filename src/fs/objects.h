@@ -10,6 +10,7 @@
 #include "base/task.h"
 #include "crypto/hash.h"
 #include "fs/properties.h"
+#include "fs/stretch.h"
 
 namespace kiseki::fs {
 
@@ -53,9 +54,10 @@ class Object {
   /// before; `busy`.
   virtual Task<Result<>> hold(Bytes /*offset*/, Bytes /*length*/) { co_return Result<>{}; }
   /// Bytes from `offset`, at least one and at most `length`, up to the end of a piece. Their memory is the
-  /// caller's to count. One call at a time. `out_of_range` beyond the end; `corrupted` when a stored byte
-  /// fails its check: nothing of the piece is given out.
-  virtual Task<Result<Buffer>> read(Bytes offset, Bytes length) = 0;
+  /// caller's to count. One call at a time. `out_of_range` beyond the end; `corrupted`.
+  virtual Task<Result<Stretch>> fetch(Bytes offset, Bytes length) = 0;
+  /// The same, open. `corrupted`: nothing is given out.
+  Task<Result<Buffer>> read(Bytes offset, Bytes length);
 };
 
 struct ListRequest {

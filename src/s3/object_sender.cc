@@ -1,10 +1,14 @@
 #include "s3/object_sender.h"
 
+#include <boost/asio/post.hpp>
+
 namespace kiseki::s3 {
 
 namespace {
 
-constexpr Bytes run_first = 128_KiB, run_most = 1_MiB, run_slow = 64_KiB;
+constexpr Bytes run_first = 256_KiB, run_most = 1_MiB, run_slow = 64_KiB;
+/// What is opened and sent before others get a turn; it stays in the cache between the two.
+constexpr Bytes slice_most = 256_KiB;
 /// A run of so little is not worth waiting for memory.
 constexpr Bytes run_free = 16_KiB;
 constexpr Duration memory_wait = std::chrono::seconds(30);
@@ -24,7 +28,16 @@ Task<Result<>> ObjectSender::begin() {
   // Who left the response before unread waits without memory.
   KISEKI_CO_TRY(co_await stream_.writable());
   KISEKI_CO_TRY(co_await object_.hold(range_.offset, range_.length));
-  co_return co_await take_run();
+  KISEKI_CO_TRY(co_await begin_run());
+  co_return open_slice();
+}
+
+/// A peer that nobody knows gets little memory, unless there is plenty and its range is short.
+Task<Result<>> ObjectSender::begin_run() {
+  const MemoryBudget& memory = *ports_.memory;
+  const bool is_plenty = memory.available(MemoryUse::transfer) > memory.total(MemoryUse::transfer) / 2;
+  if (is_plenty && range_.length <= run_most) length_ = run_most;
+  co_return co_await read_run();
 }
 
 Task<Result<>> ObjectSender::send(HttpResponse head) {
@@ -40,40 +53,55 @@ Task<Result<>> ObjectSender::send(HttpResponse head) {
 
 Task<Result<>> ObjectSender::send_runs(HttpResponse head) {
   read_ahead();
-  auto taken = co_await stream_.respond_some(std::move(head), run_.bytes.view());
+  auto taken = co_await stream_.respond_some(std::move(head), slice_);
   for (;;) {
     if (!taken) co_return Result<>{};
-    at_ += *taken;
-    keep_pace(*taken);
+    take_note(*taken);
     if (at_ == end()) co_return Result<>{};
     if (is_slow_) {
       co_await forget_runs();
       if (!co_await stream_.writable()) co_return Result<>{};
     }
-    KISEKI_CO_TRY(co_await take_run());
-    read_ahead();
-    taken = co_await stream_.write_some(run_.bytes.view());
+    KISEKI_CO_TRY(co_await next_slice());
+    taken = co_await stream_.write_some(slice_);
   }
 }
 
-void ObjectSender::keep_pace(Bytes taken) {
-  is_slow_ = taken < run_.bytes.size();
-  length_ = is_slow_ ? run_slow : std::min(run_most, length_ * 4);
+void ObjectSender::take_note(Bytes taken) {
+  is_slow_ = taken < slice_.size();
+  at_ += taken;
+  run_.sent += taken;
+  if (is_slow_) {
+    length_ = run_slow;
+  } else if (run_.left() == 0) {
+    length_ = std::min(run_most, length_ * 4);
+  }
+}
+
+Task<Result<>> ObjectSender::next_slice() {
+  if (run_.left() == 0) {
+    KISEKI_CO_TRY(co_await take_run());
+  } else {
+    co_await asio::post(ports_.executor, use_task);
+  }
+  KISEKI_CO_TRY(open_slice());
+  read_ahead();
+  co_return Result<>{};
+}
+
+Result<> ObjectSender::open_slice() {
+  const Bytes end = run_.sent + std::min(slice_most, run_.left());
+  const auto opened = run_.bytes.first(end);
+  if (!opened) return fail(opened.error());
+  slice_ = opened->subspan(run_.sent);
+  return {};
 }
 
 /// The next run: the one read ahead, or read now.
 Task<Result<>> ObjectSender::take_run() {
   run_ = {};
-  if (ahead_) {
-    auto read = co_await std::exchange(ahead_, nullptr)->take();
-    if (!read) co_return fail(std::move(read).error());
-    run_ = std::move(*read);
-    co_return Result<>{};
-  }
-  const Bytes length = std::min(length_, end() - at_);
-  auto permit = co_await memory_for(length);
-  if (!permit) co_return fail(Errc::busy, "no memory for another run");
-  auto read = co_await read_run(at_, std::move(*permit), length);
+  if (!ahead_) co_return co_await read_run();
+  auto read = co_await std::exchange(ahead_, nullptr)->take();
   if (!read) co_return fail(std::move(read).error());
   run_ = std::move(*read);
   co_return Result<>{};
@@ -85,17 +113,27 @@ Task<std::optional<MemoryBudget::Permit>> ObjectSender::memory_for(Bytes length)
   co_return co_await ports_.memory->acquire_within(*ports_.clock, memory_wait, use, length);
 }
 
-Task<Result<ObjectSender::Run>> ObjectSender::read_run(Bytes offset, MemoryBudget::Permit permit,
-                                                       Bytes length) {
-  auto bytes = co_await object_.read(offset, length);
+Task<Result<>> ObjectSender::read_run() {
+  const Bytes length = std::min(length_, end() - at_);
+  auto permit = co_await memory_for(length);
+  if (!permit) co_return fail(Errc::busy, "no memory for another run");
+  auto read = co_await fetch(at_, std::move(*permit), length);
+  if (!read) co_return fail(std::move(read).error());
+  run_ = std::move(*read);
+  co_return Result<>{};
+}
+
+Task<Result<ObjectSender::Run>> ObjectSender::fetch(Bytes offset, MemoryBudget::Permit permit, Bytes length) {
+  auto bytes = co_await object_.fetch(offset, length);
   if (!bytes) co_return fail(std::move(bytes).error());
+  permit.shrink(bytes->size());
   co_return Run{std::move(*bytes), std::move(permit)};
 }
 
 /// Only with memory that nobody waits for: who has a run in hand does not wait for another.
 void ObjectSender::read_ahead() {
-  const Bytes next = at_ + run_.bytes.size();
-  if (is_slow_ || next >= end()) return;
+  const Bytes next = at_ + run_.left();
+  if (ahead_ || is_slow_ || next >= end()) return;
   const Bytes length = std::min(std::min(run_most, length_ * 4), end() - next);
   auto permit = ports_.memory->try_acquire(MemoryUse::transfer, length);
   if (!permit) return;
@@ -107,7 +145,7 @@ Task<> ObjectSender::read_beside(Bytes offset, MemoryBudget::Permit permit, Byte
                                  std::shared_ptr<Outcome> into) {
   Result<Run> read = fail(Errc::busy, "no memory");
   try {
-    read = co_await read_run(offset, std::move(permit), length);
+    read = co_await fetch(offset, std::move(permit), length);
   } catch (const std::bad_alloc&) {
     read = fail(Errc::busy, "no memory");
   }

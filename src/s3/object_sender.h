@@ -10,9 +10,9 @@
 
 namespace kiseki::s3 {
 
-/// Sends bytes of an object as they are opened, in runs that grow while the peer keeps up; the next run is
-/// read while the socket takes the one before. For a peer that pauses nothing is kept: its run is forgotten
-/// and read again when the socket takes bytes.
+/// Sends bytes of an object, read in runs and opened in slices as the socket takes them; the next run is read
+/// meanwhile. For a peer that pauses nothing is kept: its run is forgotten and read again when the socket
+/// takes bytes.
 class ObjectSender {
  public:
   struct Ports {
@@ -33,19 +33,26 @@ class ObjectSender {
 
  private:
   struct Run {
-    Buffer bytes;
+    fs::Stretch bytes;
     MemoryBudget::Permit permit;
+    Bytes sent = 0;
+
+    Bytes left() const noexcept { return bytes.size() - sent; }
   };
   using Outcome = OneShot<Result<Run>>;
 
   Bytes end() const noexcept { return range_.offset + range_.length; }
   Task<Result<>> send_runs(HttpResponse head);
+  Task<Result<>> begin_run();
   Task<Result<>> take_run();
-  Task<Result<Run>> read_run(Bytes offset, MemoryBudget::Permit permit, Bytes length);
+  Task<Result<>> next_slice();
+  Result<> open_slice();
+  Task<Result<>> read_run();
+  Task<Result<Run>> fetch(Bytes offset, MemoryBudget::Permit permit, Bytes length);
   Task<std::optional<MemoryBudget::Permit>> memory_for(Bytes length);
   void read_ahead();
   Task<> read_beside(Bytes offset, MemoryBudget::Permit permit, Bytes length, std::shared_ptr<Outcome> into);
-  void keep_pace(Bytes taken);
+  void take_note(Bytes taken);
   Task<> forget_runs();
 
   Ports ports_;
@@ -53,9 +60,10 @@ class ObjectSender {
   fs::Object& object_;
   ByteRange range_;
   Bytes at_;  // sent before it
-  Bytes length_;
+  Bytes length_;  // of the next run, if there is so much
   bool is_slow_ = false;
-  Run run_;                         // begins at `at_`
+  Run run_;
+  View slice_;                      // open and not sent, of `run_`
   std::shared_ptr<Outcome> ahead_;  // of us and of the read beside us: the run behind `run_`
   Scope scope_;
 };

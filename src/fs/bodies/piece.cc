@@ -55,6 +55,29 @@ struct Blocks {
   }
 };
 
+/// Of blocks from `first` on.
+class BlockOpener final : public Stretch::Opener {
+ public:
+  BlockOpener(Blocks blocks, std::size_t first, std::vector<crypto::Tag> tags)
+      : blocks_(std::move(blocks)), first_(first), tags_(std::move(tags)) {}
+
+  Result<Bytes> open(MutableView bytes, Bytes from, Bytes until) override {
+    while (from < until) {
+      const std::size_t i = from / blocks_.block;
+      const MutableView block = bytes.subspan(from, std::min(blocks_.block, bytes.size() - from));
+      KISEKI_TRY(blocks_.cipher.open(Blocks::nonce(first_ + i), as_view(blocks_.associated), block, tags_[i],
+                                     block));
+      from += block.size();
+    }
+    return from;
+  }
+
+ private:
+  Blocks blocks_;
+  std::size_t first_;
+  std::vector<crypto::Tag> tags_;
+};
+
 }  // namespace
 
 Task<> yield_to(Executor executor) { co_await asio::post(executor, use_task); }
@@ -97,13 +120,15 @@ Task<Result<PieceStore::Stored>> PieceStore::put(KeysPtr keys, Buffer body, cryp
 /// foresee.
 Task<Result<PieceStore::Stored>> PieceStore::put_privately(KeysPtr keys, KeyEpoch epoch,
                                                            chunk::SealedChunkPtr taken) {
-  chunk::Blocks blocks{Buffer::copy_of(taken->ciphertext.view()), taken->tags};
-  KISEKI_CO_TRY(co_await open_blocks(keys, Piece{chunk::reference_to(*taken), epoch}, 0, blocks));
+  Buffer body = Buffer::copy_of(taken->ciphertext.view());
+  auto blocks = Blocks::of(*keys, epoch, taken->name.id, taken->format, body.size());
+  if (!blocks) co_return fail(blocks.error());
+  KISEKI_CO_TRY(BlockOpener(*std::move(blocks), 0, taken->tags).open(body.span(), 0, body.size()));
   chunk::SealedChunk chunk;
   chunk.format = taken->format;
   chunk.name = taken->name;
   services_.rng->fill(chunk.name.id);
-  auto sealed = co_await seal(std::move(keys), epoch, std::move(chunk), std::move(blocks.ciphertext));
+  auto sealed = co_await seal(std::move(keys), epoch, std::move(chunk), std::move(body));
   if (!sealed) co_return fail(sealed.error());
   auto reply = co_await services_.chunks->put(*sealed);
   if (!reply) co_return fail(reply.error());
@@ -146,36 +171,20 @@ Task<Result<chunk::Blocks>> PieceStore::fetch(NamespaceId ns, ChunkReference ref
   co_return std::move(blocks);
 }
 
-Task<Result<>> PieceStore::open_blocks(KeysPtr keys, Piece piece, std::size_t first, chunk::Blocks& blocks) {
+Task<Result<Stretch>> PieceStore::read(KeysPtr keys, Piece piece, Bytes offset, Bytes length) {
   const ChunkReference& reference = piece.reference;
-  auto opening = Blocks::of(*keys, piece.key_epoch, reference.id, reference.format, reference.length);
-  if (!opening) co_return fail(opening.error());
-  const MutableView bytes = blocks.ciphertext.span();
-  for (std::size_t i = 0; i < blocks.tags.size(); ++i) {
-    const Bytes at = i * opening->block;
-    if (at > 0 && at % slice_size == 0) co_await yield_to(services_.executor);
-    const MutableView block = bytes.subspan(at, std::min(opening->block, bytes.size() - at));
-    KISEKI_CO_TRY(opening->cipher.open(Blocks::nonce(first + i), as_view(opening->associated), block,
-                                       blocks.tags[i], block));
-  }
-  co_return Result<>();
-}
-
-Task<Result<Buffer>> PieceStore::read(KeysPtr keys, Piece piece, Bytes offset, Bytes length) {
-  KISEKI_ASSERT(length > 0 && offset + length <= piece.reference.length);
-  const Bytes block = chunk::block_size(piece.reference.format);
+  KISEKI_ASSERT(length > 0 && offset + length <= reference.length);
+  const Bytes block = chunk::block_size(reference.format);
   if (block == 0) co_return fail(Errc::wrong_format, "chunk of an unknown codec");
   const std::size_t first = offset / block;
   const std::size_t count = (offset + length - 1) / block + 1 - first;
-  auto blocks = co_await fetch(keys->ns(), piece.reference, {first, count});
+  auto opening = Blocks::of(*keys, piece.key_epoch, reference.id, reference.format, reference.length);
+  if (!opening) co_return fail(std::move(opening).error().in("read a piece"));
+  auto blocks = co_await fetch(keys->ns(), reference, {first, count});
   if (!blocks) co_return fail(std::move(blocks).error().in("read a piece"));
-  KISEKI_CO_TRY(co_await open_blocks(std::move(keys), piece, first, *blocks));
-  Buffer bytes = std::move(blocks->ciphertext);
-  if (const Bytes skip = offset - first * block; skip > 0) {
-    std::memmove(bytes.data(), bytes.data() + skip, length);
-  }
-  bytes.shrink(length);
-  co_return std::move(bytes);
+  co_return Stretch(std::move(blocks->ciphertext),
+                    std::make_unique<BlockOpener>(*std::move(opening), first, std::move(blocks->tags)),
+                    offset - first * block, length);
 }
 
 Task<Result<GcEpoch>> PieceStore::touch(NamespaceId ns, Piece piece) {

@@ -5,6 +5,7 @@
 #include "base/scope.h"
 #include "crypto/hash.h"
 #include "fs/services.h"
+#include "fs/stretch.h"
 
 namespace kiseki::fs::detail {
 
@@ -74,9 +75,9 @@ class PieceStore {
   std::shared_ptr<Outcome> start_put(KeysPtr keys, Buffer body, crypto::Digest256 digest,
                                      MemoryBudget::Permit permit, std::shared_ptr<Hold> hold);
   std::shared_ptr<Hold> hold(NamespaceId ns);
-  /// Bytes [offset, offset + length) of the piece, which must lie in it. `not_found`; `corrupted`: nothing is
-  /// given out.
-  Task<Result<Buffer>> read(KeysPtr keys, Piece piece, Bytes offset, Bytes length);
+  /// Bytes [offset, offset + length) of the piece, which must lie in it. `not_found`, `corrupted`; the
+  /// stretch opens them.
+  Task<Result<Stretch>> read(KeysPtr keys, Piece piece, Bytes offset, Bytes length);
   /// Memory for the maps that readers hold.
   Semaphore& map_budget() noexcept { return map_budget_; }
   /// Raises the last put of a stored piece, for a transaction that came too late for its epoch.
@@ -91,7 +92,6 @@ class PieceStore {
                                            Buffer body);
   Task<Result<Stored>> put_privately(KeysPtr keys, KeyEpoch epoch, chunk::SealedChunkPtr taken);
   Task<Result<chunk::Blocks>> fetch(NamespaceId ns, ChunkReference reference, chunk::BlockRange range);
-  Task<Result<>> open_blocks(KeysPtr keys, Piece piece, std::size_t first, chunk::Blocks& blocks);
 
   Task<> renew_holds();
   Task<> renew(std::shared_ptr<Hold> hold, GcEpoch epoch);

@@ -32,11 +32,11 @@ class Reader final : public Object {
 
   const Attributes& attributes() const override { return attributes_; }
 
-  Task<Result<Buffer>> read(Bytes offset, Bytes length) override {
+  Task<Result<Stretch>> fetch(Bytes offset, Bytes length) override {
     if (offset >= attributes_.size || length == 0) co_return fail(Errc::out_of_range, "beyond the end");
     const Bytes end = offset + std::min(length, attributes_.size - offset);
     if (!content_.bytes.empty()) {
-      co_return Buffer::copy_of(as_view(content_.bytes).subspan(offset, end - offset));
+      co_return Stretch(Buffer::copy_of(as_view(content_.bytes).subspan(offset, end - offset)));
     }
     KISEKI_CO_TRY(co_await reach(offset, end));
     const Extent extent = extent_at(offset, end);

@@ -30,12 +30,13 @@ class MemoryFiles::OpenObject final : public fs::Object {
 
   const fs::Attributes& attributes() const override { return stored_.attributes; }
 
-  Task<Result<Buffer>> read(Bytes offset, Bytes length) override {
+  Task<Result<fs::Stretch>> fetch(Bytes offset, Bytes length) override {
     if (offset >= stored_.bytes.size()) co_return fail(Errc::out_of_range);
     if (bad_offset_ && offset >= *bad_offset_) co_return fail(Errc::corrupted);
     const Bytes end =
         std::min({offset + length, Bytes{stored_.bytes.size()}, round_down(offset, piece_size) + piece_size});
-    co_return Buffer::copy_of(as_view(std::string_view(stored_.bytes).substr(offset, end - offset)));
+    co_return fs::Stretch(
+        Buffer::copy_of(as_view(std::string_view(stored_.bytes).substr(offset, end - offset))));
   }
 
  private:

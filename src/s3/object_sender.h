@@ -59,7 +59,7 @@ class ObjectSender {
   HttpStream& stream_;
   fs::Object& object_;
   ByteRange range_;
-  Bytes at_;  // sent before it
+  Bytes at_;      // sent before it
   Bytes length_;  // of the next run, if there is so much
   bool is_slow_ = false;
   Run run_;

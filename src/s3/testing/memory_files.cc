@@ -90,7 +90,7 @@ Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
 }
 
 Task<Result<fs::Namespace>> MemoryFiles::create(TenantId tenant, std::string name,
-                                                 fs::Configuration configuration) {
+                                                fs::Configuration configuration) {
   for (const auto& [owner, bucket] : buckets_) {
     if (owner.second == name && owner.first != tenant) co_return fail(Errc::denied);
   }

@@ -408,6 +408,48 @@ TEST_F(RocksDb, off_loop_reads_on_the_pool_what_is_not_in_memory) {
   EXPECT_EQ(here, (std::vector{true, false, true}));
 }
 
+/// Reads `b`, then walks over it, from memory alone.
+std::vector<Errc> read_and_walk(KvStore& store) {
+  const auto code_of = [](const auto& result) { return result ? Errc{} : result.error().code(); };
+  const auto read = store.get(rows, as_view("b"), nullptr, Blocking::refused);
+  const auto walk = store.iterate(rows, {}, nullptr, Blocking::refused);
+  for (walk->seek({}); walk->valid(); walk->next()) std::ignore = walk->value();
+  return {code_of(read), code_of(walk->status())};
+}
+
+TEST_F(RocksDb, large_values_are_read_from_their_file_and_then_from_memory) {
+  make();
+  const std::string large(16_KiB, '2');
+  auto store = open_rocksdb({directory_.path, {"rows", "feeds"}, memory_});
+  ASSERT_TRUE(store);
+  Batch batch;
+  batch.put(rows, "b", large);
+  ASSERT_TRUE((*store)->write(batch));
+  ASSERT_TRUE((*store)->flush());
+  EXPECT_EQ((*store)->get(rows, as_view("a"))->value_or("-"), std::string(64, '1'));
+  EXPECT_EQ(read_and_walk(**store), (std::vector{Errc::would_block, Errc::would_block}));
+  EXPECT_EQ((*store)->get(rows, as_view("b"))->value_or("-"), large);
+  EXPECT_EQ(read_and_walk(**store), (std::vector{Errc{}, Errc{}}));
+}
+
+TEST_F(RocksDb, never_answers_from_a_damaged_file_of_large_values) {
+  make();
+  {
+    auto store = open_rocksdb({directory_.path, {"rows", "feeds"}, memory_});
+    ASSERT_TRUE(store);
+    Batch batch;
+    batch.put(rows, "b", std::string(16_KiB, '2'));
+    ASSERT_TRUE((*store)->write(batch));
+    ASSERT_TRUE((*store)->flush());
+  }
+  overwrite(".blob", 1000);
+  const auto store = open_rocksdb({directory_.path, {"rows", "feeds"}, memory_});
+  ASSERT_TRUE(store);
+  const auto value = (*store)->get(rows, as_view("b"));
+  ASSERT_FALSE(value);
+  EXPECT_EQ(value.error().code(), Errc::corrupted);
+}
+
 TEST_F(RocksDb, never_answers_from_a_damaged_table) {
   make();
   overwrite(".sst", 20);

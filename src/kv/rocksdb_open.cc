@@ -48,8 +48,9 @@ rocksdb::DBOptions database_options(const MemoryBudget& memory) {
   return options;
 }
 
-/// Values are ciphertext: nothing compresses. Stops are far away, because a committed write cannot be
-/// refused.
+/// Values are ciphertext: nothing compresses. Those as large as a body lie in files of their own, so that they
+/// are written once and not again with every level that their key sinks. Stops are far away, because a
+/// committed write cannot be refused.
 rocksdb::ColumnFamilyOptions family_options(const MemoryBudget& memory) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = memory.cache;
@@ -67,6 +68,14 @@ rocksdb::ColumnFamilyOptions family_options(const MemoryBudget& memory) {
   options.level0_slowdown_writes_trigger = 40;
   options.level0_stop_writes_trigger = 64;
   options.level_compaction_dynamic_level_bytes = true;
+  // Most reads are of keys that are not there.
+  options.memtable_prefix_bloom_size_ratio = 0.02;
+  options.memtable_whole_key_filtering = true;
+  options.enable_blob_files = true;
+  options.min_blob_size = 2_KiB;
+  options.blob_cache = memory.cache;
+  options.enable_blob_garbage_collection = true;
+  options.blob_garbage_collection_force_threshold = 0.5;
   return options;
 }
 

@@ -70,6 +70,18 @@ class RocksDbIterator final : public Iterator {
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
+/// No less than what RocksDB makes of it, or little less.
+std::size_t encoded_size(const Batch& batch) {
+  constexpr std::size_t overhead = 16;
+  std::size_t size = overhead;
+  for (const auto& change : batch.changes()) {
+    size += overhead;
+    if (const auto* put = std::get_if<Batch::Put>(&change)) size += put->key.size() + put->value.size();
+    if (const auto* erase = std::get_if<Batch::Erase>(&change)) size += erase->key.size();
+  }
+  return size;
+}
+
 }  // namespace
 
 Error error_of(std::string_view what, const rocksdb::Status& status) {
@@ -103,7 +115,7 @@ rocksdb::ColumnFamilyHandle* RocksDbStore::family(Family number) const {
 }
 
 Result<> RocksDbStore::write(const Batch& batch, Blocking blocking) {
-  rocksdb::WriteBatch changes;
+  rocksdb::WriteBatch changes(encoded_size(batch));
   for (const auto& change : batch.changes()) {
     if (const auto* put = std::get_if<Batch::Put>(&change)) {
       changes.Put(family(put->family), put->key, put->value);

@@ -248,8 +248,7 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Commit& c
     KISEKI_TRY(effects.finish());
     fence_holders(draft, commit.transaction);
   }
-  sessions_.keep(draft, commit.id, commit.low_water,
-                 {.outcome = outcome, .low_water = 0, .decided_at = std::nullopt});
+  sessions_.keep(draft, commit.id, commit.low_water, {.outcome = outcome, .decided_at = std::nullopt});
   return decided(outcome);
 }
 
@@ -316,7 +315,7 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Prepare& 
   if (checked->blocker) return blocked(std::move(*checked->blocker));
   if (!checked->outcome.committed()) {
     sessions_.keep(draft, prepare.id, prepare.low_water,
-                   {.outcome = checked->outcome, .low_water = 0, .decided_at = std::nullopt});
+                   {.outcome = checked->outcome, .decided_at = std::nullopt});
     return decided(checked->outcome);
   }
   const Stamp stamp = next_stamp(proposed);
@@ -379,8 +378,7 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Decide& d
   KISEKI_TRY(settle(draft, decide.id, verdict, stamp));
   if (prepared == nullptr && KISEKI_PLANTED("4.2 an abort without a prepare is not written")) return Answer{};
   const Outcome outcome = outcome_of(verdict, stamp);
-  sessions_.keep(draft, decide.id, decide.low_water,
-                 {.outcome = outcome, .low_water = 0, .decided_at = decide.primary.leaf});
+  sessions_.keep(draft, decide.id, decide.low_water, {.outcome = outcome, .decided_at = decide.primary.leaf});
   draft.put(family_rows, decision_key(decide.primary.leaf, decide.id).encode(),
             encode_decision(verdict, stamp));
   return decided(outcome);
@@ -406,7 +404,7 @@ Result<Answer> Machine::apply_body(Draft& draft, Stamp proposed, const Resolve& 
   next_stamp(commits ? std::max(proposed, resolve.stamp) : proposed);
   KISEKI_TRY(settle(draft, resolve.id, resolve.verdict, resolve.stamp));
   const Outcome outcome = outcome_of(resolve.verdict, resolve.stamp);
-  sessions_.keep(draft, resolve.id, 0, {.outcome = outcome, .low_water = 0, .decided_at = std::nullopt});
+  sessions_.keep(draft, resolve.id, 0, {.outcome = outcome, .decided_at = std::nullopt});
   return decided(outcome);
 }
 

@@ -390,6 +390,32 @@ TEST_F(MachineTest, below_the_low_water_mark_sequences_are_stale) {
   EXPECT_EQ(apply(Commit{{session, 9}, 9, transaction_of_test()}).type, Answer::Type::decided);
 }
 
+TEST_F(MachineTest, results_share_rows_that_go_when_the_mark_has_passed_them) {
+  constexpr std::uint64_t commits = 10 * Sessions::block_size, open_ones = 20;
+  const auto rows = [this] {
+    const auto range = range_of(state_key(ShardId(1), StateType::result));
+    const auto found = store_.iterate(family_state, range);
+    std::size_t count = 0;
+    for (found->seek(as_view(range.from)); found->valid(); found->next()) ++count;
+    return count;
+  };
+  for (std::uint64_t i = 1; i <= commits; ++i) {
+    const std::uint64_t mark = i > open_ones ? i - open_ones : 1;
+    apply(Commit{{session, i}, mark, transaction_of_test()});
+    ASSERT_LE(rows(), 2U) << i;
+  }
+  // Others' shards had those between.
+  apply(Commit{{session, 5 * commits}, 4 * commits, transaction_of_test()});
+  EXPECT_EQ(rows(), 1U);
+  open();
+  EXPECT_EQ(apply(Commit{{session, 4 * commits - 1}, 0, transaction_of_test()}).type, Answer::Type::stale);
+  apply(Fence{session});
+  apply(Forget{.gone = {.last = session,
+                        .living = {SessionId(1), SessionId(2), SessionId(3), SessionId(4), SessionId(5),
+                                   SessionId(6)}}});
+  EXPECT_EQ(rows(), 0U);
+}
+
 TEST_F(MachineTest, a_full_window_refuses_until_the_mark_rises) {
   for (std::uint64_t i = 1; i <= Sessions::results_max; ++i)
     apply(Commit{{session, i}, 0, transaction_of_test()});

@@ -6,36 +6,47 @@
 namespace kiseki::shard::detail {
 
 namespace {
-constexpr std::uint8_t format = 1;
+constexpr std::uint8_t block_format = 2;
 constexpr std::uint64_t all_sequences = ~std::uint64_t{0};
 }  // namespace
 
-std::string Sessions::Kept::encode() const {
+std::string Sessions::Block::encode() const {
   std::string bytes;
   Encoder out(bytes);
-  out.integer(format).enumerator(outcome.refusal).integer(outcome.assertion).id(outcome.stamp);
-  out.integer(low_water);
-  if (decided_at) out.id(decided_at->ns).id(decided_at->container).id(decided_at->leaf);
+  out.integer(block_format).integer(low_water).integer(static_cast<std::uint8_t>(results.size()));
+  for (const auto& [place, kept] : results) {
+    out.integer(place).enumerator(kept.outcome.refusal).integer(kept.outcome.assertion);
+    out.id(kept.outcome.stamp).integer(static_cast<std::uint8_t>(kept.decided_at ? 1 : 0));
+    if (kept.decided_at) out.id(kept.decided_at->ns).id(kept.decided_at->container).id(kept.decided_at->leaf);
+  }
   return bytes;
 }
 
-Result<Sessions::Kept> Sessions::Kept::decode(View bytes) {
+Result<Sessions::Block> Sessions::Block::decode(View bytes) {
   Decoder in(bytes);
-  if (in.integer<std::uint8_t>() != format) in.reject();
-  Kept kept;
-  const auto refusal = in.integer<std::uint8_t>();
-  if (refusal > static_cast<std::uint8_t>(Refusal::aborted)) in.reject();
-  kept.outcome.refusal = static_cast<Refusal>(refusal);
-  kept.outcome.assertion = in.integer<std::uint32_t>();
-  kept.outcome.stamp = in.id<Stamp>();
-  kept.low_water = in.integer<std::uint64_t>();
-  if (in.remaining() > 0) {
-    const auto ns = in.id<NamespaceId>();
-    const auto container = in.id<InodeId>();
-    kept.decided_at = LeafAddress{ns, container, in.id<LeafId>()};
+  if (in.integer<std::uint8_t>() != block_format) in.reject();
+  Block block{.low_water = in.integer<std::uint64_t>(), .results = {}};
+  const auto count = in.integer<std::uint8_t>();
+  for (unsigned i = 0; i < count && !in.failed(); ++i) {
+    const auto place = in.integer<std::uint8_t>();
+    const bool rises = block.results.empty() || place > block.results.back().first;
+    Kept kept;
+    const auto refusal = in.integer<std::uint8_t>();
+    if (!rises || place >= block_size || refusal > static_cast<std::uint8_t>(Refusal::aborted)) in.reject();
+    kept.outcome.refusal = static_cast<Refusal>(refusal);
+    kept.outcome.assertion = in.integer<std::uint32_t>();
+    kept.outcome.stamp = in.id<Stamp>();
+    const auto is_decision = in.integer<std::uint8_t>();
+    if (is_decision > 1) in.reject();
+    if (is_decision == 1) {
+      const auto ns = in.id<NamespaceId>();
+      const auto container = in.id<InodeId>();
+      kept.decided_at = LeafAddress{ns, container, in.id<LeafId>()};
+    }
+    block.results.emplace_back(place, kept);
   }
-  KISEKI_TRY(in.finish("kept result"));
-  return kept;
+  KISEKI_TRY(in.finish("kept results"));
+  return block;
 }
 
 Result<> Sessions::load(kv::KvStore& store) {
@@ -60,14 +71,21 @@ Result<> Sessions::load(kv::KvStore& store) {
   for (rows->seek(as_view(results.from)); rows->valid(); rows->next()) {
     Decoder in(rows->key().subspan(results.from.size()));
     auto& session = sessions_[in.id<SessionId>()];
-    const auto sequence = in.integer<std::uint64_t>();
-    KISEKI_TRY(in.finish("kept result"));
-    auto kept = Kept::decode(rows->value());
-    if (!kept) return fail(std::move(kept).error());
-    session.low_water = std::max(session.low_water, kept->low_water);
-    session.results.emplace(sequence, *kept);
+    const auto number = in.integer<std::uint64_t>();
+    KISEKI_TRY(in.finish("kept results"));
+    const std::uint64_t first = number * block_size;
+    session.blocks.insert(number);
+    auto block = Block::decode(rows->value());
+    if (!block) return fail(std::move(block).error());
+    session.low_water = std::max(session.low_water, block->low_water);
+    for (const auto& [place, kept] : block->results) session.results.emplace(first + place, kept);
   }
-  return rows->status();
+  KISEKI_TRY(rows->status());
+  // A row may hold what has gone since it was written.
+  for (auto& [id, session] : sessions_) {
+    session.results.erase(session.results.begin(), session.results.lower_bound(session.low_water));
+  }
+  return {};
 }
 
 bool Sessions::is_gone(SessionId session) const {
@@ -98,8 +116,8 @@ bool Sessions::is_full(TransactionId id, std::uint64_t low_water, std::size_t ma
   if (id.session.is_none()) return false;
   const auto found = sessions_.find(id.session);
   if (found == sessions_.end()) return is_crowded();
-  const auto& [fenced, known_low_water, results] = found->second;
-  const std::uint64_t mark = std::max(low_water, known_low_water);
+  const auto& results = found->second.results;
+  const std::uint64_t mark = std::max(low_water, found->second.low_water);
   if (id.sequence <= mark || results.size() < max) return false;
   return static_cast<std::size_t>(std::distance(results.lower_bound(mark), results.end())) >= max;
 }
@@ -123,15 +141,34 @@ const Sessions::Kept* Sessions::find(TransactionId id) const {
   return found == session->second.results.end() ? nullptr : &found->second;
 }
 
-void Sessions::drop_below(Draft& draft, SessionId session, std::uint64_t sequence) {
-  auto& results = sessions_[session].results;
+std::string Sessions::block_key(ShardId shard, SessionId session, std::uint64_t block) {
+  return state_key(shard, StateType::result, {.session = session, .sequence = block});
+}
+
+Sessions::Block Sessions::block_of(const Session& session, std::uint64_t block) {
+  const std::uint64_t first = block * block_size;
+  Block found{.low_water = session.low_water, .results = {}};
+  const auto end = session.results.lower_bound(first + block_size);
+  for (auto at = session.results.lower_bound(first); at != end; ++at) {
+    found.results.emplace_back(static_cast<std::uint8_t>(at->first - first), at->second);
+  }
+  return found;
+}
+
+void Sessions::drop_below(Draft& draft, SessionId id, Session& session, std::uint64_t sequence) {
+  auto& results = session.results;
   while (!results.empty() && results.begin()->first < sequence) {
-    const TransactionId id{session, results.begin()->first};
-    if (const auto& leaf = results.begin()->second.decided_at) {
-      draft.erase(family_rows, decision_key(*leaf, id).encode());
+    const auto& [number, kept] = *results.begin();
+    if (kept.decided_at) {
+      draft.erase(family_rows, decision_key(*kept.decided_at, {id, number}).encode());
     }
-    draft.erase(family_state, state_key(shard_, StateType::result, id));
     results.erase(results.begin());
+  }
+  // The block of the mark itself is written anew by the next result in it, or goes with a later mark.
+  auto& blocks = session.blocks;
+  while (!blocks.empty() && *blocks.begin() < sequence / block_size) {
+    draft.erase(family_state, block_key(shard_, id, *blocks.begin()));
+    blocks.erase(blocks.begin());
   }
 }
 
@@ -140,11 +177,12 @@ void Sessions::keep(Draft& draft, TransactionId id, std::uint64_t low_water, Kep
   auto& session = sessions_[id.session];
   session.low_water = std::max(session.low_water, low_water);
   const std::uint64_t early = KISEKI_PLANTED("4.4 results go too early") ? 1 : 0;
-  drop_below(draft, id.session, session.low_water + early);
+  drop_below(draft, id.session, session, session.low_water + early);
   if (id.sequence < session.low_water + early) return;
-  kept.low_water = session.low_water;
-  draft.put(family_state, state_key(shard_, StateType::result, id), kept.encode());
   session.results.insert_or_assign(id.sequence, kept);
+  const std::uint64_t block = id.sequence / block_size;
+  session.blocks.insert(block);
+  draft.put(family_state, block_key(shard_, id.session, block), block_of(session, block).encode());
 }
 
 void Sessions::fence(Draft& draft, SessionId session) {
@@ -161,18 +199,28 @@ void Sessions::copy(Draft& draft, ShardId child, SlotRange upper) {
     if (session.fenced && !KISEKI_PLANTED("1.8 a split loses fences")) {
       draft.put(family_state, state_key(child, StateType::fence, number.value()), {});
     }
-    for (auto& [sequence, kept] : session.results) {
-      const TransactionId id{number, sequence};
-      const bool is_decided_there = kept.decided_at && upper.contains(slot_of(*kept.decided_at));
-      Kept theirs = kept;
-      if (!is_decided_there) theirs.decided_at.reset();
-      if (!KISEKI_PLANTED("4.4 a split loses result windows")) {
-        draft.put(family_state, state_key(child, StateType::result, id), theirs.encode());
-      }
-      if (!is_decided_there) continue;
+    copy_results(draft, child, number, session, upper);
+  }
+}
+
+void Sessions::copy_results(Draft& draft, ShardId child, SessionId id, Session& session, SlotRange upper) {
+  Session theirs = session;
+  std::set<std::uint64_t> changed;
+  for (auto& [sequence, kept] : session.results) {
+    const bool is_decided_there = kept.decided_at && upper.contains(slot_of(*kept.decided_at));
+    if (is_decided_there) {
       kept.decided_at.reset();
-      draft.put(family_state, state_key(shard_, StateType::result, id), kept.encode());
+      changed.insert(sequence / block_size);
+    } else {
+      theirs.results.at(sequence).decided_at.reset();
     }
+  }
+  for (const std::uint64_t block : changed) {
+    draft.put(family_state, block_key(shard_, id, block), block_of(session, block).encode());
+  }
+  if (KISEKI_PLANTED("4.4 a split loses result windows")) return;
+  for (const std::uint64_t block : theirs.blocks) {
+    draft.put(family_state, block_key(child, id, block), block_of(theirs, block).encode());
   }
 }
 
@@ -183,7 +231,8 @@ void Sessions::forget(Draft& draft, const GoneSessions& gone) {
       ++at;
       continue;
     }
-    drop_below(draft, session, all_sequences);
+    drop_below(draft, session, at->second, all_sequences);
+    for (const auto block : at->second.blocks) draft.erase(family_state, block_key(shard_, session, block));
     draft.erase(family_state, state_key(shard_, StateType::fence, session.value()));
     at = sessions_.erase(at);
   }

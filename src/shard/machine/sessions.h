@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "shard/rows/draft.h"
 #include "shard/rows/prepared.h"
@@ -19,12 +20,18 @@ class Sessions {
   /// A result that was answered. Of decisions also where their row is.
   struct Kept {
     Outcome outcome;
-    std::uint64_t low_water = 0;  ///< The session's, when this was kept.
     std::optional<LeafAddress> decided_at;
+  };
+  /// Value of the row of a session's results of neighbouring sequences, `block_size` to a row: each is
+  /// written again and again while its transactions end, and goes once.
+  struct Block {
+    std::uint64_t low_water = 0;                         ///< The session's, when the row was written.
+    std::vector<std::pair<std::uint8_t, Kept>> results;  ///< By place in the block, rising.
 
     std::string encode() const;
-    static Result<Kept> decode(View bytes);
+    static Result<Block> decode(View bytes);
   };
+  static constexpr std::uint64_t block_size = 64;
 
   explicit Sessions(ShardId shard) : shard_(shard) {}
   Result<> load(kv::KvStore& store);
@@ -57,8 +64,13 @@ class Sessions {
     bool fenced = false;
     std::uint64_t low_water = 0;
     std::map<std::uint64_t, Kept> results;
+    std::set<std::uint64_t> blocks;  // that have a row
   };
-  void drop_below(Draft& draft, SessionId session, std::uint64_t sequence);
+  void drop_below(Draft& draft, SessionId id, Session& session, std::uint64_t sequence);
+  static std::string block_key(ShardId shard, SessionId session, std::uint64_t block);
+  void copy_results(Draft& draft, ShardId child, SessionId id, Session& session, SlotRange upper);
+  /// As it stands, for the row of the block.
+  static Block block_of(const Session& session, std::uint64_t block);
 
   bool is_gone(SessionId session) const;
 

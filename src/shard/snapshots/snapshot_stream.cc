@@ -138,7 +138,7 @@ Result<> PieceReader::check_state(const SnapshotRow& row) {
     case StateType::ns:
       return validity(NamespaceConfiguration::decode(as_view(row.value)));
     case StateType::result:
-      return validity(Sessions::Kept::decode(as_view(row.value)));
+      return validity(Sessions::Block::decode(as_view(row.value)));
     case StateType::gone:
       return validity(GoneSessions::decode(as_view(row.value)));
     case StateType::prepared:

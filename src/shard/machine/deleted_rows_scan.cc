@@ -30,8 +30,8 @@ bool is_the_shards(Kind kind) {
 
 class DeletedRowsScan::Look {
  public:
-  Look(DeletedRowsScan& scan, kv::KvStore& store, const Machine& machine)
-      : scan_(scan), store_(store), machine_(machine) {}
+  Look(DeletedRowsScan& scan, kv::KvStore& store, const Shard& shard)
+      : scan_(scan), store_(store), shard_(shard) {}
 
   Result<DeletedRows> run() {
     if (scan_.phase_ == Phase::rows) KISEKI_TRY(go(family_rows, Phase::feeds));
@@ -47,7 +47,7 @@ class DeletedRowsScan::Look {
     while (rows->valid() && found_.rows.empty() && ++steps_ < steps_max) {
       auto key = Key::decode(rows->key());
       if (!key) return fail(std::move(key).error());
-      if (slot_of(key->leaf) > machine_.range().last) break;
+      if (slot_of(key->leaf) > shard_.range.last) break;
       scan_.from_ = std::string(as_text(rows->key()));
       KISEKI_TRY(family == family_rows ? namespace_at(*rows, std::move(*key))
                                        : feed_at(*rows, std::move(*key)));
@@ -55,7 +55,7 @@ class DeletedRowsScan::Look {
     KISEKI_TRY(rows->status());
     if (!found_.rows.empty() || steps_ >= steps_max) return {};
     scan_.phase_ = next;
-    scan_.from_ = place_of(machine_.range().first, 0);
+    scan_.from_ = place_of(shard_.range.first, 0);
     return {};
   }
 
@@ -117,8 +117,7 @@ class DeletedRowsScan::Look {
   Result<bool> is_deleted(NamespaceId ns) {
     const auto [place, is_new] = known_.try_emplace(ns);
     if (is_new) {
-      const auto bytes =
-          store_.get(family_state, as_view(state_key(machine_.id(), StateType::ns, ns.value())));
+      const auto bytes = store_.get(family_state, as_view(state_key(shard_.id, StateType::ns, ns.value())));
       if (!bytes) return fail(bytes.error());
       const auto known = *bytes ? NamespaceConfiguration::decode(as_view(**bytes)) : NamespaceConfiguration{};
       if (!known) return fail(known.error());
@@ -133,21 +132,20 @@ class DeletedRowsScan::Look {
 
   DeletedRowsScan& scan_;
   kv::KvStore& store_;
-  const Machine& machine_;
+  const Shard& shard_;
   DeletedRows found_;
   std::map<NamespaceId, std::optional<std::uint32_t>> known_;  // the epochs of those that are deleted
   int steps_ = 0;
 };
 
-Result<DeletedRows> DeletedRowsScan::look(kv::KvStore& store, const Machine& machine) {
-  const bool begins = phase_ == Phase::done || from_.empty();
-  if (begins && deletions_ == machine.deletions()) return DeletedRows{};
-  if (begins) {
+Result<DeletedRows> DeletedRowsScan::look(kv::KvStore& store, const Shard& shard) {
+  if (!has_work(shard.deletions)) return DeletedRows{};
+  if (phase_ == Phase::done || from_.empty()) {
     phase_ = Phase::rows;
-    from_ = place_of(machine.range().first, 0);
-    deletions_ = machine.deletions();
+    from_ = place_of(shard.range.first, 0);
+    deletions_ = shard.deletions;
   }
-  return Look(*this, store, machine).run();
+  return Look(*this, store, shard).run();
 }
 
 }  // namespace kiseki::shard::detail

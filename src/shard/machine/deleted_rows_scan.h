@@ -15,8 +15,16 @@ class DeletedRowsScan {
  public:
   static constexpr std::size_t rows_max = 512;
 
+  struct Shard {
+    ShardId id;
+    SlotRange range;
+    std::uint64_t deletions;
+  };
+  bool has_work(std::uint64_t deletions) const {
+    return (phase_ != Phase::done && !from_.empty()) || deletions_ != deletions;
+  }
   /// None does not mean that none are left. The next look finds the same rows again unless they have gone.
-  Result<DeletedRows> look(kv::KvStore& store, const Machine& machine);
+  Result<DeletedRows> look(kv::KvStore& store, const Shard& shard);
 
  private:
   enum class Phase : std::uint8_t { rows, feeds, done };

@@ -35,6 +35,17 @@ NamespaceId namespace_of(const RowsRequest& request) {
 
 }  // namespace
 
+Reader::Reader(kv::KvStore& store, Machine& machine, kv::Blocking blocking, const kv::Snapshot* at)
+    : store_(store),
+      machine_(machine),
+      blocking_(blocking),
+      at_(at),
+      moment_{.range = machine.range(),
+              .epoch = machine.epoch(),
+              .is_known = machine.knows_references(),
+              .counted = {}},
+      rows_(machine.reader(blocking)) {}
+
 void Reader::note(const Holder* holder) {
   // While the primary is here too, a lock that stands is not decided.
   if (holder == nullptr || KISEKI_PLANTED("4.3 reads are not told of what is undecided")) return;
@@ -143,14 +154,16 @@ Result<> Reader::scan_slot(kv::Iterator& rows, Slot slot, Kind kind, Stamp after
   return rows.status();
 }
 
-Result<Scanned> Reader::scan(Kind kind, Stamp after, std::uint32_t rows_max) {
+Result<Scanned> Reader::scan(const ScanRequest& request, kv::Blocking blocking) {
+  const auto [kind, after, rows_max] = request;
   if (!is_scanned(kind) || family_of(kind) != family_feeds || rows_max == 0 ||
       after.value() == std::numeric_limits<std::uint64_t>::max()) {
     return fail(Errc::invalid_argument, "scan: not a kind that consumers scan");
   }
   rows_max_ = rows_max;
-  const auto range = machine_.range();
-  const auto rows = store_.iterate(family_of(kind), {.from = {}, .to = {}});
+  oldest_.clear();
+  const auto range = moment_.range;
+  const auto rows = store_.iterate(family_of(kind), {.from = {}, .to = {}}, at_, blocking);
   for (std::uint32_t slot = range.first; slot <= range.last; ++slot) {
     // To the next slot that has any row: most have none.
     std::string from;
@@ -204,18 +217,20 @@ Result<std::vector<Row>> Reader::locks(std::uint32_t rows_max) {
   return left_by([&](SessionId session) { return sessions.is_fenced(session); }, Kind::lock, rows_max);
 }
 
-Result<Judgement> Reader::judge(const std::vector<ChunkName>& chunks) {
-  Judgement judgement{.range = machine_.range(),
-                      .epoch = machine_.epoch(),
-                      .is_known = machine_.knows_references(),
-                      .counted = {}};
-  ReferenceRows rows(store_, machine_.range());
+Result<Judgement> Reader::judge(const std::vector<ChunkName>& chunks, kv::Blocking blocking) {
+  Judgement judgement = moment_;
+  ReferenceRows rows(store_, moment_.range, at_, blocking);
   for (const auto& chunk : chunks) {
     const auto counts = rows.counts(chunk, judgement.epoch);
     if (!counts) return fail(counts.error());
     judgement.counted.push_back(*counts);
   }
   return judgement;
+}
+
+Result<DeadRows> Reader::dead(const DeadRequest& request, kv::Blocking blocking) {
+  return ReferenceRows(store_, moment_.range, at_, blocking)
+      .dead(request.from, request.below, request.rows_max);
 }
 
 // What cannot be read is met again, and told, by who reads for an answer.

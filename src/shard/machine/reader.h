@@ -14,17 +14,21 @@ class Reader {
   /// A reply stops at the row that passes it, with `more`.
   static constexpr Bytes reply_max = 8_MiB;
 
-  /// With `Blocking::refused` `read` is `would_block` where it would wait for the disk.
-  Reader(kv::KvStore& store, Machine& machine, kv::Blocking blocking = kv::Blocking::allowed)
-      : store_(store), machine_(machine), blocking_(blocking), rows_(machine.reader(blocking)) {}
+  /// With `Blocking::refused` `read` is `would_block` where it would wait for the disk. `at`, the moment of
+  /// the call, is for what goes on elsewhere.
+  Reader(kv::KvStore& store, Machine& machine, kv::Blocking blocking = kv::Blocking::allowed,
+         const kv::Snapshot* at = nullptr);
 
   /// `stale` when a row lies in another shard.
   Result<RowsReply> read(const RowsRequest& request);
-  Result<Scanned> scan(Kind kind, Stamp after, std::uint32_t rows_max);
   Result<std::vector<Row>> pending(const GoneSessions& gone, std::uint32_t rows_max);
   /// Of sessions that are fenced here.
   Result<std::vector<Row>> locks(std::uint32_t rows_max);
-  Result<Judgement> judge(const std::vector<ChunkName>& chunks);
+
+  // These use nothing of the machine any more, and may run on a pool.
+  Result<Scanned> scan(const ScanRequest& request, kv::Blocking blocking);
+  Result<Judgement> judge(const std::vector<ChunkName>& chunks, kv::Blocking blocking);
+  Result<DeadRows> dead(const DeadRequest& request, kv::Blocking blocking);
 
  private:
   bool holds(const RowsRequest& request) const;
@@ -41,6 +45,8 @@ class Reader {
   kv::KvStore& store_;
   const Machine& machine_;
   const kv::Blocking blocking_;
+  const kv::Snapshot* const at_;
+  const Judgement moment_;  // without what is counted
   Draft rows_;
   std::map<TransactionId, Holder> undecided_;
   std::multimap<Stamp, Row> oldest_;

@@ -5,8 +5,8 @@
 #include "base/assert.h"
 #include "base/metrics.h"
 #include "base/planted.h"
+#include "kv/off_loop.h"
 #include "shard/machine/reader.h"
-#include "shard/rows/reference_rows.h"
 
 namespace kiseki::shard::detail {
 
@@ -53,6 +53,12 @@ Stamp shown_by(const Proposal& proposal) {
     if (resolve->verdict == Verdict::committed) return resolve->stamp;
   }
   return {};
+}
+
+/// Passes over rows of many places.
+bool walks(const Request& request) {
+  return std::holds_alternative<SweepRequest>(request) || std::holds_alternative<ScanRequest>(request) ||
+         std::holds_alternative<JudgeRequest>(request) || std::holds_alternative<DeadRequest>(request);
 }
 
 std::unexpected<Error> cancelled(ShardId shard) {
@@ -152,7 +158,8 @@ void Shard::leadership(raft::Role role, raft::Term term) {
 Result<> Shard::restore(std::unique_ptr<Machine> machine) {
   machine_ = std::move(machine);
   stamps_.pass(machine_->last());
-  deleted_rows_ = {};
+  ++restored_;
+  if (deleted_rows_) deleted_rows_.emplace();
   releases_.wake_all();
   if (on_change_) on_change_();
   return {};
@@ -236,7 +243,7 @@ Task<Result<Reply>> Shard::newest(Request request) {
   KISEKI_ASSERT(journal_ != nullptr);
   const auto* rows = std::get_if<RowsRequest>(&request);
   if (journal_->reads_locally()) {
-    auto seen = look(request);
+    auto seen = walks(request) ? co_await walk(request) : look(request);
     if (rows != nullptr && !seen && seen.error().code() == Errc::would_block) {
       seen = co_await look_at_rows(*rows);
     }
@@ -244,7 +251,19 @@ Task<Result<Reply>> Shard::newest(Request request) {
   }
   KISEKI_CO_TRY(co_await journal_->read_barrier());
   if (rows != nullptr) co_return co_await look_at_rows(*rows);
+  if (walks(request)) co_return co_await walk(request);
   co_return look(request);
+}
+
+Task<Result<Reply>> Shard::walk(const Request& request) {
+  if (std::holds_alternative<SweepRequest>(request)) co_return co_await for_sweep();
+  const auto at = store_.snapshot();
+  Reader reader(store_, *machine_, kv::Blocking::refused, at.get());
+  co_return co_await kv::off_loop(pool_, [&](kv::Blocking blocking) -> Result<Reply> {
+    if (const auto* scan = std::get_if<ScanRequest>(&request)) return reader.scan(*scan, blocking);
+    if (const auto* judge = std::get_if<JudgeRequest>(&request)) return reader.judge(judge->chunks, blocking);
+    return reader.dead(std::get<DeadRequest>(request), blocking);
+  });
 }
 
 Task<Result<Reply>> Shard::look_at_rows(const RowsRequest& request) {
@@ -264,18 +283,10 @@ Result<Reply> Shard::look(const Request& request) {
       Overloaded{
           [&](const RowsRequest& rows) -> Result<Reply> { return reader.read(rows); },
           [&](const StatusRequest& one) -> Result<Reply> { return machine_->status(one.holder); },
-          [&](const SweepRequest&) -> Result<Reply> { return for_sweep(); },
-          [&](const ScanRequest& one) -> Result<Reply> {
-            return reader.scan(one.kind, one.after, one.rows_max);
-          },
           [&](const PendingRequest& one) -> Result<Reply> { return reader.pending(one.gone, one.rows_max); },
           [&](const BeatRequest& one) -> Result<Reply> { return beat(one.living); },
           [&](const SilentRequest& one) -> Result<Reply> {
             return heartbeats_.silent(one.open, clock_.now());
-          },
-          [&](const JudgeRequest& one) -> Result<Reply> { return reader.judge(one.chunks); },
-          [&](const DeadRequest& one) -> Result<Reply> {
-            return ReferenceRows(store_, machine_->range()).dead(one.from, one.below, one.rows_max);
           },
           [](const auto&) -> Result<Reply> {
             KISEKI_ASSERT(false);
@@ -297,22 +308,32 @@ Task<Result<Reply>> Shard::released(ReleasedRequest request) {
   co_return true;
 }
 
-Result<SweepReply> Shard::for_sweep() {
+/// One at a time; others are told of none.
+Task<Result<DeletedRows>> Shard::look_for_deleted() {
+  if (!deleted_rows_ || !deleted_rows_->has_work(machine_->deletions())) co_return DeletedRows{};
+  auto scan = *std::exchange(deleted_rows_, std::nullopt);
+  const std::uint64_t restored = restored_;
+  const DeletedRowsScan::Shard shard{machine_->id(), machine_->range(), machine_->deletions()};
+  auto deleted = co_await pool_.run([&] { return scan.look(store_, shard); });
+  deleted_rows_ = restored == restored_ ? std::move(scan) : DeletedRowsScan();
+  co_return deleted;
+}
+
+Task<Result<Reply>> Shard::for_sweep() {
+  auto deleted = co_await look_for_deleted();
+  if (!deleted) co_return fail(std::move(deleted).error());
   SweepReply reply{.prepared = {},
                    .fenced = machine_->sessions().fenced(),
-                   .deleted = {},
+                   .deleted = std::move(*deleted),
                    .locks = {},
                    .range = machine_->range()};
   for (const auto& [id, prepared] : machine_->locks().all()) {
     reply.prepared.push_back({.holder = prepared.holder, .namespaces = prepared.namespaces});
   }
-  auto deleted = deleted_rows_.look(store_, *machine_);
-  if (!deleted) return fail(std::move(deleted).error());
-  reply.deleted = std::move(*deleted);
   auto locks = Reader(store_, *machine_).locks(locks_told);
-  if (!locks) return fail(std::move(locks).error());
+  if (!locks) co_return fail(std::move(locks).error());
   reply.locks = std::move(*locks);
-  return reply;
+  co_return reply;
 }
 
 std::vector<SessionId> Shard::beat(const std::vector<SessionId>& sessions) {

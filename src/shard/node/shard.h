@@ -75,7 +75,10 @@ class Shard final : public raft::StateMachine, public ShardPort {
   Task<Result<std::optional<Answer>>> foresee(std::shared_ptr<const Proposal> proposal);
   Task<Result<Reply>> look_at_rows(const RowsRequest& request);
   Result<Reply> look(const Request& request);
-  Result<SweepReply> for_sweep();
+  /// What passes over many rows, on the pool where they are not in memory.
+  Task<Result<Reply>> walk(const Request& request);
+  Task<Result<Reply>> for_sweep();
+  Task<Result<DeletedRows>> look_for_deleted();
   std::vector<SessionId> beat(const std::vector<SessionId>& sessions);
   Task<Result<Reply>> await(raft::Replica::Position position, Machine::Made made, Duration limit);
   /// The proposal that waits for the entry.
@@ -94,7 +97,8 @@ class Shard final : public raft::StateMachine, public ShardPort {
   std::unordered_map<raft::Index, Waiter*> waiters_;
   WaitList releases_;
   Heartbeats heartbeats_;
-  DeletedRowsScan deleted_rows_;
+  std::optional<DeletedRowsScan> deleted_rows_ = DeletedRowsScan();  // none: a look is under way
+  std::uint64_t restored_ = 0;                                       // states of snapshots taken in
   ::kiseki::Event idle_;
   std::size_t calls_ = 0;
   bool has_room_ = true;

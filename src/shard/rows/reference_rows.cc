@@ -111,9 +111,13 @@ Result<GcEpoch> rebuilt_at(kv::KvStore& store, ShardId shard) {
   return decode_epoch(as_view(**value));
 }
 
+std::unique_ptr<kv::Iterator> ReferenceRows::iterate(kv::Range range) {
+  return store_.iterate(family_references, std::move(range), at_, blocking_);
+}
+
 Result<bool> ReferenceRows::refers(const ChunkName& chunk) {
   const auto range = range_of(prefix_of(Kind::reference, chunk));
-  const auto rows = store_.iterate(family_references, range);
+  const auto rows = iterate(range);
   for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
     if (is_here(Decoder(rows->key().subspan(range.from.size())).integer<Slot>())) return true;
   }
@@ -123,7 +127,7 @@ Result<bool> ReferenceRows::refers(const ChunkName& chunk) {
 
 Result<std::vector<DeadRow>> ReferenceRows::dead_of(const ChunkName& chunk) {
   const auto range = range_of(prefix_of(Kind::dead, chunk));
-  const auto rows = store_.iterate(family_references, range);
+  const auto rows = iterate(range);
   std::vector<DeadRow> found;
   for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
     const auto row = decode_dead(rows->key(), rows->value());
@@ -145,7 +149,7 @@ Result<bool> ReferenceRows::counts(const ChunkName& chunk, GcEpoch round) {
 
 Result<DeadRows> ReferenceRows::dead(ChunkName from, GcEpoch below, std::uint32_t rows_max) {
   const auto range = range_of(std::string(1, static_cast<char>(Kind::dead)));
-  const auto rows = store_.iterate(family_references, range);
+  const auto rows = iterate(range);
   DeadRows page;
   std::size_t looked_at = 0;
   for (rows->seek(as_view(prefix_of(Kind::dead, from))); rows->valid(); rows->next()) {

@@ -36,7 +36,9 @@ Result<GcEpoch> rebuilt_at(kv::KvStore& store, ShardId shard);
 /// Looks references up, over one view of the store.
 class ReferenceRows {
  public:
-  ReferenceRows(kv::KvStore& store, SlotRange range) : store_(store), range_(range) {}
+  explicit ReferenceRows(kv::KvStore& store, SlotRange range, const kv::Snapshot* at = nullptr,
+                         kv::Blocking blocking = kv::Blocking::allowed)
+      : store_(store), range_(range), at_(at), blocking_(blocking) {}
 
   /// A row in the range refers to the chunk, or one did at `round` or later.
   Result<bool> counts(const ChunkName& chunk, GcEpoch round);
@@ -49,8 +51,12 @@ class ReferenceRows {
   Result<bool> refers(const ChunkName& chunk);
   Result<bool> referred(const ChunkName& chunk, GcEpoch round);
 
+  std::unique_ptr<kv::Iterator> iterate(kv::Range range);
+
   kv::KvStore& store_;
   SlotRange range_;
+  const kv::Snapshot* at_;
+  kv::Blocking blocking_;
 };
 
 }  // namespace kiseki::shard::detail

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/planted.h"
 #include "gc/collection_row.h"
+#include "shard/coverage.h"
 
 namespace kiseki::gc {
 
@@ -29,24 +30,9 @@ metrics::Gauge overdue_now("kiseki_gc_overdue", "1: no garbage round has ended f
 metrics::Gauge pending_now("kiseki_gc_pending_bytes",
                            "Bytes found without references and not yet given back.");
 
-/// Whether the slots of all answers together are the whole key space.
-class Coverage {
- public:
-  void add(ChunkReferences::Slots slots) { slots_.push_back(slots); }
-  bool is_whole() {
-    if (KISEKI_PLANTED("6.6 answers need not cover the key space")) return true;
-    std::ranges::sort(slots_, {}, &ChunkReferences::Slots::first);
-    std::uint32_t next = 0;
-    for (const auto& slots : slots_) {
-      if (slots.first > next) return false;
-      next = std::max<std::uint32_t>(next, slots.last + 1U);
-    }
-    return next == 65'536;
-  }
-
- private:
-  std::vector<ChunkReferences::Slots> slots_;
-};
+bool is_whole(const shard::Coverage& answers) {
+  return answers.is_whole() || KISEKI_PLANTED("6.6 answers need not cover the key space");
+}
 
 /// How far the walk over a device has come; nothing: to its end.
 struct Position {
@@ -107,13 +93,13 @@ Task<Result<>> Collector::teach_devices(GcEpoch epoch) const {
 /// Every slot has its new epoch before any shard is asked: what moves between two questions leaves a row that
 /// counts in this round.
 Task<Result<>> Collector::raise_shards(GcEpoch epoch) const {
-  Coverage raised;
+  shard::Coverage raised;
   for (const auto shard : references_.shards()) {
     const auto slots = co_await references_.raise(shard, epoch);
     if (!slots) co_return fail(slots.error());
     raised.add(*slots);
   }
-  if (!raised.is_whole()) co_return not_whole();
+  if (!is_whole(raised)) co_return not_whole();
   co_return Result<>{};
 }
 
@@ -300,7 +286,7 @@ Task<Result<std::vector<bool>>> Collector::counted(std::vector<ChunkName> chunks
   candidates_total.add(chunks.size());
   if (scope_ != nullptr && scope_->stopping()) co_return fail(Errc::cancelled, "stopping");
   std::vector<bool> counts(chunks.size(), false);
-  Coverage asked;
+  shard::Coverage asked;
   for (const auto shard : references_.shards()) {
     const auto judgement = co_await references_.judge(shard, chunks);
     if (!judgement) co_return fail(judgement.error());
@@ -313,7 +299,7 @@ Task<Result<std::vector<bool>>> Collector::counted(std::vector<ChunkName> chunks
     asked.add(judgement->slots);
     for (std::size_t i = 0; i < chunks.size(); ++i) counts[i] = counts[i] || judgement->counted[i];
   }
-  if (!asked.is_whole()) co_return not_whole();
+  if (!is_whole(asked)) co_return not_whole();
   co_return counts;
 }
 

@@ -20,13 +20,13 @@ std::vector<ShardId> ChunkReferences::shards() const {
   return shards;
 }
 
-Task<Result<ChunkReferences::Slots>> ChunkReferences::raise(ShardId shard, GcEpoch epoch) const {
+Task<Result<SlotRange>> ChunkReferences::raise(ShardId shard, GcEpoch epoch) const {
   const auto route = routes_.find(shard);
   if (!route) co_return no_such_shard();
   auto answer = co_await route->port->ask(ProposeRequest({.stamp = {}, .body = RaiseEpoch{.epoch = epoch}}));
   if (!answer) co_return fail(std::move(answer).error());
   if (answer->type != Answer::Type::decided) co_return fail(Errc::unavailable, "garbage: the shard is split");
-  co_return Slots{answer->range.first, answer->range.last};
+  co_return answer->range;
 }
 
 Task<Result<ChunkReferences::Judgement>> ChunkReferences::judge(ShardId shard,
@@ -35,7 +35,7 @@ Task<Result<ChunkReferences::Judgement>> ChunkReferences::judge(ShardId shard,
   if (!route) co_return no_such_shard();
   auto reply = co_await route->port->ask(JudgeRequest{std::move(chunks)});
   if (!reply) co_return fail(std::move(reply).error());
-  co_return Judgement{.slots = {reply->range.first, reply->range.last},
+  co_return Judgement{.slots = reply->range,
                       .epoch = reply->epoch,
                       .is_known = reply->is_known,
                       .counted = std::move(reply->counted)};

@@ -21,16 +21,12 @@ class ChunkReferences {
 
   std::vector<ShardId> shards() const;
 
-  /// Slots that an answer speaks for.
-  struct Slots {
-    Slot first = 0, last = 0;
-  };
   /// From the return on these slots of the shard refuse transactions whose chunks were put before `epoch`.
-  Task<Result<Slots>> raise(ShardId shard, GcEpoch epoch) const;
+  Task<Result<SlotRange>> raise(ShardId shard, GcEpoch epoch) const;
 
   /// What one shard says of some chunks, at one moment.
   struct Judgement {
-    Slots slots;
+    SlotRange slots;            ///< That the answer speaks for.
     GcEpoch epoch;              ///< The shard's: it judges this round alone.
     bool is_known = false;      ///< False: it was built in this round and does not know what went.
     std::vector<bool> counted;  ///< As asked: there is a reference, or there was one in this round.

@@ -42,6 +42,8 @@ class Client {
   /// Pending rows of sessions that are fenced in every shard: what a sweeper may take.
   virtual Task<Result<std::vector<Row>>> abandoned(ShardId shard, std::uint32_t rows_max) = 0;
   virtual std::vector<ShardId> shards() const = 0;
+  /// Whether one shard has both, as far as is known here: a hint.
+  virtual bool are_together(const LeafAddress& one, const LeafAddress& other) const = 0;
 
   virtual SessionId session() const = 0;
   /// The clock's wall time in Unix milliseconds.

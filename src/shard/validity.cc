@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <limits>
 #include <set>
+#include <unordered_set>
 
 #include <boost/container/small_vector.hpp>
 
@@ -23,7 +24,7 @@ std::unexpected<Error> invalid(const char* what) {
   return fail(Errc::invalid_argument, std::string("transaction: ") + what);
 }
 
-/// Most transactions name few rows: those are looked through one by one, and only more are ordered.
+/// Most transactions name few rows: those are looked through one by one, and only more are hashed.
 class Keys {
  public:
   /// False when it is there.
@@ -43,11 +44,17 @@ class Keys {
 
  private:
   static constexpr std::size_t few_max = 16;
-  struct Before {
-    bool operator()(const Key* left, const Key* right) const { return *left < *right; }
+  struct Hash {
+    std::size_t operator()(const Key* key) const {
+      return std::hash<std::string_view>()(key->item) + key->leaf.leaf.value() * 31 +
+             key->leaf.container.value();
+    }
+  };
+  struct Same {
+    bool operator()(const Key* left, const Key* right) const { return *left == *right; }
   };
   boost::container::small_vector<const Key*, few_max> few_;
-  std::set<const Key*, Before> more_;
+  std::unordered_set<const Key*, Hash, Same> more_;
 };
 
 Result<> check_key(const Key& key) {

@@ -208,12 +208,11 @@ Task<Result<bool>> Coordinator::resolve_once() {
 }
 
 Task<bool> Coordinator::resolve(BootTime until) {
-  Duration length = std::chrono::milliseconds(10);
-  for (;;) {
+  for (Session::Tries tries{.until = until, .pause = std::chrono::milliseconds(10)};;) {
     const auto all = co_await resolve_once();
     if (all && *all) break;
     if (!all) co_return true;
-    if (session_.clock().now() >= until || !co_await session_.pause(length)) co_return false;
+    if (!co_await session_.wait_to_try(tries)) co_return false;
   }
   session_.sequences_.finish(holder_.id.sequence);
   co_return true;

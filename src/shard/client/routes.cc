@@ -1,7 +1,6 @@
 #include "shard/client/routes.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/assert.h"
 
@@ -29,18 +28,6 @@ std::optional<Route> Routes::find(ShardId shard) const {
 std::vector<Route> Routes::all() const {
   const std::lock_guard lock(mutex_);
   return routes_;
-}
-
-std::optional<Slot> Coverage::missing() const {
-  auto ranges = ranges_;
-  std::ranges::sort(ranges, {}, &SlotRange::first);
-  std::uint32_t next = 0;
-  for (const auto& range : ranges) {
-    if (range.first > next) break;
-    next = std::max<std::uint32_t>(next, range.last + 1U);
-  }
-  if (next > std::numeric_limits<Slot>::max()) return std::nullopt;
-  return static_cast<Slot>(next);
 }
 
 }  // namespace kiseki::shard::detail

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "shard/coverage.h"
 #include "shard/shard_port.h"
 
 namespace kiseki::shard::detail {
@@ -32,18 +33,6 @@ class Routes {
  private:
   mutable std::mutex mutex_;  // asked from every core
   std::vector<Route> routes_;
-};
-
-/// How much of the key space has answered a question to all shards. An answer speaks for the slots its shard
-/// had when it was given; whoever asks goes on until no slot is missing, whatever splits meanwhile.
-class Coverage {
- public:
-  void add(SlotRange range) { ranges_.push_back(range); }
-  /// The first slot nobody has answered for; nothing: all have.
-  std::optional<Slot> missing() const;
-
- private:
-  std::vector<SlotRange> ranges_;
 };
 
 }  // namespace kiseki::shard::detail

@@ -7,7 +7,6 @@ namespace kiseki::shard::detail {
 
 namespace {
 
-constexpr Duration pause_first = std::chrono::milliseconds(1);
 constexpr Duration pause_max = std::chrono::milliseconds(100);
 constexpr int rounds_max = 8;
 /// Of one try: a replica that does not answer by then may be dead, and another lead.
@@ -74,16 +73,18 @@ Session::Session(Options options, const Routes& routes, CoreServices core)
       slots_(options.open_max),
       background_(core.executor) {}
 
-Task<bool> Session::pause(Duration& length) {
-  const Duration now = length;
-  length = std::min(length * 2, pause_max);
-  co_return co_await background_.sleep(clock(), now);
+Task<Result<>> Session::wait_to_try(Tries& tries) {
+  if (clock().now() >= tries.until) co_return fail(tries.late, tries.words);
+  const Duration now = std::exchange(tries.pause, std::min(tries.pause * 2, pause_max));
+  if (!co_await background_.sleep(clock(), now)) co_return fail(Errc::cancelled, "the session is stopping");
+  co_return Result<>{};
 }
 
 Task<Result<Answer>> Session::deliver(ShardPort& port, std::shared_ptr<const Proposal> proposal,
                                       std::optional<Holder> asking, BootTime deadline) {
   auto attempt = Attempt::first;
-  Duration length = pause_first;
+  Tries tries{.until = BootTime::max()};
+  bool has_made_way = false;
   for (;;) {
     auto answer = co_await port.ask(ProposeRequest{proposal, attempt}, answer_limit);
     const bool is_late = clock().now() >= deadline;
@@ -101,14 +102,12 @@ Task<Result<Answer>> Session::deliver(ShardPort& port, std::shared_ptr<const Pro
       if (is_late) co_return std::move(answer);
       const auto way = co_await resolver_.make_way(port, *answer->holder, asking);
       if (!way && !may_retry(way.error())) co_return fail(way.error());
-      if (way && length == pause_first) {
-        length *= 2;  // Met again at once: the next time it pauses.
-        continue;
-      }
+      // Met again at once: the next time it pauses.
+      if (way && !std::exchange(has_made_way, true)) continue;
     } else if (is_late) {
       co_return fail(Errc::busy, "a shard keeps too many results of the session");
     }
-    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+    KISEKI_CO_TRY(co_await wait_to_try(tries));
   }
 }
 
@@ -122,15 +121,13 @@ Task<Result<Outcome>> Session::commit(Transaction transaction) {
 Task<Result<Outcome>> Session::commit_anywhere(Transaction transaction) {
   auto permit = co_await slots_.acquire_within(clock(), options_.limit);
   if (!permit) co_return fail(Errc::busy, "too many transactions are under way");
-  const BootTime until = deadline();
-  Duration length = pause_first;
+  Tries tries{.until = deadline()};
   while (const auto route = only_route(routes_, transaction)) {
-    const auto answer = co_await commit_one(*route, transaction, until);
+    const auto answer = co_await commit_one(*route, transaction, tries.until);
     if (!answer) co_return fail(answer.error());
     if (answer->type != Answer::Type::wrong_shard) co_return outcome_of(*answer);
     // The shard will never take it: it may be sent elsewhere under another number.
-    if (clock().now() >= until) co_return fail(Errc::timed_out, "a shard is being split");
-    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+    KISEKI_CO_TRY(co_await wait_to_try(tries));
   }
   KISEKI_CO_TRY(transaction.validate());
   KISEKI_CO_TRY(transaction.validate_spread());
@@ -152,19 +149,17 @@ Task<Result<Answer>> Session::commit_one(Route route, Transaction& transaction, 
 
 Task<Result<Answer>> Session::deliver_to(LeafAddress leaf, Proposal proposal, BootTime deadline) {
   const auto shared = std::make_shared<const Proposal>(std::move(proposal));
-  Duration length = pause_first;
-  for (;;) {
+  for (Tries tries{.until = deadline};;) {
     auto answer = co_await deliver(*routes_.of(leaf).port, shared, std::nullopt, deadline);
     if (!answer || answer->type != Answer::Type::wrong_shard) co_return answer;
-    if (clock().now() >= deadline) co_return fail(Errc::timed_out, "a shard is being split");
-    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+    KISEKI_CO_TRY(co_await wait_to_try(tries));
   }
 }
 
 Task<Result<Outcome>> Session::commit_many(Transaction transaction, Semaphore::Permit permit) {
   const BootTime until = deadline();
   Stamp age;
-  Duration length = pause_first;
+  Tries tries{.until = BootTime::max()};
   for (int round = 0;; ++round) {
     auto branches = cut(routes_, transaction);
     if (!branches) co_return fail(std::move(branches).error());
@@ -178,7 +173,7 @@ Task<Result<Outcome>> Session::commit_many(Transaction transaction, Semaphore::P
       background_.spawn(Coordinator::complete(std::move(coordinator), std::move(permit)));
       co_return outcome;
     }
-    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+    KISEKI_CO_TRY(co_await wait_to_try(tries));
   }
 }
 

@@ -44,6 +44,14 @@ class Session {
  private:
   friend class Coordinator;
 
+  /// Tries of one call, with a longer pause before each.
+  struct Tries {
+    BootTime until;
+    Errc late = Errc::timed_out;  ///< The error when the time has run out, with these words.
+    const char* words = "a shard is being split";
+    Duration pause = std::chrono::milliseconds(1);
+  };
+
   /// Proposes until there is an answer that is none of `blocked` and `full`, or `deadline` has passed: then
   /// `timed_out`, or `blocked` as it is. Makes way for it meanwhile.
   Task<Result<Answer>> deliver(ShardPort& port, std::shared_ptr<const Proposal> proposal,
@@ -54,6 +62,7 @@ class Session {
   /// Gives `transaction` back when the shard does not have its rows.
   Task<Result<Answer>> commit_one(Route route, Transaction& transaction, BootTime until);
   Task<Result<Outcome>> commit_many(Transaction transaction, Semaphore::Permit permit);
+  std::optional<Route> route_of_all(const ReadRequest& request) const;
   Task<Result<ReadReply>> read_once(const ReadRequest& request);
   /// `stale` when the rows lie in another shard.
   Task<Result<RowsReply>> read_rows(Route route, RowsRequest request);
@@ -61,9 +70,9 @@ class Session {
   /// The slots in which nothing older is left.
   Task<Result<SlotRange>> drain(Route route, NamespaceId ns, std::uint32_t epoch, BootTime deadline);
   /// Adds what has answered for `slot`; when it was not the shard of that slot, the routes need a moment.
-  Task<Result<>> cover(Coverage& coverage, Slot slot, SlotRange range, BootTime deadline);
-  /// False when the session is stopping. Longer each time.
-  Task<bool> pause(Duration& length);
+  Task<Result<>> cover(Coverage& coverage, Slot slot, SlotRange range, Tries tries);
+  /// Waits before the next try; `cancelled` when the session is stopping.
+  Task<Result<>> wait_to_try(Tries& tries);
   BootTime deadline() const { return clock().now() + options_.limit; }
 
   Options options_;

@@ -4,29 +4,27 @@
 
 namespace kiseki::shard::detail {
 
-Task<Result<ReadReply>> SessionClient::read(ReadRequest request) {
-  co_return co_await session_.read(std::move(request));
-}
+Task<Result<ReadReply>> SessionClient::read(ReadRequest request) { return session_.read(std::move(request)); }
 
 Task<Result<Outcome>> SessionClient::commit(Transaction transaction) {
-  co_return co_await session_.commit(std::move(transaction));
+  return session_.commit(std::move(transaction));
 }
 
 Task<Result<std::vector<Counters>>> SessionClient::counters(std::vector<LeafAddress> leaves) {
-  co_return co_await session_.counters(std::move(leaves));
+  return session_.counters(std::move(leaves));
 }
 
 Task<Result<>> SessionClient::configure(NamespaceId ns, std::uint32_t epoch, NamespaceState state) {
-  co_return co_await session_.configure(ns, epoch, state);
+  return session_.configure(ns, epoch, state);
 }
 
 Task<Result<std::vector<Row>>> SessionClient::scan(ShardId shard, Kind kind, Stamp after,
                                                    std::uint32_t rows_max) {
-  co_return co_await session_.scan(shard, kind, after, rows_max);
+  return session_.scan(shard, kind, after, rows_max);
 }
 
 Task<Result<std::vector<Row>>> SessionClient::abandoned(ShardId shard, std::uint32_t rows_max) {
-  co_return co_await session_.abandoned(shard, rows_max);
+  return session_.abandoned(shard, rows_max);
 }
 
 std::vector<ShardId> SessionClient::shards() const {

@@ -18,6 +18,9 @@ class SessionClient final : public Client {
   Task<Result<std::vector<Row>>> scan(ShardId shard, Kind kind, Stamp after, std::uint32_t rows_max) override;
   Task<Result<std::vector<Row>>> abandoned(ShardId shard, std::uint32_t rows_max) override;
   std::vector<ShardId> shards() const override;
+  bool are_together(const LeafAddress& one, const LeafAddress& other) const override {
+    return session_.routes().of(one).range.contains(slot_of(other));
+  }
   SessionId session() const override { return session_.id(); }
   std::uint64_t time_ms() const override;
 

@@ -6,8 +6,6 @@ namespace kiseki::shard::detail {
 
 namespace {
 
-constexpr Duration pause_first = std::chrono::milliseconds(1);
-
 /// What one shard is asked, and where the answers belong.
 struct ReadOfShard {
   Route route;
@@ -49,8 +47,7 @@ Task<Result<bool>> Session::carry_out_all(Route route, const std::vector<Holder>
 /// The rows of a moment at which every transaction that changes them was undecided, or had no lock any more
 /// (rule 4.3): after each decision met, all is read again.
 Task<Result<RowsReply>> Session::read_rows(Route route, RowsRequest request) {
-  const BootTime until = deadline();
-  Duration length = pause_first;
+  Tries tries{.until = deadline(), .late = Errc::unavailable, .words = "rows stay under change"};
   for (;;) {
     auto reply = co_await route.port->ask(request);
     if (reply && reply->undecided.empty()) co_return std::move(reply);
@@ -61,8 +58,7 @@ Task<Result<RowsReply>> Session::read_rows(Route route, RowsRequest request) {
     } else if (!may_retry(reply.error()) || reply.error().code() == Errc::stale) {
       co_return std::move(reply);
     }
-    if (clock().now() >= until) co_return fail(Errc::unavailable, "rows stay under change");
-    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+    KISEKI_CO_TRY(co_await wait_to_try(tries));
   }
 }
 
@@ -70,17 +66,32 @@ Task<Result<ReadReply>> Session::read(ReadRequest request) {
   if (std::ranges::any_of(request.scans, is_scanned, &Scan::kind)) {
     co_return fail(Errc::invalid_argument, "read: a kind that consumers scan");
   }
-  const BootTime until = deadline();
-  Duration length = pause_first;
-  for (;;) {
+  for (Tries tries{.until = deadline(), .late = Errc::unavailable};;) {
     auto reply = co_await read_once(request);
     if (reply || reply.error().code() != Errc::stale) co_return reply;
-    if (clock().now() >= until) co_return fail(Errc::unavailable, "a shard is being split");
-    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+    KISEKI_CO_TRY(co_await wait_to_try(tries));
   }
 }
 
+/// The one shard of all that is read; nothing: there are several, or none.
+std::optional<Route> Session::route_of_all(const ReadRequest& request) const {
+  std::optional<Route> route;
+  const auto is_there = [&](const LeafAddress& leaf) {
+    if (!route) route = routes_.of(leaf);
+    return route->range.contains(slot_of(leaf));
+  };
+  const bool all = std::ranges::all_of(request.gets, is_there, [](const Get& one) { return one.key.leaf; }) &&
+                   std::ranges::all_of(request.scans, is_there, &Scan::leaf) &&
+                   std::ranges::all_of(request.counters, is_there);
+  return all ? route : std::nullopt;
+}
+
 Task<Result<ReadReply>> Session::read_once(const ReadRequest& request) {
+  if (const auto route = route_of_all(request)) {
+    auto reply = co_await read_rows(*route, {request.gets, request.scans, request.counters});
+    if (!reply) co_return fail(std::move(reply).error());
+    co_return ReadReply{std::move(reply->gets), std::move(reply->scans), std::move(reply->counters)};
+  }
   ReadsByShard reads(routes_);
   for (std::size_t i = 0; i < request.gets.size(); ++i) {
     auto& read = reads.of(request.gets[i].key.leaf);
@@ -130,15 +141,13 @@ Task<Result<std::vector<Counters>>> Session::counters(std::vector<LeafAddress> l
 /// The answer leaves with the routes as they were when it was given, so that who asks every shard knows that
 /// it has reached all of them.
 Task<Result<std::vector<Row>>> Session::scan(ShardId shard, Kind kind, Stamp after, std::uint32_t rows_max) {
-  const BootTime until = deadline();
+  Tries tries{.until = deadline(), .late = Errc::unavailable};
   auto route = routes_.find(shard);
   if (!route) co_return fail(Errc::not_found, "scan: no such shard");
   auto scanned = co_await route->port->ask(ScanRequest{kind, after, rows_max});
   if (!scanned) co_return fail(std::move(scanned).error());
-  Duration length = pause_first;
   while (route->range.last > scanned->range.last) {
-    if (clock().now() >= until) co_return fail(Errc::unavailable, "a shard is being split");
-    if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
+    KISEKI_CO_TRY(co_await wait_to_try(tries));
     route = routes_.find(shard);
   }
   co_return std::move(scanned->rows);
@@ -158,13 +167,10 @@ Task<Result<std::vector<Row>>> Session::abandoned(ShardId shard, std::uint32_t r
   co_return co_await route->port->ask(PendingRequest{table->gone(), rows_max});
 }
 
-Task<Result<>> Session::cover(Coverage& coverage, Slot slot, SlotRange range, BootTime deadline) {
+Task<Result<>> Session::cover(Coverage& coverage, Slot slot, SlotRange range, Tries tries) {
   coverage.add(range);
   if (range.contains(slot)) co_return Result<>{};
-  if (clock().now() >= deadline) co_return fail(Errc::timed_out, "a shard is being split");
-  Duration length = pause_first;
-  if (!co_await pause(length)) co_return fail(Errc::cancelled, "the session is stopping");
-  co_return Result<>{};
+  co_return co_await wait_to_try(tries);
 }
 
 /// Until nothing prepared under an older configuration of the namespace is left.
@@ -191,13 +197,13 @@ Task<Result<>> Session::configure(NamespaceId ns, std::uint32_t epoch, Namespace
     const auto answer = co_await deliver(*routes_.of(*slot).port, proposal, std::nullopt, until);
     if (!answer) co_return fail(answer.error());
     if (answer->type == Answer::Type::stale) co_return fail(Errc::stale, "a newer configuration is known");
-    KISEKI_CO_TRY(co_await cover(told, *slot, answer->range, until));
+    KISEKI_CO_TRY(co_await cover(told, *slot, answer->range, {.until = until}));
   }
   Coverage drained;
   while (const auto slot = drained.missing()) {
     const auto range = co_await drain(routes_.of(*slot), ns, epoch, until);
     if (!range) co_return fail(range.error());
-    KISEKI_CO_TRY(co_await cover(drained, *slot, *range, until));
+    KISEKI_CO_TRY(co_await cover(drained, *slot, *range, {.until = until}));
   }
   co_return Result<>{};
 }

@@ -19,10 +19,7 @@ Result<std::optional<View>> Draft::view(kv::Family family, const std::string& ke
   }
   auto value = store_.get(family, as_view(key), nullptr, blocking_);
   if (!value) return fail(std::move(value).error());
-  if (is_cached) {
-    cache_->put(family, key, *value);
-    if (const auto* known = cache_->find(family, key)) return view_of(*known);
-  }
+  if (is_cached && RowCache::keeps(*value)) return view_of(cache_->add(family, key, std::move(*value)));
   const auto [row, is_new] = rows.emplace(key, Row{.value = std::move(*value), .changed = false});
   return view_of(row->second.value);
 }
@@ -70,11 +67,14 @@ Result<Counters> Draft::counters(const LeafAddress& leaf) {
   return Counters::decode(**bytes);
 }
 
-/// Rows under leaves are read again soon, references hardly ever; most others are written once and never
-/// read.
+/// Rows under leaves are read again soon, references and bodies hardly ever; most others are written once and
+/// never read.
 void Draft::remember(kv::Family family, const std::string& key, const std::optional<std::string>& value) {
+  constexpr std::size_t body = 2_KiB;
   if (family == family_references) return;
-  if (family == family_rows && value) {
+  if (value && value->size() >= body) {
+    cache_->drop(family, key);
+  } else if (family == family_rows && value) {
     cache_->put(family, key, value);
   } else {
     cache_->update(family, key, value);

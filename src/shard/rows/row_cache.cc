@@ -12,11 +12,16 @@ const RowCache::Value* RowCache::find(kv::Family family, std::string_view key) {
 
 void RowCache::put(kv::Family family, std::string_view key, Value value) {
   drop(family, key);
-  if (value && value->size() > row_max) return;
+  if (!keeps(value)) return;
+  add(family, key, std::move(value));
+}
+
+const RowCache::Value& RowCache::add(kv::Family family, std::string_view key, Value value) {
   rows_.push_front({.family = family, .key = std::string(key), .value = std::move(value)});
   places_.at(family).emplace(rows_.front().key, rows_.begin());
   size_ += rows_.front().size();
   while (size_ > size_max) remove(std::prev(rows_.end()));
+  return rows_.front().value;
 }
 
 void RowCache::update(kv::Family family, std::string_view key, const Value& value) {

@@ -23,6 +23,9 @@ class RowCache {
   /// Null when it is not known. Until the next call.
   const Value* find(kv::Family family, std::string_view key);
   void put(kv::Family family, std::string_view key, Value value);
+  /// The same of one that is not known and that it keeps. Until the next call.
+  const Value& add(kv::Family family, std::string_view key, Value value);
+  static bool keeps(const Value& value) { return !value || value->size() <= row_max; }
   /// The row changes; only what is known already is remembered of it.
   void update(kv::Family family, std::string_view key, const Value& value);
   /// The row is not known any more.

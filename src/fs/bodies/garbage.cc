@@ -13,9 +13,10 @@ namespace {
 constexpr std::uint8_t owner_format = 1;
 constexpr std::uint32_t rows_a_turn = 256;
 
-bool is_in_same_leaf(const EntrySlot& slot) {
-  const shard::Home& home = slot.record->home;
-  return home.container == slot.directory.id && home.leaf == slot.key.leaf.leaf;
+/// Where one commit of one shard reaches both: in the leaf of the entry, or in another that the shard has.
+bool is_at_hand(Tree& tree, const EntrySlot& slot) {
+  const shard::LeafAddress home{slot.key.leaf.ns, slot.record->home.container, slot.record->home.leaf};
+  return home == slot.key.leaf || tree.services().client->are_together(home, slot.key.leaf);
 }
 
 /// Every leaf up to the end of a body holds a page, so the first one without is beyond the end. Zero: no
@@ -45,11 +46,11 @@ void add_garbage(shard::Transaction& transaction, shard::LeafAddress leaf, Inode
                           garbage_record(file, shard::EntryType::object, home, body));
 }
 
-void free_body(shard::Transaction& transaction, const EntrySlot& slot) {
+void free_body(Tree& tree, shard::Transaction& transaction, const EntrySlot& slot) {
   const shard::Record& old = *slot.record;
   const bool has_rows = old.body == shard::Body::inline_row || old.body == shard::Body::pages;
   if (!has_rows) return;
-  if (old.body == shard::Body::inline_row && is_in_same_leaf(slot)) {
+  if (old.body == shard::Body::inline_row && is_at_hand(tree, slot)) {
     transaction.erase(inline_key(slot.directory.ns->id, old.home, old.id));
     return;
   }

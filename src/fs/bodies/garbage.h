@@ -11,8 +11,8 @@ namespace kiseki::fs::detail {
 shard::Record garbage_record(InodeId id, shard::EntryType type, shard::Home home, shard::Body body);
 
 /// Adds to `transaction`, which erases or replaces the entry of `slot` and names no other leaf, what frees
-/// its body: the inline row if it lies in the same leaf, else a garbage row.
-void free_body(shard::Transaction& transaction, const EntrySlot& slot);
+/// its body: the inline row if the same shard has it, else a garbage row.
+void free_body(Tree& tree, shard::Transaction& transaction, const EntrySlot& slot);
 /// The same for transactions over several leaves, where no garbage row can be written: names every row.
 Task<Result<>> free_rows(Tree& tree, shard::Transaction& transaction, const EntrySlot& slot);
 

@@ -70,7 +70,7 @@ Task<Result<Attributes>> link_copy(Tree& tree, const CopyRequest& request, const
   }
   if (slot->record) {
     if (slot->key.leaf == source.slot.key.leaf && body.kind != shard::Body::pages) {
-      free_body(transaction, *slot);
+      free_body(tree, transaction, *slot);
     } else {
       KISEKI_CO_TRY(co_await free_rows(tree, transaction, *slot));
     }

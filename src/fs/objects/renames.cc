@@ -67,7 +67,7 @@ Task<Result<>> free_replaced(Tree& tree, shard::Transaction& transaction, const 
                              const EntrySlot& target) {
   if (!target.record) co_return Result<>{};
   if (source.key.leaf != target.key.leaf) co_return co_await free_rows(tree, transaction, target);
-  free_body(transaction, target);
+  free_body(tree, transaction, target);
   co_return Result<>{};
 }
 

@@ -119,8 +119,11 @@ Task<Result<Attributes>> TreeObjects::link(NamespaceId ns, std::string key, Writ
   ObjectValue value;
   value.properties = std::move(properties);
   const bool has_pages = body.kind == shard::Body::pages;
+  auto purpose = condition.etag ? Purpose::write : Purpose::create;
+  if (has_pages) purpose = Purpose::write_linked;
   for (Attempts attempts;;) {
-    auto slot = co_await tree_.find(ns, key, has_pages ? Purpose::write_linked : Purpose::write);
+    auto slot = co_await tree_.find(ns, key, purpose);
+    if (purpose == Purpose::create) purpose = Purpose::write;
     if (!slot) co_return fail(slot.error());
     auto present = object_of(*slot);
     if (!present) co_return fail(present.error());
@@ -131,7 +134,7 @@ Task<Result<Attributes>> TreeObjects::link(NamespaceId ns, std::string key, Writ
     value.modified_ms = services.client->time_ms();
     shard::Transaction transaction = put_object(tree_, *slot, body, value);
     if (slot->record && has_pages) KISEKI_CO_TRY(co_await free_rows(tree_, transaction, *slot));
-    if (slot->record && !has_pages) free_body(transaction, *slot);
+    if (slot->record && !has_pages) free_body(tree_, transaction, *slot);
     auto outcome = co_await tree_.commit(*slot, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) {
@@ -188,7 +191,7 @@ Task<Result<>> TreeObjects::remove(NamespaceId ns, std::string key, Condition co
     if (!*present) co_return Result<>();
     shard::Transaction transaction = tree_.begin(*slot);
     transaction.erase(slot->key);
-    free_body(transaction, *slot);
+    free_body(tree_, transaction, *slot);
     auto outcome = co_await tree_.commit(*slot, std::move(transaction));
     if (!outcome) co_return fail(outcome.error());
     if (outcome->committed()) co_return Result<>();

@@ -1,6 +1,7 @@
 #include "fs/objects/tree_objects.h"
 
 #include "base/planted.h"
+#include "fs/testing/forwarding_client.h"
 #include "fs/testing/stored_bodies.h"
 
 namespace kiseki::fs::detail {
@@ -51,6 +52,40 @@ TEST_P(ObjectSizes, come_back_as_they_were_put) {
 INSTANTIATE_TEST_SUITE_P(Objects, ObjectSizes,
                          testing::Values(0, 1, 512, 513, 16_KiB, 16_KiB + 1, 4_MiB - 1, 4_MiB, 4_MiB + 1,
                                          4_MiB + 64_KiB - 1, 4_MiB + 64_KiB, 33_MiB, 40 * 4_MiB));
+
+class ReadCounter final : public ForwardingClient {
+ public:
+  ReadCounter(std::unique_ptr<shard::Client> inner, std::size_t& reads)
+      : ForwardingClient(std::move(inner)), reads_(reads) {}
+  Task<Result<shard::ReadReply>> read(shard::ReadRequest request) override {
+    ++reads_;
+    return ForwardingClient::read(std::move(request));
+  }
+
+ private:
+  std::size_t& reads_;
+};
+
+TEST_F(ObjectsTest, a_new_object_of_a_known_leaf_is_put_without_a_look) {
+  std::size_t reads = 0;
+  Gateway on(world, std::make_unique<ReadCounter>(world.shards.connect(), reads), {});
+  const auto reads_of_put = [&](std::string name, std::uint64_t seed) {
+    reads = 0;
+    EXPECT_TRUE(put(on, name, seed, 100));
+    expect_object(gateway, ns, std::move(name), {{seed, 100}});
+    return reads;
+  };
+  EXPECT_GT(reads_of_put("first", 1), 0U);
+  EXPECT_EQ(reads_of_put("new", 2), 0U);
+  // Whoever overwrites learns it from the shard, and looks first for a while.
+  ASSERT_TRUE(put("others", 3, 100));
+  EXPECT_EQ(reads_of_put("others", 4), 1U);
+  EXPECT_EQ(reads_of_put("others", 5), 1U);
+  for (int i = 0; i < 20; ++i) reads_of_put("more" + std::to_string(i), 6);
+  EXPECT_EQ(reads_of_put("last", 7), 0U);
+  const auto refused = put(on, "last", 8, 100, {.absent = true, .etag = {}});
+  EXPECT_EQ(refused.error().code(), Errc::precondition_failed);
+}
 
 TEST_F(ObjectsTest, small_tails_go_with_the_piece_before) {
   ASSERT_TRUE(put("a", 1, 4_MiB + 64_KiB - 1));

@@ -31,6 +31,9 @@ class ForwardingClient : public shard::Client {
     return inner_->abandoned(shard, rows_max);
   }
   std::vector<ShardId> shards() const override { return inner_->shards(); }
+  bool are_together(const shard::LeafAddress& one, const shard::LeafAddress& other) const override {
+    return inner_->are_together(one, other);
+  }
   SessionId session() const override { return inner_->session(); }
   std::uint64_t time_ms() const override { return inner_->time_ms(); }
 

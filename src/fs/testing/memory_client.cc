@@ -102,6 +102,9 @@ class MemoryShards::Session final : public shard::Client {
     for (std::uint32_t id = 0; id <= shards_.options_.shards; ++id) ids.emplace_back(id);
     return ids;
   }
+  bool are_together(const shard::LeafAddress& one, const shard::LeafAddress& other) const override {
+    return shards_.shard_of(one) == shards_.shard_of(other);
+  }
   SessionId session() const override { return id_; }
   std::uint64_t time_ms() const override {
     const auto since = shards_.clock_.wall().time_since_epoch();

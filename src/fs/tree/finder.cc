@@ -41,9 +41,11 @@ Task<Result<Directory>> Finder::find_directory(NamespaceId ns, std::vector<std::
 Task<Result<EntrySlot>> Finder::try_find(NamespaceId ns, const Path& path, Purpose purpose) {
   auto context = co_await core_.namespaces.get(ns);
   if (!context) co_return fail(std::move(context).error());
-  auto descent = co_await descend(std::move(*context), path.directories, purpose);
+  // What a guess may find missing is the object, never a directory.
+  const auto on_the_way = purpose == Purpose::create ? Purpose::write : purpose;
+  auto descent = co_await descend(std::move(*context), path.directories, on_the_way);
   if (!descent) co_return fail(std::move(descent).error());
-  if (descent->missing) co_return co_await plan(std::move(*descent), path, purpose);
+  if (descent->missing) co_return co_await plan(std::move(*descent), path, on_the_way);
   const bool at_root = descent->depth == 0;
   auto slot = co_await tree_.locate(std::move(descent->last), path.name, NameType::object, purpose,
                                     std::move(descent->remembered));

@@ -15,6 +15,30 @@ using enum shard::Assert::Type;
 constexpr Duration wait_first = std::chrono::microseconds(500);
 constexpr std::uint32_t doublings_max = 6;
 
+/// After a guess that was wrong.
+constexpr std::uint32_t creates_that_read = 16;
+
+/// A place where nothing is, as far as is remembered. Whether the leaf is still so and still covers the name,
+/// its generation tells.
+std::optional<EntrySlot> guess(const Directory& directory, const std::string& name, NameType type) {
+  auto& state = *directory.state;
+  if (state.reads_first > 0) {
+    --state.reads_first;
+    return std::nullopt;
+  }
+  const auto sort = sort_key(name, type);
+  const LeafId leaf = state.route(sort);
+  const auto guard = state.guards.find(leaf);
+  if (guard == state.guards.end() || guard->second.frozen || !guard->second.covers(sort)) return std::nullopt;
+  EntrySlot slot;
+  slot.directory = directory;
+  slot.name = name;
+  slot.type = type;
+  slot.key = entry_key(directory.leaf(leaf), token_of(state.name_key, name, type));
+  slot.generation = guard->second.generation;
+  return slot;
+}
+
 Error gone() { return Error(Errc::not_found, "the directory has gone"); }
 
 }  // namespace
@@ -90,6 +114,9 @@ Task<Result<Directory>> Tree::open(NamespacePtr ns, InodeId id) {
 
 Task<Result<EntrySlot>> Tree::locate(Directory directory, std::string name, NameType type, Purpose purpose,
                                      std::vector<Step> path) {
+  if (purpose == Purpose::create && path.empty()) {
+    if (auto slot = guess(directory, name, type)) co_return *std::move(slot);
+  }
   auto& core = impl_->core;
   const auto token = token_of(directory.state->name_key, name, type);
   const bool reads = purpose == Purpose::read || purpose == Purpose::read_body;
@@ -104,7 +131,7 @@ Task<Result<EntrySlot>> Tree::locate(Directory directory, std::string name, Name
     if (!answer) co_return fail(std::move(answer).error());
     KISEKI_CO_TRY(core.confirm(*directory.ns, path, answer->beside));
     if (!reads && answer->guard && answer->guard->frozen) {
-      KISEKI_CO_TRY(co_await impl_->splitter.settle(directory, answer->leaf));
+      KISEKI_CO_TRY(co_await impl_->splitter.settle(directory, answer->leaf, Splitter::Turn::after_others));
       continue;
     }
     EntrySlot slot;
@@ -184,7 +211,7 @@ void Tree::expect(shard::Transaction& transaction, const EntrySlot& slot) {
   transaction.require(absent, slot.key);
 }
 
-Task<Result<shard::Outcome>> Tree::commit(EntrySlot slot, shard::Transaction transaction) {
+Task<Result<shard::Outcome>> Tree::commit(const EntrySlot& slot, shard::Transaction transaction) {
   auto& impl = *impl_;
   if (slot.chain) co_return co_await impl.chains.commit(slot.chain, std::move(transaction));
   Bytes size = 0;
@@ -213,9 +240,11 @@ Task<Result<>> Tree::recover(EntrySlot slot, shard::Outcome outcome, Attempts& a
     case deleted:
       namespaces().forget(slot.directory.ns->id);
       break;
+    case shard::Refusal::exists:
+      if (slot.has_leaf()) slot.directory.state->reads_first = creates_that_read;
+      break;
     case none:
     case shard::Refusal::version:
-    case shard::Refusal::exists:
     case missing:
     case shard::Refusal::generation:
     case not_empty:

@@ -79,6 +79,8 @@ enum class Purpose : std::uint8_t {
   write_linked = 3,  ///< Missing directories are made now: for transactions that do more than add one entry.
   change = 4,        ///< Writes what is there: as `read` where nothing is.
   read_body = 5,     ///< As `read`, with the inline row of what is there.
+  create = 6,        ///< As `write`; of a remembered leaf nothing is read and nothing taken to be there: the
+                     ///< commit tells, and then it is `write`.
 };
 
 /// How often one operation has started again.
@@ -144,7 +146,8 @@ class Tree {
   /// missing directories, these are made.
   void expect(shard::Transaction& transaction, const EntrySlot& slot);
   /// Commits, then links the directories that were made. `slot` is the one that gained or lost an entry.
-  Task<Result<shard::Outcome>> commit(EntrySlot slot, shard::Transaction transaction);
+  /// It outlives the call.
+  Task<Result<shard::Outcome>> commit(const EntrySlot& slot, shard::Transaction transaction);
   /// After a refusal: does what it takes for another attempt (splits a full leaf, reads the configuration),
   /// waits a little. Errors are final.
   Task<Result<>> recover(EntrySlot slot, shard::Outcome outcome, Attempts& attempts);

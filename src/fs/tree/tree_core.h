@@ -58,7 +58,8 @@ struct DirectoryState {
   Stamp header;  ///< Version of the header that says the next two; none: it was not opened yet.
   InodeId parent;
   std::string name;
-  bool mending = false;  ///< One at a time brings the index up to date.
+  std::uint32_t reads_first = 0;  ///< So many creates do not guess that nothing is there.
+  bool mending = false;           ///< One at a time brings the index up to date.
 
  private:
   /// Memory for one hint more; forgets those of this directory when there is none. False: there still is

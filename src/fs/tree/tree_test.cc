@@ -1,5 +1,7 @@
 #include "fs/tree/tree.h"
 
+#include <fmt/format.h>
+
 #include "fs/testing/tree_world.h"
 
 namespace kiseki::fs::detail {
@@ -152,6 +154,28 @@ TEST_F(TreeTest, full_leaves_are_split_by_whoever_wants_to_create) {
   }
   full.loop.run_for(std::chrono::seconds(1));
   expect_swept(TreeCheck(full.shards, *on.get(on.tree.namespaces().get(bucket))));
+}
+
+TEST_F(TreeTest, leaves_that_names_rise_through_stay_nearly_full) {
+  constexpr int leaf = 64, keys = 1024;
+  const TreeLimits limits{.entries_split = leaf};
+  const auto leaves_after = [&](auto name) {
+    MemoryWorld fresh(3, {.shards = 4});
+    Gateway on(fresh, limits);
+    const auto bucket = on.make_namespace("bucket");
+    for (const auto* key : {"a", "z"}) EXPECT_TRUE(on.get(detail::put(on.tree, bucket, key, "v")));
+    for (int i = 0; i < keys; ++i) {
+      EXPECT_TRUE(on.get(detail::put(on.tree, bucket, fmt::format("m{:05}", name(i)), "v")));
+    }
+    fresh.loop.run_for(std::chrono::seconds(1));
+    const TreeCheck check(fresh.shards, *on.get(on.tree.namespaces().get(bucket)));
+    expect_swept(check);
+    return check.leaves();
+  };
+  EXPECT_LE(leaves_after([](int i) { return i; }), 1.25 * keys / leaf);
+  // Two such streams part at the first split between them.
+  EXPECT_LE(leaves_after([](int i) { return i % 2 * keys + i / 2; }), 1.25 * keys / leaf + 1);
+  EXPECT_LE(leaves_after([](int i) { return i * 379 % keys; }), 2.0 * keys / leaf);
 }
 
 TEST_F(TreeTest, a_frozen_leaf_is_finished_by_the_next_writer) {

@@ -69,7 +69,7 @@ rocksdb::ColumnFamilyOptions family_options(const MemoryBudget& memory) {
   options.level0_stop_writes_trigger = 64;
   options.level_compaction_dynamic_level_bytes = true;
   // Most reads are of keys that are not there.
-  options.memtable_prefix_bloom_size_ratio = 0.02;
+  options.memtable_prefix_bloom_size_ratio = 0.002;
   options.memtable_whole_key_filtering = true;
   options.enable_blob_files = true;
   options.min_blob_size = 2_KiB;

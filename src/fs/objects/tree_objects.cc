@@ -119,7 +119,8 @@ Task<Result<Attributes>> TreeObjects::link(NamespaceId ns, std::string key, Writ
   ObjectValue value;
   value.properties = std::move(properties);
   const bool has_pages = body.kind == shard::Body::pages;
-  auto purpose = condition.etag ? Purpose::write : Purpose::create;
+  const bool is_there = replaced.condition.etag || replaced.version;
+  auto purpose = is_there ? Purpose::write : Purpose::create;
   if (has_pages) purpose = Purpose::write_linked;
   for (Attempts attempts;;) {
     auto slot = co_await tree_.find(ns, key, purpose);

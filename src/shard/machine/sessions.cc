@@ -2,6 +2,7 @@
 
 #include "base/codec.h"
 #include "base/planted.h"
+#include "shard/rows/row_codec.h"
 
 namespace kiseki::shard::detail {
 
@@ -23,8 +24,9 @@ std::string Sessions::Block::encode() const {
 }
 
 Result<Sessions::Block> Sessions::Block::decode(View bytes) {
-  Decoder in(bytes);
-  if (in.integer<std::uint8_t>() != block_format) in.reject();
+  auto begun = begin_value(bytes, block_format, "kept results");
+  if (!begun) return fail(std::move(begun).error());
+  Decoder& in = *begun;
   Block block{.low_water = in.integer<std::uint64_t>(), .results = {}};
   const auto count = in.integer<std::uint8_t>();
   for (unsigned i = 0; i < count && !in.failed(); ++i) {

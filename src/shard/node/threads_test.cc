@@ -1,10 +1,13 @@
 #include <filesystem>
 #include <future>
 #include <gtest/gtest.h>
+#include <set>
+#include <thread>
 
 #include "disk/disk.h"
 #include "raft/log.h"
 #include "shard/node.h"
+#include "shard/rows/families.h"
 #include "shard/testing/shard_world.h"
 
 namespace kiseki::shard {
@@ -15,6 +18,40 @@ using detail::test_namespace;
 using detail::transaction_of_test;
 using detail::value_of;
 using Type = Assert::Type;
+
+/// Counts walks over rows that may wait for the disk, on threads that must not.
+class WatchedStore final : public kv::KvStore {
+ public:
+  WatchedStore(std::unique_ptr<kv::KvStore> inner, std::set<std::thread::id> threads)
+      : inner_(std::move(inner)), threads_(std::move(threads)) {}
+  std::size_t waits() const { return waits_; }
+
+  Result<> write(const kv::Batch& batch, kv::Blocking blocking) override {
+    return inner_->write(batch, blocking);
+  }
+  Result<std::optional<std::string>> get(kv::Family family, View key, const kv::Snapshot* at,
+                                         kv::Blocking blocking) override {
+    return inner_->get(family, key, at, blocking);
+  }
+  std::unique_ptr<kv::Snapshot> snapshot() override { return inner_->snapshot(); }
+  std::unique_ptr<kv::Iterator> iterate(kv::Family family, kv::Range range, const kv::Snapshot* at,
+                                        kv::Blocking blocking) override {
+    const bool may_wait = blocking == kv::Blocking::allowed && family != detail::family_state;
+    if (may_wait && threads_.contains(std::this_thread::get_id())) ++waits_;
+    return inner_->iterate(family, std::move(range), at, blocking);
+  }
+  Result<> flush() override { return inner_->flush(); }
+  Result<std::optional<std::string>> get_durable(kv::Family family, View key) override {
+    return inner_->get_durable(family, key);
+  }
+  Bytes unflushed() const override { return inner_->unflushed(); }
+  Result<> room() const override { return inner_->room(); }
+
+ private:
+  std::unique_ptr<kv::KvStore> inner_;
+  const std::set<std::thread::id> threads_;
+  std::atomic<std::size_t> waits_ = 0;
+};
 
 /// A node on two threads, RocksDB and a real disk.
 class ThreadsTest : public ::testing::Test {
@@ -40,7 +77,7 @@ class ThreadsTest : public ::testing::Test {
   void open() {
     auto store = kv::open_rocksdb({directory_ / "shards", Node::families(), memory_});
     ASSERT_TRUE(store) << store.error().to_string();
-    store_ = std::move(*store);
+    store_ = std::make_unique<WatchedStore>(std::move(*store), threads());
     auto disk = disk::make_disk(disk::Mode::automatic, cores_[0]);
     ASSERT_TRUE(disk) << disk.error().to_string();
     disk_ = std::move(*disk);
@@ -58,6 +95,12 @@ class ThreadsTest : public ::testing::Test {
       ASSERT_TRUE(client) << client.error().to_string();
       clients_[i] = std::move(*client);
     }
+  }
+  std::set<std::thread::id> threads() {
+    std::set<std::thread::id> ids;
+    const auto id = []() -> Task<std::thread::id> { co_return std::this_thread::get_id(); };
+    for (auto& core : cores_) ids.insert(run(core, id()));
+    return ids;
   }
   void stop() {
     for (auto& client : clients_) client.reset();
@@ -99,7 +142,7 @@ class ThreadsTest : public ::testing::Test {
   std::array<Core, 2> cores_;
   BlockingPool pool_{2};
   std::shared_ptr<kv::MemoryBudget> memory_ = kv::make_memory_budget(8_MiB, 8_MiB);
-  std::unique_ptr<kv::KvStore> store_;
+  std::unique_ptr<WatchedStore> store_;
   std::unique_ptr<disk::Disk> disk_;
   std::unique_ptr<raft::Log> log_;
   std::unique_ptr<Node> node_;
@@ -119,6 +162,32 @@ TEST_F(ThreadsTest, users_of_both_cores_write_to_all_shards) {
   open();
   EXPECT_EQ(run(cores_[0], count(*clients_[0], 320)), 320U);
   EXPECT_FALSE(node_->failure());
+}
+
+TEST_F(ThreadsTest, scans_of_many_rows_do_not_wait_for_the_disk_on_a_core) {
+  open();
+  constexpr std::uint64_t rows = 40;
+  for (std::uint64_t i = 0; i < rows; ++i) {
+    auto transaction = transaction_of_test();
+    transaction.put_stamped(key({test_namespace, InodeId(i), LeafId(0)}, Kind::garbage, item_of(i)),
+                            record_of_test("v"));
+    ASSERT_TRUE(run(cores_[0], clients_[0]->commit(std::move(transaction)))->committed());
+  }
+  ASSERT_TRUE(store_->flush());
+  stop();
+  open();
+  const std::size_t before = store_->waits();
+  std::size_t found = 0;
+  for (const auto shard : clients_[0]->shards()) {
+    const auto scanned = run(cores_[0], clients_[0]->scan(shard, Kind::garbage, {}, 100));
+    ASSERT_TRUE(scanned) << scanned.error().to_string();
+    found += scanned->size();
+    const auto references = node_->references();
+    EXPECT_TRUE(run(cores_[0], references.judge(shard, {ChunkName{}})));
+    EXPECT_TRUE(run(cores_[0], references.lost(shard, {}, GcEpoch(9))));
+  }
+  EXPECT_EQ(found, rows);
+  EXPECT_EQ(store_->waits(), before);
 }
 
 }  // namespace

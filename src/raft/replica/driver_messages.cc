@@ -151,10 +151,9 @@ void Replica::Driver::step(std::span<const Message> messages, const FramePtr& fr
 bool Replica::Driver::accepts(const Message& message) {
   const bool is_mine =
       message.to == options_.replica || (message.type == MessageType::alone && node_of(message.to) == here());
-  if (!is_mine && !(message.type == MessageType::removed &&
-                    KISEKI_PLANTED("an old removal proof erases the new replica"))) {
-    return false;
-  }
+  const bool is_old_word =
+      message.type == MessageType::removed && KISEKI_PLANTED("an old removal proof erases the new replica");
+  if (!is_mine && !is_old_word) return false;
   switch (message.type) {
     case MessageType::removed:
     case MessageType::quiesce:

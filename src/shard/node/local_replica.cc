@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "base/crossing.h"
 #include "base/metrics.h"
 #include "raft/members.h"
@@ -104,7 +105,10 @@ Task<Result<std::unique_ptr<LocalReplica>>> LocalReplica::open(ShardId shard,
 
 Task<Result<>> LocalReplica::compact_here() {
   if (is_stopped_) co_return Result<>{};
-  co_return co_await replica_->compact();
+  ++uses_;
+  auto compacted = co_await replica_->compact();
+  if (--uses_ == 0) uses_ended_.set();
+  co_return compacted;
 }
 
 void LocalReplica::receive(std::vector<raft::Message> messages, FramePtr frame) {
@@ -122,9 +126,9 @@ void LocalReplica::receive(std::vector<raft::Message> messages, FramePtr frame) 
 
 Task<Result<>> LocalReplica::receive_snapshot_here(raft::Message message, raft::SnapshotSource& source) {
   if (is_stopped_) co_return fail(Errc::unavailable, "the replica is stopped");
-  ++streams_;
+  ++uses_;
   auto received = co_await replica_->receive_snapshot(std::move(message), source);
-  if (--streams_ == 0) streams_ended_.set();
+  if (--uses_ == 0) uses_ended_.set();
   co_return received;
 }
 
@@ -137,11 +141,18 @@ Task<> LocalReplica::stop_here() {
   if (std::exchange(is_stopped_, true)) co_return;
   // What was posted before this comes to its turn.
   co_await asio::post(asio::bind_executor(core_.executor, use_task));
-  while (streams_ > 0) {
-    streams_ended_.reset();
-    co_await streams_ended_.wait();
+  while (uses_ > 0) {
+    uses_ended_.reset();
+    co_await uses_ended_.wait();
   }
   co_await replica_->stop();
+}
+
+/// Every call on the replica looks first whether it is stopped, or has gone.
+Task<> LocalReplica::release_here() {
+  KISEKI_ASSERT(is_stopped_);
+  replica_.reset();
+  co_return;
 }
 
 Task<Node::ShardStatus> LocalReplica::status() {
@@ -151,11 +162,11 @@ Task<Node::ShardStatus> LocalReplica::status() {
                              .first = machine.range().first,
                              .last = machine.range().last,
                              .applied = machine.applied(),
-                             .replica = replica_->status()};
+                             .replica = replica_ ? replica_->status() : raft::GroupStatus{}};
   });
 }
 Task<std::optional<Error>> LocalReplica::failure() {
-  return call_on(core_.executor, [this] { return replica_->failure(); });
+  return call_on(core_.executor, [this] { return replica_ ? replica_->failure() : std::nullopt; });
 }
 Task<bool> LocalReplica::is_removed() {
   return call_on(core_.executor, [this] { return !is_stopped_ && replica_->is_removed(); });
@@ -184,5 +195,6 @@ Task<Result<>> LocalReplica::receive_snapshot(raft::Message message, raft::Snaps
 }
 Task<> LocalReplica::quiet() { return on(core_.executor, quiet_here()); }
 Task<> LocalReplica::stop() { return on(core_.executor, stop_here()); }
+Task<> LocalReplica::release() { return on(core_.executor, release_here()); }
 
 }  // namespace kiseki::shard::detail

@@ -57,6 +57,8 @@ class LocalReplica {
   /// Refuses new calls, and returns when none is under way.
   Task<> quiet();
   Task<> stop();
+  /// Stopped for good: gives back the memory of the replica. Calls that come late find that it has gone.
+  Task<> release();
 
  private:
   LocalReplica(std::unique_ptr<Shard> shard, Services services);
@@ -65,17 +67,18 @@ class LocalReplica {
   Task<Result<>> receive_snapshot_here(raft::Message message, raft::SnapshotSource& source);
   Task<> quiet_here();
   Task<> stop_here();
+  Task<> release_here();
 
   const ShardId id_;
   CoreServices core_;
   std::unique_ptr<Shard> shard_;
   LocalPort port_;
   ShardSnapshots snapshots_;
-  std::unique_ptr<raft::Replica> replica_;
+  std::unique_ptr<raft::Replica> replica_;  // until it is released
   std::unique_ptr<ReplicaJournal> journal_;
   std::atomic<Bytes> received_ = 0;  // of messages that wait for the core
-  std::size_t streams_ = 0;          // snapshots on their way in
-  ::kiseki::Event streams_ended_;
+  std::size_t uses_ = 0;             // snapshots on their way in, and compactions
+  ::kiseki::Event uses_ended_;
   bool is_stopped_ = false;
 };
 

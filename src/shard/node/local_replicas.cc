@@ -92,6 +92,7 @@ Task<Result<>> LocalReplicas::let_go(ShardId shard) {
   }
   co_await gone->quiet();
   co_await gone->stop();
+  co_await gone->release();
   old_logs_.insert(shard);
   auto removal = Removal::begin(services_.store, shard);
   if (!removal) co_return fail(removal.error());

@@ -177,6 +177,19 @@ TEST_F(LocalReplicasTest, a_removed_replica_does_not_begin_again) {
   EXPECT_GT(fault.met(), 0U);
 }
 
+/// Who has looked it up may call it a little later.
+TEST_F(LocalReplicasTest, a_replica_that_has_gone_still_answers_late_calls) {
+  LocalReplica& replica = *replicas_->find(ShardId(1));
+  remove();
+  ASSERT_TRUE(loop_.get(replicas_->follow()));
+  EXPECT_FALSE(loop_.get(replica.status()).leader());
+  EXPECT_FALSE(loop_.get(replica.failure()));
+  EXPECT_TRUE(loop_.get(replica.compact()));
+  EXPECT_FALSE(loop_.get(replica.transfer_leader(2)));
+  const auto late = loop_.get(replica.port().call(LeaderRequest{}, std::chrono::seconds(1)));
+  EXPECT_FALSE(late);
+}
+
 TEST_F(LocalReplicasTest, the_next_replica_begins_when_the_log_of_the_last_has_gone) {
   map_.add(ShardId(1), 1);
   remove();

@@ -102,6 +102,18 @@ PassTimes measure_passes(Bytes size) {
           .cipher = cipher_microseconds(size)};
 }
 
+double records_microseconds(std::size_t count) {
+  constexpr Bytes entry_size = 160, associated_size = 100;  // of small objects
+  SystemRng rng;
+  const auto key = crypto::Key256::random(rng);
+  const std::string associated(associated_size, 'a');
+  const crypto::Nonce192 nonce = crypto::random_nonce(rng);
+  const auto sealed =
+      crypto::seal_record(key, nonce, as_view(associated), as_view(std::string(entry_size, 'e')));
+  return static_cast<double>(count) *
+         microseconds([&] { (void)crypto::open_record(key, nonce, as_view(associated), sealed.view()); });
+}
+
 double sink_microseconds(Sink sink, Bytes size) {
   const bool put = sink == Sink::receives;
   const int listener = ::socket(AF_INET, SOCK_STREAM, 0);

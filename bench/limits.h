@@ -16,6 +16,9 @@ struct PassTimes {
 };
 PassTimes measure_passes(Bytes size);
 
+/// Opening so many sealed records, as a listing of so many names has to: microseconds of CPU on one core.
+double records_microseconds(std::size_t count);
+
 /// What a bare HTTP server on loopback does with a body.
 enum class Sink : std::uint8_t { receives, sends };
 /// Its CPU time for one request.

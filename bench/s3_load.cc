@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* bucket = "/kiseki-bench";
 constexpr std::uint64_t objects = 64;      // behind GET and HEAD
-constexpr std::uint64_t listed = 10'000;   // flat, behind LIST
+constexpr std::uint64_t listed = 100'000;  // flat, behind LIST
 constexpr std::uint64_t removed = 20'000;  // behind DELETE
 constexpr Bytes part_size = 5_MiB;
 constexpr std::size_t parts = 3;
@@ -228,7 +228,8 @@ void measure_lists(const LoadOptions& options) {
   };
   S3Client once(options.endpoint);
   list(once, {}, 0);
-  measure_work(options, {"LIST 1000", options.clients, 0, list, sink_microseconds(Sink::sends, page)});
+  const double limit = records_microseconds(1000) + sink_microseconds(Sink::sends, page);
+  measure_work(options, {"LIST 1000", options.clients, 0, list, limit});
 }
 
 /// Whole uploads: begun, a few parts, completed.

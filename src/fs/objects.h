@@ -71,7 +71,7 @@ struct ListReply {
   struct Item {
     std::string name;  ///< Whole key, or whole common prefix with its '/'.
     bool is_prefix = false;
-    Attributes attributes;
+    Attributes attributes;  ///< Size, time, ETag and checksums.
   };
   std::vector<Item> items;  ///< In byte order of the name.
   bool truncated = false;   ///< There is more after the last item.

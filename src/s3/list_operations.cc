@@ -15,25 +15,29 @@ enum class ShowOwner : std::uint8_t { no, yes };
 
 void add_owner(XmlWriter& xml, TenantId tenant) { xml.open("Owner").element("ID", owner_id(tenant)).close(); }
 
+/// What most items take in a document, beside their names.
+constexpr std::size_t item_size = 320;
+
 /// What an entry of every kind of listing tells of an object.
-void add_attributes(XmlWriter& xml, const fs::Attributes& attributes) {
-  xml.element("LastModified", iso_time(attributes.modified_ms));
-  xml.element("ETag", etag_field(attributes.properties.etag));
+void add_attributes(XmlWriter& xml, IsoTimes& times, const fs::Attributes& attributes) {
+  xml.plain("LastModified", times.of(attributes.modified_ms));
+  xml.open("ETag").text("\"").text(attributes.properties.etag).text("\"").close();
   for (const auto& [name, value] : attributes.properties.checksums) {
     if (const auto algorithm = algorithm_of(name)) {
-      xml.element("ChecksumAlgorithm", constant_of(*algorithm))
-          .element("ChecksumType", name_of(attributes.properties.checksum_type));
+      xml.plain("ChecksumAlgorithm", constant_of(*algorithm))
+          .plain("ChecksumType", name_of(attributes.properties.checksum_type));
     }
   }
-  xml.element("Size", attributes.size).element("StorageClass", "STANDARD");
+  xml.element("Size", attributes.size).plain("StorageClass", "STANDARD");
 }
 
 void add_contents(XmlWriter& xml, const ListingRequest& request, const fs::ListReply& page, TenantId tenant,
                   ShowOwner owner) {
+  IsoTimes times;
   for (const fs::ListReply::Item& item : page.items) {
     if (item.is_prefix) continue;
     xml.open("Contents").element("Key", request.encoded(item.name));
-    add_attributes(xml, item.attributes);
+    add_attributes(xml, times, item.attributes);
     if (owner == ShowOwner::yes) add_owner(xml, tenant);
     xml.close();
   }
@@ -46,6 +50,9 @@ void add_prefixes(XmlWriter& xml, const ListingRequest& request, const fs::ListR
 }
 
 void add_request(XmlWriter& xml, const Call& call, const ListingRequest& request, const fs::ListReply& page) {
+  std::size_t names = 0;
+  for (const fs::ListReply::Item& item : page.items) names += item.name.size();
+  xml.reserve(page.items.size() * item_size + names);
   xml.element("Name", call.bucket).element("Prefix", request.encoded(request.prefix));
   if (!request.delimiter.empty()) xml.element("Delimiter", request.encoded(request.delimiter));
   xml.element("MaxKeys", request.limit).flag("IsTruncated", page.truncated);
@@ -53,10 +60,15 @@ void add_request(XmlWriter& xml, const Call& call, const ListingRequest& request
 }
 
 Task<S3Result<fs::ListReply>> list_bucket(Call& call, ListingRequest request) {
-  const auto ns = co_await find_bucket(call);
+  const auto ns = co_await recall_bucket(call);
   if (!ns) co_return refuse(ns.error());
   auto page = co_await list_page(call.objects, ns->id, std::move(request));
-  if (!page) co_return refuse(refusal(call, page.error(), Subject::service));
+  if (!page) co_return refuse(co_await explain(call, *ns, page.error(), Subject::service));
+  // A bucket that has gone holds nothing either.
+  if (page->items.empty()) {
+    const auto now = co_await find_bucket(call);
+    if (!now) co_return refuse(now.error());
+  }
   co_return std::move(*page);
 }
 
@@ -122,11 +134,12 @@ Task<S3Result<Reply>> list_object_versions(Call& call) {
     xml.element("NextKeyMarker", request->encoded(page->items.back().name))
         .element("NextVersionIdMarker", "null");
   }
+  IsoTimes times;
   for (const fs::ListReply::Item& item : page->items) {
     if (item.is_prefix) continue;
     xml.open("Version").element("Key", request->encoded(item.name)).element("VersionId", "null");
     xml.flag("IsLatest", true);
-    add_attributes(xml, item.attributes);
+    add_attributes(xml, times, item.attributes);
     add_owner(xml, call.tenant());
     xml.close();
   }

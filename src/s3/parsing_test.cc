@@ -127,6 +127,11 @@ TEST(Time, is_written_and_read) {
   EXPECT_EQ(compact_time(1369353600), "20130524T000000Z");
   EXPECT_EQ(parse_compact_time("20130524T000000Z"), 1369353600);
   EXPECT_EQ(iso_time(1369353600123), "2013-05-24T00:00:00.123Z");
+  IsoTimes times;
+  for (const std::int64_t time :
+       {1369353600123, 1369353659999, 1369353660000, 1369353600007, 1369353719999}) {
+    EXPECT_EQ(times.of(static_cast<std::uint64_t>(time)), iso_time(static_cast<std::uint64_t>(time)));
+  }
   for (const char* bad :
        {"", "x", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov"}) {
     EXPECT_FALSE(parse_http_date(bad)) << bad;

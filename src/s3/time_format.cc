@@ -180,4 +180,17 @@ std::string iso_time(std::uint64_t unix_milliseconds) {
   return text;
 }
 
+std::string_view IsoTimes::of(std::uint64_t unix_milliseconds) {
+  constexpr std::uint64_t length = 60'000;
+  const std::uint64_t minute = unix_milliseconds / length;
+  if (minute_ != minute) text_ = iso_time(minute * length);
+  minute_ = minute;
+  std::uint64_t rest = unix_milliseconds % length;
+  for (const std::size_t place : {22U, 21U, 20U, 18U, 17U}) {
+    text_[place] = static_cast<char>('0' + rest % 10);
+    rest /= 10;
+  }
+  return text_;
+}
+
 }  // namespace kiseki::s3

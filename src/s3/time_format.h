@@ -23,6 +23,17 @@ std::optional<std::int64_t> parse_compact_time(std::string_view text);
 /// "2009-10-12T17:50:30.000Z".
 std::string iso_time(std::uint64_t unix_milliseconds);
 
+/// The same of many times that lie close together: a minute is worked out once.
+class IsoTimes {
+ public:
+  /// Until the next call.
+  std::string_view of(std::uint64_t unix_milliseconds);
+
+ private:
+  std::optional<std::uint64_t> minute_;
+  std::string text_;
+};
+
 inline std::int64_t unix_seconds(WallTime time) {
   return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
 }

@@ -72,7 +72,12 @@ XmlWriter& XmlWriter::element(std::string_view name, std::string_view text) {
 
 XmlWriter& XmlWriter::element(std::string_view name, std::uint64_t number) {
   const fmt::format_int digits(number);
-  return element(name, std::string_view(digits.data(), digits.size()));
+  return plain(name, std::string_view(digits.data(), digits.size()));
+}
+
+XmlWriter& XmlWriter::plain(std::string_view name, std::string_view text) {
+  out_.append("<").append(name).append(">").append(text).append("</").append(name).append(">");
+  return *this;
 }
 
 XmlWriter& XmlWriter::text(std::string_view text) {

@@ -16,9 +16,13 @@ class XmlWriter {
   /// `root` and every name given later outlive the writer.
   explicit XmlWriter(std::string_view root, Namespace ns = Namespace::s3);
 
+  /// Room for so many bytes more.
+  void reserve(std::size_t size) { out_.reserve(out_.size() + size); }
   XmlWriter& open(std::string_view name);
   XmlWriter& close();
   XmlWriter& element(std::string_view name, std::string_view text);
+  /// Of text that holds nothing to escape.
+  XmlWriter& plain(std::string_view name, std::string_view text);
   XmlWriter& element(std::string_view name, std::uint64_t number);
   /// Character data of the element that is open.
   XmlWriter& text(std::string_view text);

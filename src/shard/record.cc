@@ -205,6 +205,7 @@ Result<Record> Record::decode_header(View bytes) {
 
 std::string associated_data(const Key& key, const Record& record) {
   std::string bytes;
+  bytes.reserve(160);  // of most rows
   Encoder out(bytes);
   out.integer(format).id(key.leaf.ns).id(key.leaf.container).enumerator(key.kind);
   if (key.kind == Kind::guard || key.kind == Kind::index_page) out.id(key.leaf.leaf);

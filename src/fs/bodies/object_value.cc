@@ -37,6 +37,18 @@ Pairs decode_pairs(Decoder& in) {
   return pairs;
 }
 
+void skip_pairs(Decoder& in) {
+  for (std::size_t texts = 2 * in.integer<std::uint16_t>(); texts > 0 && !in.failed(); --texts) {
+    in.raw(in.integer<std::uint16_t>());
+  }
+}
+
+ChecksumType decode_type(Decoder& in) {
+  const auto type = in.integer<std::uint8_t>();
+  if (type != 1 && type != 2) in.reject();
+  return static_cast<ChecksumType>(type);
+}
+
 std::size_t size_of(const Pairs& pairs) {
   std::size_t size = 2;
   for (const auto& [name, value] : pairs) size += 4 + name.size() + value.size();
@@ -77,9 +89,7 @@ Properties decode_properties(Decoder& in) {
   properties.headers = decode_pairs(in);
   properties.metadata = decode_pairs(in);
   properties.checksums = decode_pairs(in);
-  const auto type = in.integer<std::uint8_t>();
-  if (type != 1 && type != 2) in.reject();
-  properties.checksum_type = static_cast<ChecksumType>(type);
+  properties.checksum_type = decode_type(in);
   properties.tags = decode_pairs(in);
   properties.grants = decode_pairs(in);
   return properties;
@@ -142,6 +152,21 @@ Result<ObjectValue> decode_object(View bytes, std::size_t references) {
   value.bytes = as_text(in.rest());
   KISEKI_TRY(in.finish("an entry's value"));
   return value;
+}
+
+Result<Attributes> decode_listed(View bytes) {
+  Decoder in(bytes);
+  if (in.integer<std::uint8_t>() != value_format) return fail(Errc::wrong_format, "an entry's value");
+  Attributes shown;
+  shown.modified_ms = in.integer<std::uint64_t>();
+  in.id<InodeId>();
+  shown.properties.etag = decode_text(in);
+  skip_pairs(in);
+  skip_pairs(in);
+  shown.properties.checksums = decode_pairs(in);
+  shown.properties.checksum_type = decode_type(in);
+  if (in.failed()) return fail(Errc::corrupted, "an entry's value");
+  return shown;
 }
 
 std::vector<Piece> pieces_of(const std::vector<ChunkReference>& references,

@@ -34,6 +34,10 @@ std::string encode(const ObjectValue& value);
 /// `corrupted`, `wrong_format`; also when the number of epochs is not `references`.
 Result<ObjectValue> decode_object(View bytes, std::size_t references);
 
+/// What lists show of an object: time, ETag and checksums. The size is the record's; the rest is left empty,
+/// and not looked at. `corrupted`, `wrong_format`.
+Result<Attributes> decode_listed(View bytes);
+
 /// Key epochs of references, as runs of equal ones.
 void encode_epochs(const std::vector<KeyEpoch>& epochs, Encoder& out);
 std::vector<KeyEpoch> decode_epochs(Decoder& in, std::size_t references);

@@ -23,6 +23,19 @@ std::string sort_key(std::string_view name, NameType type) {
   return key;
 }
 
+bool sorts_before(std::string_view a, NameType type_of_a, std::string_view b, NameType type_of_b) {
+  const auto common = std::min(a.size(), b.size());
+  if (const int order = a.substr(0, common).compare(b.substr(0, common)); order != 0) return order < 0;
+  const auto rest = [common](std::string_view name, NameType type) {
+    if (name.size() > common) return 1 + static_cast<unsigned char>(name[common]);
+    return type == NameType::directory ? 1 + '/' : 0;
+  };
+  const int next_of_a = rest(a, type_of_a), next_of_b = rest(b, type_of_b);
+  if (next_of_a != next_of_b) return next_of_a < next_of_b;
+  // Names hold no '/': both end here, or one does as a name and the other as itself.
+  return a.size() < b.size();
+}
+
 shard::Token token_of(const crypto::Key256& name_key, std::string_view name, NameType type) {
   const std::byte type_byte{static_cast<std::uint8_t>(type)};
   const auto digest = crypto::hmac_sha256(name_key.view(), {View(&type_byte, 1), as_view(name)});

@@ -21,6 +21,8 @@ Path split_key(std::string_view key);
 
 /// What entries are ordered by: depth-first order is then the byte order of whole keys.
 std::string sort_key(std::string_view name, NameType type);
+/// The order of two sort keys, which are not made for it.
+bool sorts_before(std::string_view a, NameType type_of_a, std::string_view b, NameType type_of_b);
 
 /// An entry's item: first 16 bytes of HMAC-SHA-256(name key, type ‖ name).
 shard::Token token_of(const crypto::Key256& name_key, std::string_view name, NameType type);

@@ -54,5 +54,20 @@ TEST(Names, of_namespaces_are_those_of_s3) {
   EXPECT_FALSE(check_namespace_name(std::string(64, 'a')));
 }
 
+TEST(Names, are_ordered_as_their_sort_keys) {
+  SeededRng rng(5);
+  const auto any = [&rng] {
+    std::string name;
+    for (auto left = rng.below(4); left > 0; --left) name += "\0-.0a\xff"[rng.below(6)];
+    return name;
+  };
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string a = any(), b = any();
+    const auto type_of_a = rng.below(2) == 0 ? NameType::object : NameType::directory;
+    const auto type_of_b = rng.below(2) == 0 ? NameType::object : NameType::directory;
+    EXPECT_EQ(sorts_before(a, type_of_a, b, type_of_b), sort_key(a, type_of_a) < sort_key(b, type_of_b));
+  }
+}
+
 }  // namespace
 }  // namespace kiseki::fs::detail

@@ -12,6 +12,8 @@ namespace {
 /// Leaves kept open on the way down. An upper one that was given up is read again when the walk comes back to
 /// it, which is after a whole subtree of this depth.
 constexpr std::size_t open_leaves_max = 8;
+/// Items that a page has room for from the start.
+constexpr std::size_t items_at_once = 1001;
 
 /// Where in a directory the keys above `after` begin.
 struct Bound {
@@ -41,6 +43,14 @@ struct Level {
 
 std::string sort_key_of(const Listed& entry) { return sort_key(entry.name, entry.type); }
 
+std::string whole_key(const std::string& base, const Listed& entry) {
+  std::string key;
+  key.reserve(base.size() + entry.name.size() + 1);
+  key.append(base).append(entry.name);
+  if (entry.type == NameType::directory) key += '/';
+  return key;
+}
+
 /// All entries, directories included, whose whole key starts with a prefix and that hold or are keys above
 /// `after`, depth first. Directories are entered when the caller says so.
 class KeyWalk {
@@ -59,36 +69,39 @@ class KeyWalk {
     if (levels_.size() > open_leaves_max) close(levels_[levels_.size() - 1 - open_leaves_max]);
   }
 
+  /// An entry, until the walk goes on or enters a directory.
   struct Found {
-    std::string key;                ///< Whole, with '/' for a directory.
-    const Listed* entry = nullptr;  ///< In `leaf`.
-    ListedLeafPtr leaf;
-    NamespacePtr ns;
+    std::string key;  ///< Whole, with '/' for a directory.
+    const Listed* entry = nullptr;
+    const NamespacePtr* ns = nullptr;
   };
-  /// The next entry, or nothing at the end.
-  Task<Result<std::optional<Found>>> next() {
-    while (!levels_.empty()) {
-      KISEKI_CO_TRY(co_await open_leaf(levels_.back()));
+  /// The next entry of the leaves that are open.
+  std::optional<Found> next() {
+    while (!levels_.empty() && levels_.back().leaf) {
       Level& level = levels_.back();
       if (level.next == level.leaf->entries.size()) {
         advance(level);
         continue;
       }
       const Listed& entry = level.leaf->entries[level.next++];
-      std::string key = level.base + sort_key_of(entry);
+      std::string key = whole_key(level.base, entry);
       if (!key.starts_with(prefix_)) {
         levels_.pop_back();
         continue;
       }
-      if (!is_above(key, entry.type)) continue;
-      co_return Found{std::move(key), &entry, level.leaf, level.directory.ns};
+      if (is_above(key, entry.type)) return Found{std::move(key), &entry, &level.directory.ns};
     }
-    co_return std::nullopt;
+    return std::nullopt;
+  }
+  /// After `next` has found nothing: opens the leaf that is to follow; false at the end.
+  Task<Result<bool>> open() {
+    if (levels_.empty()) co_return false;
+    KISEKI_CO_TRY(co_await open_leaf(levels_.back()));
+    co_return true;
   }
 
  private:
   Task<Result<>> open_leaf(Level& level) {
-    if (level.leaf) co_return Result<>();
     auto leaf = co_await tree_.look_at_leaf(level.directory, level.from);
     if (!leaf && leaf.error().code() != Errc::not_found) co_return fail(leaf.error());
     // A directory that went holds nothing.
@@ -156,38 +169,46 @@ class PageBuilder {
   }
 
  private:
-  struct Candidate {
-    ListReply::Item item;
-    InodeId directory;  ///< Of a prefix.
+  /// An item of the page that is a prefix, shown if there is anything below it.
+  struct Prefix {
+    std::size_t item;
+    InodeId directory;
   };
 
   /// One item more than asked for tells whether there is more.
   Task<Result<>> collect(KeyWalk& walk) {
     const std::size_t wanted = std::size_t{request_.limit} + 1;
-    std::vector<Candidate> candidates;
-    NamespacePtr ns;
-    while (reply_.items.size() < wanted) {
-      auto found = co_await walk.next();
-      if (!found) co_return fail(found.error());
-      if (*found) KISEKI_CO_TRY(co_await take(walk, **std::move(found), candidates, ns));
-      if (!*found || reply_.items.size() + candidates.size() >= wanted) {
-        KISEKI_CO_TRY(co_await show(ns, std::exchange(candidates, {})));
+    reply_.items.reserve(std::min<std::size_t>(wanted, items_at_once));
+    for (bool more = true; more && reply_.items.size() < wanted;) {
+      if (auto found = walk.next()) {
+        KISEKI_CO_TRY(take_object(*found));
+        if (found->entry->type == NameType::directory) {
+          KISEKI_CO_TRY(co_await take_directory(walk, *std::move(found)));
+        }
+      } else {
+        const auto opened = co_await walk.open();
+        if (!opened) co_return fail(opened.error());
+        more = *opened;
       }
-      if (!*found) break;
+      if (!more || reply_.items.size() >= wanted) KISEKI_CO_TRY(co_await show());
     }
     co_return Result<>();
   }
 
-  Task<Result<>> take(KeyWalk& walk, KeyWalk::Found found, std::vector<Candidate>& candidates,
-                      NamespacePtr& ns) {
-    ns = found.ns;
-    const InodeId id = found.entry->record.id;
-    if (found.entry->type == NameType::object) {
-      const bool is_object = found.entry->record.type == shard::EntryType::object;
-      co_return is_object ? add_object(std::move(found), candidates) : Result<>();
-    }
-    if (request_.by_directory) co_return co_await add_prefix(std::move(found), candidates);
-    auto directory = co_await tree_.open(ns->id, id);
+  /// Does nothing with what is no object.
+  Result<> take_object(KeyWalk::Found& found) {
+    const Listed& entry = *found.entry;
+    if (entry.type != NameType::object || entry.record.type != shard::EntryType::object) return {};
+    auto attributes = decode_listed(as_view(entry.value));
+    if (!attributes) return fail(attributes.error());
+    attributes->size = entry.record.logical;
+    reply_.items.push_back({std::move(found.key), false, *std::move(attributes)});
+    return {};
+  }
+
+  Task<Result<>> take_directory(KeyWalk& walk, KeyWalk::Found found) {
+    if (request_.by_directory) co_return co_await add_prefix(std::move(found));
+    auto directory = co_await tree_.open(*found.ns, found.entry->record.id);
     if (directory) {
       walk.enter(*std::move(directory), std::move(found.key));
     } else if (directory.error().code() != Errc::not_found) {
@@ -196,57 +217,51 @@ class PageBuilder {
     co_return Result<>();
   }
 
-  Result<> add_object(KeyWalk::Found found, std::vector<Candidate>& candidates) {
-    auto value = decode_object(as_view(found.entry->value), found.entry->record.references.size());
-    if (!value) return fail(value.error());
-    candidates.push_back(
-        {{std::move(found.key), false, attributes_of(found.entry->record, *std::move(value))}, InodeId()});
-    return {};
-  }
-
   /// A prefix that `after` names is behind us with all that is below it; one that `after` leads into is shown
   /// if there is a key above `after` in it.
-  Task<Result<>> add_prefix(KeyWalk::Found found, std::vector<Candidate>& candidates) {
+  Task<Result<>> add_prefix(KeyWalk::Found found) {
     if (found.key == request_.after) co_return Result<>();
     if (request_.after.starts_with(found.key)) {
       auto more = co_await holds_more(found);
       if (!more) co_return fail(more.error());
       if (!*more) co_return Result<>();
     }
-    candidates.push_back({{std::move(found.key), true, {}}, found.entry->record.id});
+    ns_ = *found.ns;
+    prefixes_.push_back({reply_.items.size(), found.entry->record.id});
+    reply_.items.push_back({std::move(found.key), true, {}});
     co_return Result<>();
   }
 
   Task<Result<bool>> holds_more(const KeyWalk::Found& prefix) {
     PageBuilder below(tree_, ListRequest{prefix.key, false, request_.after, 1});
-    auto reply = co_await below.run(prefix.ns->id);
+    auto reply = co_await below.run((*prefix.ns)->id);
     if (!reply) co_return fail(reply.error());
     co_return !reply->items.empty();
   }
 
-  /// Moves candidates into the page, without prefixes below which there is nothing but implicit directories.
-  Task<Result<>> show(NamespacePtr ns, std::vector<Candidate> candidates) {
+  /// Takes the prefixes out of the page below which there is nothing but implicit directories.
+  Task<Result<>> show() {
+    const auto prefixes = std::exchange(prefixes_, {});
+    if (prefixes.empty()) co_return Result<>();
     std::vector<InodeId> directories;
-    for (const Candidate& candidate : candidates) {
-      if (candidate.item.is_prefix) directories.push_back(candidate.directory);
-    }
-    std::vector<bool> visible;
-    if (!directories.empty()) {
-      auto answer = co_await tree_.visible(std::move(ns), std::move(directories));
-      if (!answer) co_return fail(answer.error());
-      visible = *std::move(answer);
-    }
-    std::size_t prefix = 0;
-    for (Candidate& candidate : candidates) {
-      if (candidate.item.is_prefix && !visible.at(prefix++)) continue;
-      reply_.items.push_back(std::move(candidate.item));
-    }
+    directories.reserve(prefixes.size());
+    for (const Prefix& prefix : prefixes) directories.push_back(prefix.directory);
+    const auto visible = co_await tree_.visible(ns_, std::move(directories));
+    if (!visible) co_return fail(visible.error());
+    std::size_t item = 0, prefix = 0;
+    std::erase_if(reply_.items, [&](const ListReply::Item&) {
+      const bool is_asked = prefix < prefixes.size() && prefixes[prefix].item == item;
+      ++item;
+      return is_asked && !visible->at(prefix++);
+    });
     co_return Result<>();
   }
 
   Tree& tree_;
   ListRequest request_;
   ListReply reply_;
+  std::vector<Prefix> prefixes_;  // not known yet whether they are shown
+  NamespacePtr ns_;               // of the last of them
 };
 
 }  // namespace

@@ -103,7 +103,7 @@ void TreeCheck::walk_entry(const shard::Row& row, const detail::Guard& guard, In
                            const std::string& path) {
   const auto bytes = detail::unseal(*ns_->keys, row.key, row.record);
   if (!bytes) return expect(false, path + ": an entry does not open");
-  const auto value = detail::decode_entry(as_view(*bytes));
+  const auto value = detail::decode_entry(*bytes);
   if (!value) return expect(false, path + ": an entry is malformed");
   const bool is_directory = row.record.type == shard::EntryType::directory;
   const auto type = is_directory ? NameType::directory : NameType::object;

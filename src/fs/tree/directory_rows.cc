@@ -136,15 +136,16 @@ std::string encode_entry(std::string_view name, std::string_view rest) {
   return out;
 }
 
-Result<EntryValue> decode_entry(View bytes) {
-  Decoder in(bytes);
+Result<EntryValue> decode_entry(std::string bytes) {
+  Decoder in(as_view(bytes));
   const auto found = in.integer<std::uint8_t>();
   if (!in.failed() && found != format) return fail(Errc::wrong_format, "an entry of another format");
   EntryValue value;
   value.name = text(in.sized());
-  value.rest = text(in.rest());
-  if (value.name.size() > name_max) in.reject();
-  KISEKI_TRY(in.finish("entry"));
+  const std::size_t rest = in.remaining();
+  if (in.failed() || value.name.size() > name_max) return fail(Errc::corrupted, "an entry");
+  bytes.erase(0, bytes.size() - rest);
+  value.rest = std::move(bytes);
   return value;
 }
 

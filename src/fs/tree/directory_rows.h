@@ -71,7 +71,7 @@ struct EntryValue {
   std::string rest;
 };
 std::string encode_entry(std::string_view name, std::string_view rest);
-Result<EntryValue> decode_entry(View bytes);
+Result<EntryValue> decode_entry(std::string bytes);
 /// What follows the name in an entry's sealed value. `corrupted` when it is of another name.
 Result<std::string> open_entry(const NamespaceContext& ns, const shard::Key& key, const shard::Record& record,
                                std::string_view name);

@@ -47,26 +47,29 @@ Task<Result<LeafAnswer>> read_leaf_rows(TreeCore& core, Directory directory, Lea
 
 Result<std::vector<Listed>> open_entries(const NamespaceContext& ns, std::vector<shard::Row> rows) {
   std::vector<Listed> opened;
-  std::vector<std::pair<std::string, std::size_t>> order;  // sort key, index
   opened.reserve(rows.size());
-  order.reserve(rows.size());
   for (auto& row : rows) {
-    const auto bytes = unseal(*ns.keys, row.key, row.record);
+    auto bytes = unseal(*ns.keys, row.key, row.record);
     if (!bytes) return fail(bytes.error());
-    auto value = decode_entry(as_view(*bytes));
+    auto value = decode_entry(*std::move(bytes));
     if (!value) return fail(std::move(value).error());
     const auto type = row.record.type == shard::EntryType::directory ? NameType::directory : NameType::object;
-    order.emplace_back(sort_key(value->name, type), order.size());
     opened.push_back({.name = std::move(value->name),
                       .type = type,
                       .key = std::move(row.key),
                       .record = std::move(row.record),
                       .value = std::move(value->rest)});
   }
-  std::ranges::sort(order);
+  std::vector<const Listed*> order;
+  order.reserve(opened.size());
+  for (const auto& entry : opened) order.push_back(&entry);
+  std::ranges::sort(order, [](const Listed* a, const Listed* b) {
+    return sorts_before(a->name, a->type, b->name, b->type);
+  });
   std::vector<Listed> entries;
   entries.reserve(opened.size());
-  for (const auto& [sort, index] : order) entries.push_back(std::move(opened[index]));
+  for (const Listed* entry : order)
+    entries.push_back(std::move(opened[static_cast<std::size_t>(entry - opened.data())]));
   return entries;
 }
 

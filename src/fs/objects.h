@@ -29,8 +29,10 @@ class Source {
   virtual Task<Result<Arrival>> arrival() { co_return Arrival::some; }
   /// Length if the sender said so.
   virtual std::optional<Bytes> size() const = 0;
-  /// Fills as much as it can of `into`, at least one byte; 0 at the end.
+  /// Fills as much as it can of `into`, at least one byte; 0 at the end, and when the sender pauses.
   virtual Task<Result<std::size_t>> read(MutableView into) = 0;
+  /// The last read ended because its sender paused: memory set aside for him may be wanted elsewhere.
+  virtual bool pauses() const { return false; }
   /// After the end: SHA-256 of all that was read, by a source that takes it anyway. A body of one piece is
   /// then not hashed twice.
   virtual std::optional<crypto::Digest256> digest() const { return std::nullopt; }

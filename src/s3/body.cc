@@ -130,6 +130,7 @@ Task<Result<std::size_t>> Body::read(MutableView into) {
     const MutableView slice = into.subspan(filled, std::min(slice_size, into.size() - filled));
     const auto count = co_await read_content(slice);
     if (!count) co_return fail(count.error());
+    if (*count == 0 && pauses()) break;
     ended_ = *count == 0;
     absorb(slice.first(*count));
     filled += *count;
@@ -197,6 +198,7 @@ Task<Result<std::size_t>> Body::read_framed(MutableView into) {
     if (begin_ == end_) {
       const auto count = co_await receive(lookahead_.span());
       if (!count) co_return fail(count.error());
+      if (*count == 0 && pauses()) co_return std::size_t{0};
       if (*count == 0) co_return fail_with({S3Code::incomplete_body});
       begin_ = 0;
       end_ = *count;
@@ -212,6 +214,7 @@ Task<Result<std::size_t>> Body::read_framed(MutableView into) {
   } else {
     const auto count = co_await receive(into);
     if (!count) co_return fail(count.error());
+    if (*count == 0 && pauses()) co_return std::size_t{0};
     if (*count == 0) co_return fail_with({S3Code::incomplete_body});
     taken = *count;
   }
@@ -325,7 +328,7 @@ Task<S3Result<std::string>> Body::read_all(std::size_t limit) {
     if (!count) co_return refuse(*failure_);
     text.resize(have + *count);
     if (text.size() > limit) co_return refuse(bad_size(S3Code::entity_too_large, text.size(), limit));
-    if (*count == 0) break;
+    if (*count == 0 && !pauses()) break;
   }
   if (!finish()) co_return refuse(*failure_);
   co_return text;

@@ -45,6 +45,7 @@ class Body final : public fs::Source {
   std::optional<Bytes> size() const override { return rules_.length; }
   Task<Result<fs::Arrival>> arrival() override;
   Task<Result<std::size_t>> read(MutableView into) override;
+  bool pauses() const override { return stream_.paused(); }
   std::optional<crypto::Digest256> digest() const override { return digest_; }
   Result<fs::Properties> finish() override;
 

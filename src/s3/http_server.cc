@@ -13,7 +13,8 @@ namespace {
 
 using tcp = asio::ip::tcp;
 constexpr auto token = asio::as_tuple(use_task);
-constexpr Duration tick_interval = std::chrono::seconds(1);
+/// How late a wait for a peer may end.
+constexpr Duration tick_interval = std::chrono::milliseconds(100);
 /// After the process ran out of descriptors: long enough for some to come back.
 constexpr Duration accept_pause = std::chrono::milliseconds(100);
 
@@ -57,9 +58,8 @@ void HttpCore::adopt(Socket socket, Admission admission, std::move_only_function
     renew_time();
     ticker_.spawn(tick());
   }
-  auto connection = std::unique_ptr<Connection>(
-      new Connection{HttpStream(std::move(socket), std::move(peer), {clock_, time_, options_.limits}),
-                     admission, std::move(ended)});
+  auto connection = std::unique_ptr<Connection>(new Connection{
+      HttpStream(std::move(socket), std::move(peer), {time_, options_.limits}), admission, std::move(ended)});
   connections_.push_back(connection.get());
   scope_.spawn(run(std::move(connection)));
 }

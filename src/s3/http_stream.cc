@@ -22,7 +22,6 @@ bool may_start_method(std::byte value) noexcept {
 HttpStream::HttpStream(Socket socket, std::string peer, Shared shared)
     : socket_(std::move(socket)),
       peer_(std::move(peer)),
-      clock_(shared.clock),
       time_(shared.time),
       limits_(shared.limits),
       looked_(time_.now),
@@ -46,6 +45,7 @@ Task<NextRequest> HttpStream::next_request() {
   searched_ = 0;
   moved_ = 0;
   waited_ = {};
+  goes_on_waiting_ = false;
   wait_at_most(phase_ == Phase::idle ? limits_.idle : limits_.head);
   const NextRequest next = co_await read_head();
   if (next == NextRequest::ready) begin_body();
@@ -101,6 +101,7 @@ void HttpStream::begin_body() {
 Task<Result<std::size_t>> HttpStream::read_some(MutableView into) {
   if (into.empty()) co_return std::size_t{0};
   if (continue_due_) KISEKI_CO_TRY(co_await ask_to_continue());
+  paused_ = false;
   if (head_.chunked()) co_return co_await read_chunked(into);
   if (body_left_ == 0) co_return std::size_t{0};
   if (into.size() > body_left_) into = into.first(body_left_);
@@ -131,7 +132,7 @@ Task<Result<bool>> HttpStream::await_body() {
 }
 
 Task<Result<std::size_t>> HttpStream::read_raw(MutableView into) {
-  if (begin_ == end_) co_return co_await receive(into);
+  if (begin_ == end_) co_return co_await receive(into, Patience::short_pause);
   const std::size_t count = std::min(into.size(), end_ - begin_);
   std::memcpy(into.data(), memory_.data() + begin_, count);
   begin_ += count;
@@ -140,7 +141,8 @@ Task<Result<std::size_t>> HttpStream::read_raw(MutableView into) {
 
 Task<Result<std::size_t>> HttpStream::read_chunked(MutableView into) {
   while (framing_.state() == ChunkFraming::State::framing) {
-    if (begin_ == end_) KISEKI_CO_TRY(co_await fill_lookahead());
+    if (begin_ == end_) KISEKI_CO_TRY(co_await fill_lookahead(Patience::short_pause));
+    if (paused_) co_return std::size_t{0};
     auto taken = framing_.feed(lookahead());
     if (!taken) {
       closes_ = true;
@@ -162,7 +164,7 @@ void HttpStream::move_to_front() {
 }
 
 /// Receives at least one byte behind what is there, making room as needed up to the largest head.
-Task<Result<>> HttpStream::fill_lookahead() {
+Task<Result<>> HttpStream::fill_lookahead(Patience patience) {
   if (end_ == memory_.size() && begin_ > 0) {
     move_to_front();
   } else if (end_ == memory_.size()) {
@@ -171,23 +173,24 @@ Task<Result<>> HttpStream::fill_lookahead() {
     std::memcpy(grown.data(), memory_.data(), end_);
     memory_ = std::move(grown);
   }
-  auto count = co_await receive(memory_.span().subspan(end_));
+  auto count = co_await receive(memory_.span().subspan(end_), patience);
   if (!count) co_return fail(std::move(count).error());
   end_ += *count;
   co_return Result<>{};
 }
 
-Task<Result<std::size_t>> HttpStream::receive(MutableView into) {
+Task<Result<std::size_t>> HttpStream::receive(MutableView into, Patience patience) {
   if (broken_ || timed_out_) co_return fail(Errc::cancelled, "the connection is closed");
-  if (phase_ == Phase::exchange) wait_at_most(limits_.progress);
+  if (phase_ == Phase::exchange && !std::exchange(goes_on_waiting_, false)) wait_at_most(limits_.progress);
   const auto buffer = asio::buffer(into.data(), into.size());
   boost::system::error_code error = asio::error::would_block;
   std::size_t count = 0;
   if (std::exchange(more_is_likely_, false)) count = socket_.read_some(buffer, error);
   if (error == asio::error::would_block) {
-    waiting_ = true;
+    begin_wait(patience);
     std::tie(error, count) = co_await socket_.async_read_some(buffer, token);
-    waiting_ = false;
+    goes_on_waiting_ = end_wait(error == asio::error::operation_aborted);
+    if (goes_on_waiting_) co_return std::size_t{0};
   }
   more_is_likely_ = count == into.size();
   moved_ += count;
@@ -232,25 +235,27 @@ Task<Result<Bytes>> HttpStream::send(View first, View second, Patience patience)
 /// False when the peer paused for too long.
 Task<Result<bool>> HttpStream::wait_to_send(Patience patience) {
   wait_at_most(limits_.progress);
-  bool gave_up = false;
-  Clock::TimerId timer = 0;
-  if (patience == Patience::short_pause) {
-    timer = clock_.at(clock_.now() + send_patience, [this, &gave_up] {
-      gave_up = true;
-      boost::system::error_code ignored;
-      socket_.cancel(ignored);
-    });
-  }
-  waiting_ = true;
+  begin_wait(patience);
   const auto [error] = co_await socket_.async_wait(Socket::wait_write, token);
-  waiting_ = false;
-  if (timer != 0) clock_.cancel(timer);
-  if (error && gave_up && !broken_ && !timed_out_) co_return false;
+  if (end_wait(error == asio::error::operation_aborted)) co_return false;
   if (error || broken_) {
     broken_ = true;
     co_return fail(Errc::cancelled, "the connection is closed");
   }
   co_return true;
+}
+
+void HttpStream::begin_wait(Patience patience) {
+  waiting_ = true;
+  paused_ = false;
+  is_impatient_ = patience == Patience::short_pause;
+  wait_began_ = time_.now;
+}
+
+/// Whether it ended because the peer paused.
+bool HttpStream::end_wait(bool is_cancelled) {
+  waiting_ = is_impatient_ = false;
+  return is_cancelled && paused_ && !broken_ && !timed_out_;
 }
 
 Task<Result<>> HttpStream::writable() {
@@ -351,7 +356,7 @@ Task<> HttpStream::close() {
     const BootTime end = deadline_;
     broken_ = false;
     for (Bytes drained = 0; drained < linger_max && time_.now < end;) {
-      const auto count = co_await receive(memory_.span());
+      const auto count = co_await receive(memory_.span(), Patience::whole);
       if (!count) break;
       drained += *count;
     }
@@ -372,8 +377,10 @@ bool HttpStream::is_too_slow() {
 
 void HttpStream::expire() {
   const bool too_slow = is_too_slow();
-  if (!waiting_ || (time_.now < deadline_ && !too_slow) || !socket_.is_open()) return;
-  timed_out_ = true;
+  if (!waiting_ || !socket_.is_open()) return;
+  timed_out_ = time_.now >= deadline_ || too_slow;
+  paused_ = is_impatient_ && time_.now - wait_began_ >= pause_max;
+  if (!timed_out_ && !paused_) return;
   boost::system::error_code ignored;
   socket_.cancel(ignored);
 }

@@ -25,7 +25,7 @@ struct HttpLimits {
   Bytes drain_max = 1_MiB;                    ///< Unread body that is worth reading to keep a connection.
 };
 
-/// Time as the connections of one core see it: renewed about once a second, so that no request reads a clock.
+/// Time as the connections of one core see it: renewed at every tick, so that no request reads a clock.
 struct HttpTime {
   BootTime now;
   std::string date;  ///< For the Date field.
@@ -47,7 +47,6 @@ class HttpStream {
  public:
   /// What the connections of one core share; all outlive them.
   struct Shared {
-    Clock& clock;
     const HttpTime& time;
     const HttpLimits& limits;
   };
@@ -60,9 +59,11 @@ class HttpStream {
   const HttpHead& head() const noexcept { return head_; }
   HeadFault fault() const noexcept { return fault_; }
 
-  /// At least one byte of the body; 0 at its end. Asks a client that waits for "100 Continue" to go on.
-  /// `invalid_argument` when chunked coding is broken or the body ends early.
+  /// At least one byte of the body; 0 at its end, and when the peer pauses. Asks a client that waits for "100
+  /// Continue" to go on. `invalid_argument` when chunked coding is broken or the body ends early.
   Task<Result<std::size_t>> read_some(MutableView into);
+  /// The last `read_some` brought nothing because the peer sent nothing for `pause_max`.
+  bool paused() const noexcept { return paused_; }
 
   /// Waits for bytes of the body in the connection's own memory, so that nobody sets memory aside for bytes
   /// that do not come: until the rest is there or as much as fits. True: it is the rest.
@@ -72,13 +73,14 @@ class HttpStream {
   Task<Result<>> respond(HttpResponse response, View body);
   /// Head, and as much of `first` as `write_some` would.
   Task<Result<Bytes>> respond_some(HttpResponse response, View first);
-  /// More of the body, as much as the peer takes without a pause of more than `send_patience`: the caller may
+  /// More of the body, as much as the peer takes without a pause of more than `pause_max`: the caller may
   /// forget the rest and come again after `writable`. Never beyond the length announced.
   Task<Result<Bytes>> write_some(View piece);
   /// Waits until the socket takes bytes, if it took none last time.
   Task<Result<>> writable();
 
-  static constexpr Duration send_patience = std::chrono::milliseconds(100);
+  /// Of who holds memory for a peer; up to a tick longer.
+  static constexpr Duration pause_max = std::chrono::milliseconds(100);
 
   /// Ends the request; false when the connection cannot carry another.
   Task<bool> finish();
@@ -89,7 +91,7 @@ class HttpStream {
   const std::string& peer() const noexcept { return peer_; }
   Bytes bytes_sent() const noexcept { return sent_; }
 
-  /// Ends what has waited too long or moves too slowly. Called about once a second.
+  /// Ends what has waited too long or moves too slowly. Called at every tick.
   void expire();
   /// Ends now if no request is under way, else after it.
   void stop_when_idle();
@@ -101,14 +103,16 @@ class HttpStream {
 
   enum class Patience : std::uint8_t { short_pause, whole };
 
-  Task<Result<std::size_t>> receive(MutableView into);
+  Task<Result<std::size_t>> receive(MutableView into, Patience patience);
   Task<Result<Bytes>> send(View first, View second, Patience patience);
   Task<Result<bool>> wait_to_send(Patience patience);
+  void begin_wait(Patience patience);
+  bool end_wait(bool is_cancelled);
   std::string begin_response(HttpResponse& response);
   Task<Result<std::size_t>> read_raw(MutableView into);
   Task<Result<std::size_t>> read_chunked(MutableView into);
   Task<Result<>> ask_to_continue();
-  Task<Result<>> fill_lookahead();
+  Task<Result<>> fill_lookahead(Patience patience = Patience::whole);
   void move_to_front();
   Task<NextRequest> read_head();
   std::size_t find_head_end();
@@ -121,7 +125,6 @@ class HttpStream {
 
   Socket socket_;
   std::string peer_;
-  Clock& clock_;
   const HttpTime& time_;
   const HttpLimits& limits_;
   BootTime deadline_;
@@ -131,6 +134,10 @@ class HttpStream {
   bool timed_out_ = false;
   bool more_is_likely_ = false;  // to be received at once: the last time there was as much as fitted
   bool waiting_ = false;         // for the peer; a slow use case is no reason to end a connection
+  bool is_impatient_ = false;    // the wait under way ends when the peer pauses
+  bool paused_ = false;
+  bool goes_on_waiting_ = false;  // for the byte that it paused before: its time is running
+  BootTime wait_began_;
 
   // The pace of a body: bytes moved while the peer was waited for.
   Bytes moved_ = 0;

@@ -26,6 +26,10 @@ class Echo final : public HttpHandler {
       std::string piece(1000, '\0');
       const auto count = co_await stream.read_some(std::as_writable_bytes(std::span(piece)));
       if (!count) error = count.error().code();
+      if (count && *count == 0 && stream.paused()) {
+        ++pauses;
+        continue;
+      }
       if (!count || *count == 0) break;
       body.append(piece, 0, *count);
     }
@@ -39,7 +43,7 @@ class Echo final : public HttpHandler {
     co_await stream.respond(std::move(HttpResponse(503).set_length(0).set_close()), {});
   }
 
-  int requests = 0;
+  int requests = 0, pauses = 0;
   std::optional<Errc> error;
 };
 
@@ -289,6 +293,16 @@ TEST_F(Connections, may_pause_in_a_body_that_is_fast_on_the_whole) {
   send("a");
   settle();
   EXPECT_EQ(count_of(received, "HTTP/1.1 200"), "1");
+}
+
+TEST_F(Connections, tell_that_a_peer_pauses_and_end_one_that_stays_silent) {
+  open();
+  send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+  loop.run_for(std::chrono::seconds(2));
+  EXPECT_GE(echo.pauses, 5);
+  EXPECT_FALSE(echo.error);
+  loop.run_for(options.limits.progress);
+  EXPECT_EQ(echo.error, Errc::timed_out);
 }
 
 TEST_F(Connections, end_a_response_that_is_taken_more_slowly_than_the_least_rate) {

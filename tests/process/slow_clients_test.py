@@ -99,8 +99,7 @@ def test_slow_clients_take_little_from_others(scratch, slow, big):
         s3 = node.client()
         s3.create_bucket(Bucket="bucket")
         s3.put_object(Bucket="bucket", Key="large", Body=bytes(range(256)) * (SIZE // 256))
-        # Large requests wait for those that hold memory at a peer's pace (docs/status.md).
-        for size in (4_096, 2 * 2**20) if big else (4_096,):
+        for size in (4_096, 2 * 2**20):
             requests_in(node, 1, size)
             alone = requests_in(node, seconds, size)
             clients = SlowClients(node, slow)

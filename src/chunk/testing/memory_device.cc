@@ -9,9 +9,10 @@
 namespace kiseki::chunk {
 
 Task<Result<PutReply>> MemoryDevice::put(SealedChunkPtr chunk, std::uint8_t index) {
-  running_puts_max = std::max(running_puts_max, ++running_);
+  const Bytes length = chunk->ciphertext.size();
+  running_bytes_max = std::max(running_bytes_max, running_ += length);
   co_await asio::post(executor_, use_task);
-  --running_;
+  running_ -= length;
   ++puts;
   if (refusal_) co_return fail(*refusal_, "told to refuse");
   const ChunkReference reference = reference_to(*chunk);

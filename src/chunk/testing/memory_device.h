@@ -43,7 +43,8 @@ class MemoryDevice final : public Device {
   void come_back() { away_.reset(); }
   /// As a device that takes no more writes after an error.
   void break_down(std::string why) { failure_ = std::move(why); }
-  std::size_t reads = 0, blocks_read = 0, puts = 0, running_puts_max = 0, erase_calls = 0;
+  std::size_t reads = 0, blocks_read = 0, puts = 0, erase_calls = 0;
+  Bytes running_bytes_max = 0;  ///< Of puts under way.
 
  private:
   struct Stored {
@@ -59,7 +60,7 @@ class MemoryDevice final : public Device {
   std::optional<Errc> refusal_, away_;
   std::string failure_;
   bool sparse_ = false;
-  std::size_t running_ = 0;
+  Bytes running_ = 0;
 };
 
 }  // namespace kiseki::chunk

@@ -12,6 +12,8 @@ namespace {
 /// A sender that fills no piece in this time is slow, when others wait for the memory.
 constexpr Duration pace_limit = std::chrono::milliseconds(250);
 constexpr Bytes slow_piece = 256_KiB;
+/// What a sender fills before he gets a whole piece: who never will pins no more.
+constexpr Bytes trial_size = 256_KiB;
 
 }  // namespace
 
@@ -44,20 +46,28 @@ Task<Result<>> BodyWriter::take_memory(Source& source, Bytes needed) {
   Services& services = tree_.services();
   const auto arrived = co_await source.arrival();
   if (!arrived) co_return fail(arrived.error());
-  MemoryUse use = is_slow_ ? MemoryUse::slow : MemoryUse::transfer;
-  if (*arrived == Arrival::rest) use = MemoryUse::prompt;
-  const Bytes amount = use == MemoryUse::slow ? std::min(needed, slow_piece) : needed;
-  auto permit = co_await services.memory->acquire_within(*services.clock, budget_wait, use, amount);
+  use_ = is_slow_ ? MemoryUse::slow : MemoryUse::transfer;
+  if (*arrived == Arrival::rest) use_ = MemoryUse::prompt;
+  const Bytes size = use_ == MemoryUse::slow ? std::min(needed, slow_piece) : needed;
+  room_ = use_ == MemoryUse::transfer && !is_known_ ? std::min(size, trial_size) : size;
+  auto permit = co_await services.memory->acquire_within(*services.clock, budget_wait, use_, room_);
   if (!permit) co_return fail(Errc::busy, "no memory for another piece");
   permit_ = std::move(*permit);
-  buffer_ = Buffer(amount);
+  buffer_ = Buffer(size);  // memory that is not touched yet is only an address
   co_return Result<>();
 }
 
-bool BodyWriter::should_cut(BootTime began) const {
+bool BodyWriter::should_cut(const Source& source, BootTime began) const {
   const Services& services = tree_.services();
-  return filled_ > owner_.small_max && services.clock->now() - began > pace_limit &&
-         services.memory->has_waiters(MemoryUse::transfer);
+  if (filled_ < owner_.small_max || filled_ == 0 || !services.memory->has_waiters(use_)) return false;
+  return source.pauses() || services.clock->now() - began > pace_limit;
+}
+
+/// The rest of the buffer, if nobody waits for it.
+void BodyWriter::grow(Bytes needed) {
+  const Bytes more = std::min(needed, buffer_.size()) - room_;
+  if (more == 0 || !permit_.grow(more)) return;
+  room_ += more;
 }
 
 /// Reads until the buffer is full, the source ends or the piece is to be cut. Hashes on the way where there
@@ -67,29 +77,29 @@ Task<Result<>> BodyWriter::fill(Source& source) {
   const Bytes needed = capacity_for(source);
   KISEKI_CO_TRY(co_await take_memory(source, needed));
   const BootTime began = services.clock->now();
-  const Bytes capacity = buffer_.size();
   std::memcpy(buffer_.data(), carry_.data(), carry_.size());
   filled_ = std::exchange(carry_, {}).size();
   hashed_ = 0;
   bool cut = false;
-  for (Bytes turn = 0; !ended_ && !cut && filled_ < capacity;) {
-    auto count =
-        co_await source.read(buffer_.span().subspan(filled_, std::min(slice_size, capacity - filled_)));
+  for (Bytes turn = 0; !ended_ && !cut && filled_ < room_;) {
+    auto count = co_await source.read(buffer_.span().subspan(filled_, std::min(slice_size, room_ - filled_)));
     if (!count) co_return fail(count.error());
-    ended_ = *count == 0;
+    ended_ = *count == 0 && !source.pauses();
     filled_ += *count;
     consumed_ += *count;
     if (!is_one_piece_ && filled_ > owner_.small_max) hash(std::min(filled_, piece_size));
-    cut = should_cut(began);
+    cut = !ended_ && should_cut(source, began);
+    if (filled_ == room_) grow(needed);
     if ((turn += *count) < slice_size) continue;
     turn = 0;
     co_await yield_to(services.executor);
   }
-  if (!ended_ && !cut && capacity == needed && capacity < piece_size_max) {
+  if (!ended_ && !cut && filled_ == needed && needed < piece_size_max) {
     co_return fail(Errc::invalid_argument, "a body longer than its sender said");
   }
   const bool is_late = services.clock->now() - began > pace_limit;
   is_slow_ = cut || (is_slow_ && is_late);
+  is_known_ = !is_late;
   if (!ended_) is_one_piece_ = false;
   co_return Result<>();
 }
@@ -117,6 +127,7 @@ Task<Result<>> BodyWriter::send(const Source& source) {
   const auto sum = co_await digest(source, length);
   carry_.assign(as_text(buffer_.view().subspan(length, filled_ - length)));
   buffer_.shrink(length);
+  permit_.shrink(length);
   KISEKI_CO_TRY(co_await settle());
   if (!hold_) hold_ = store_.hold(owner_.ns->id);
   in_flight_ = store_.start_put(owner_.ns->keys, std::move(buffer_), sum, std::move(permit_), hold_);

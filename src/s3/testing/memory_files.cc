@@ -78,7 +78,7 @@ Task<Result<MemoryFiles::Stored>> MemoryFiles::read_all(fs::Source& source) {
     if (auto arrived = co_await source.arrival(); !arrived) co_return fail(std::move(arrived).error());
     const auto count = co_await source.read(std::as_writable_bytes(std::span(piece)));
     if (!count) co_return fail(count.error());
-    if (*count == 0) break;
+    if (*count == 0 && !source.pauses()) break;
     stored.bytes.append(piece, 0, *count);
   }
   const auto digest = source.digest();

@@ -1,9 +1,9 @@
 #include "apps/config.h"
 
-#include <charconv>
 #include <cstdlib>
 
 #include "apps/config_file.h"
+#include "base/encoding.h"
 
 namespace kiseki::apps {
 
@@ -11,12 +11,11 @@ namespace {
 
 template <class T>
 Result<> set_number(T& into, std::string_view text, T low, T high) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < low || value > high) {
+  const auto value = parse_decimal<T>(text);
+  if (!value || *value < low || *value > high) {
     return fail(Errc::invalid_argument, fmt::format("'{}' is not a number from {} to {}", text, low, high));
   }
-  into = value;
+  into = *value;
   return {};
 }
 

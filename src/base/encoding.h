@@ -1,5 +1,7 @@
 #pragma once
 
+#include <charconv>
+#include <concepts>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +20,16 @@ std::string base64_encode(View bytes);
 /// Nothing when it is not exactly that.
 std::optional<std::string> base64_decode(std::string_view text);
 
-/// Without the blanks and tabs around it (the optional white space of RFC 9110 section 5.6.3).
-std::string_view trimmed(std::string_view text) noexcept;
+/// Without the `blanks` around it; as they stand, the optional white space of RFC 9110 section 5.6.3.
+std::string_view trimmed(std::string_view text, std::string_view blanks = " \t") noexcept;
+
+/// A number that is the whole text; nothing when it is none or does not fit.
+template <std::integral Number>
+std::optional<Number> parse_decimal(std::string_view text) noexcept {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
 
 }  // namespace kiseki

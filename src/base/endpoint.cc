@@ -1,9 +1,10 @@
 #include "base/endpoint.h"
 
-#include <charconv>
 #include <fmt/format.h>
 
 #include <boost/asio/ip/address.hpp>
+
+#include "base/encoding.h"
 
 namespace kiseki {
 
@@ -19,12 +20,13 @@ Result<Endpoint> parse_endpoint(std::string_view text) {
   boost::system::error_code error;
   const auto parsed = boost::asio::ip::make_address(address, error);
   const std::string_view port = text.substr(colon + 1);
-  const auto [end, bad] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
-  if (error || bad != std::errc{} || end != port.data() + port.size()) {
+  const auto number = parse_decimal<std::uint16_t>(port);
+  if (error || !number) {
     return fail(Errc::invalid_argument,
                 fmt::format("'{}' is not ADDRESS:PORT, such as 127.0.0.1:9000 or [::1]:9000", text));
   }
   endpoint.address = address;
+  endpoint.port = *number;
   endpoint.is_loopback = parsed.is_loopback();
   return endpoint;
 }

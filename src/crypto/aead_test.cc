@@ -3,13 +3,11 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
-#include "crypto/detail/from_hex.h"
+#include "base/encoding.h"
 #include "crypto/detail/gcm.h"
 
 namespace kiseki::crypto {
 namespace {
-
-using detail::from_hex;
 
 Key256 key_of(std::string_view bytes) { return std::move(*Key256::copy_of(as_view(bytes))); }
 
@@ -25,10 +23,10 @@ MutableView span_of(std::string& text) { return std::as_writable_bytes(std::span
 
 // Test case 16 of McGrew and Viega, "The Galois/Counter Mode of Operation": 256-bit key, 96-bit nonce.
 TEST(BlockCipher, seals_the_published_case) {
-  BlockCipher cipher(key_of(from_hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308")));
-  const auto nonce = array_of<12>(from_hex("cafebabefacedbaddecaf888"));
-  const std::string associated = from_hex("feedfacedeadbeeffeedfacedeadbeefabaddad2");
-  const std::string plaintext = from_hex(
+  BlockCipher cipher(key_of(*hex_decode("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308")));
+  const auto nonce = array_of<12>(*hex_decode("cafebabefacedbaddecaf888"));
+  const std::string associated = *hex_decode("feedfacedeadbeeffeedfacedeadbeefabaddad2");
+  const std::string plaintext = *hex_decode(
       "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525"
       "b16aedf5aa0de657ba637b39");
   std::string out(plaintext.size(), '\0');

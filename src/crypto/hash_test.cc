@@ -2,13 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "crypto/detail/from_hex.h"
+#include "base/encoding.h"
 #include "crypto/detail/hkdf.h"
 
 namespace kiseki::crypto {
 namespace {
-
-using detail::from_hex;
 
 std::string hash_of(HashKind kind, std::string_view text, std::size_t size) {
   Hasher hasher(kind);
@@ -86,15 +84,16 @@ struct HkdfCase {
 // RFC 5869, A.1 to A.3.
 TEST(Hkdf, has_the_values_of_rfc_5869) {
   const std::vector<HkdfCase> cases{
-      {std::string(22, '\x0b'), from_hex("000102030405060708090a0b0c"), from_hex("f0f1f2f3f4f5f6f7f8f9"),
+      {std::string(22, '\x0b'), *hex_decode("000102030405060708090a0b0c"),
+       *hex_decode("f0f1f2f3f4f5f6f7f8f9"),
        "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"},
-      {from_hex(
+      {*hex_decode(
            "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"
            "303132333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f"),
-       from_hex(
+       *hex_decode(
            "606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f808182838485868788898a8b8c8d8e8f"
            "909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeaf"),
-       from_hex(
+       *hex_decode(
            "b0b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
            "e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"),
        "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da327"

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <sstream>
 
+#include "base/encoding.h"
 #include "crypto/aead.h"
-#include "crypto/detail/from_hex.h"
 #include "crypto/detail/hkdf.h"
 #include "crypto/hash.h"
 
@@ -27,7 +27,7 @@ Line parse(const std::string& text) {
   words >> line.kind >> word;
   line.valid = word == "valid";
   EXPECT_TRUE(line.valid || word == "invalid") << text;
-  while (words >> word) line.fields.push_back(word == "-" ? "" : detail::from_hex(word));
+  while (words >> word) line.fields.push_back(word == "-" ? "" : *hex_decode(word));
   return line;
 }
 

@@ -1,7 +1,5 @@
 #include "s3/body.h"
 
-#include <charconv>
-
 #include "base/encoding.h"
 
 namespace kiseki::s3 {
@@ -21,10 +19,9 @@ constexpr std::string_view trailer_signature_name = "x-amz-trailer-signature";
 S3Result<std::optional<Bytes>> content_length(const HttpHead& head, PayloadForm form) {
   if (!is_stream(form)) return head.content_length();
   const std::string_view field = head.get("x-amz-decoded-content-length");
-  Bytes length = 0;
-  const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), length);
   if (field.empty()) return refuse(S3Code::missing_content_length);
-  if (error != std::errc{} || end != field.data() + field.size()) {
+  const auto length = parse_decimal<Bytes>(field);
+  if (!length) {
     return refuse(bad_argument("x-amz-decoded-content-length", field,
                                "x-amz-decoded-content-length must be a number."));
   }

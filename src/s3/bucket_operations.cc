@@ -1,5 +1,5 @@
-#include <charconv>
 
+#include "base/encoding.h"
 #include "s3/operation.h"
 #include "s3/routes.h"
 #include "s3/time_format.h"
@@ -112,14 +112,12 @@ S3Result<std::uint32_t> number_parameter(const Query& query, std::string_view na
                                          std::uint32_t most, std::uint32_t otherwise) {
   const std::string* text = query.find(name);
   if (text == nullptr) return otherwise;
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  const bool is_number = error == std::errc{} && end == text->data() + text->size();
-  if (!is_number || value < least || value > static_cast<std::uint32_t>(INT32_MAX)) {
+  const auto value = parse_decimal<std::uint32_t>(*text);
+  if (!value || *value < least || *value > static_cast<std::uint32_t>(INT32_MAX)) {
     return refuse(bad_argument(name, *text,
                                fmt::format("Argument {} must be an integer of at least {}.", name, least)));
   }
-  return std::min(value, most);
+  return std::min(*value, most);
 }
 
 Task<S3Result<Reply>> list_buckets(Call& call) {

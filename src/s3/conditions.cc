@@ -1,6 +1,5 @@
 #include "s3/conditions.h"
 
-#include <charconv>
 #include <fmt/format.h>
 
 #include "base/encoding.h"
@@ -9,13 +8,6 @@
 namespace kiseki::s3 {
 
 namespace {
-
-std::optional<Bytes> parse_number(std::string_view text) {
-  Bytes value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 enum class Comparison : std::uint8_t { strong, weak };
 
@@ -57,7 +49,7 @@ std::optional<Bounds> parse_bounds(std::string_view field) {
   if (dash == field.npos) return std::nullopt;
   const std::string_view first = trimmed(field.substr(0, dash));
   const std::string_view last = trimmed(field.substr(dash + 1));
-  const Bounds bounds{parse_number(first), parse_number(last)};
+  const Bounds bounds{parse_decimal<Bytes>(first), parse_decimal<Bytes>(last)};
   const bool readable = (first.empty() || bounds.first) && (last.empty() || bounds.last);
   if (!readable || (!bounds.first && !bounds.last)) return std::nullopt;
   if (bounds.first && bounds.last && *bounds.first > *bounds.last) return std::nullopt;

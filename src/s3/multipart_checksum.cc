@@ -1,6 +1,5 @@
 #include "s3/multipart_checksum.h"
 
-#include <charconv>
 #include <fmt/format.h>
 
 #include "base/codec.h"
@@ -91,9 +90,7 @@ S3Result<> check_size(const HttpHead& head, const std::vector<PartChecksum>& kep
   if (!field) return {};
   Bytes sum = 0;
   for (const PartChecksum& part : kept) sum += part.size;
-  Bytes claimed = 0;
-  const auto [end, error] = std::from_chars(field->data(), field->data() + field->size(), claimed);
-  if (error == std::errc{} && end == field->data() + field->size() && claimed == sum) return {};
+  if (parse_decimal<Bytes>(*field) == sum) return {};
   return refuse(S3Code::invalid_request,
                 fmt::format("The provided 'x-amz-mp-object-size' header value {} does not match what was "
                             "computed: {}.",

@@ -1,4 +1,3 @@
-#include <charconv>
 
 #include "base/encoding.h"
 #include "s3/listing.h"
@@ -187,10 +186,8 @@ Task<S3Result<UploadChecksum>> find_upload_checksum(Call& call, const fs::Namesp
 
 S3Result<std::uint32_t> part_number(const Query& query) {
   const std::string_view text = query.get("partNumber");
-  std::uint32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc{} && end == text.data() + text.size() && number >= 1 && number <= parts_max)
-    return number;
+  const auto number = parse_decimal<std::uint32_t>(text);
+  if (number && *number >= 1 && *number <= parts_max) return *number;
   return refuse(
       bad_argument("partNumber", text, "Part number must be an integer between 1 and 10000, inclusive."));
 }

@@ -1,7 +1,6 @@
 #include "s3/object_fields.h"
 
 #include <array>
-#include <charconv>
 #include <fmt/format.h>
 
 #include "base/encoding.h"
@@ -139,9 +138,8 @@ void add_typed_checksum_fields(HttpResponse& response, const fs::Properties& pro
 
 std::uint32_t parts_count(std::string_view etag) noexcept {
   const std::size_t dash = etag.find('-');
-  std::uint32_t count = 0;
-  if (dash != etag.npos) std::from_chars(etag.data() + dash + 1, etag.data() + etag.size(), count);
-  return count;
+  if (dash == etag.npos) return 0;
+  return parse_decimal<std::uint32_t>(etag.substr(dash + 1)).value_or(0);
 }
 
 void override_headers(fs::Properties& properties, const Query& query) {

@@ -1,7 +1,6 @@
 #include "s3/sigv2.h"
 
 #include <array>
-#include <charconv>
 #include <map>
 
 #include "base/encoding.h"
@@ -131,11 +130,9 @@ S3Result<std::optional<PresignedV2>> parse_presigned_v2(const Query& query) {
   PresignedV2 claim{std::string(query.get(key_name)), std::string(query.get(signature_name)), 0};
   // Some write the '+' of base64 as it is, where it stands for a blank.
   std::ranges::replace(claim.signature, ' ', '+');
-  const std::string_view text = query.get(time_name);
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), claim.expires);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    return refuse(S3Code::access_denied, "Invalid date (should be seconds since epoch).");
-  }
+  const auto expires = parse_decimal<decltype(claim.expires)>(query.get(time_name));
+  if (!expires) return refuse(S3Code::access_denied, "Invalid date (should be seconds since epoch).");
+  claim.expires = *expires;
   return claim;
 }
 

@@ -1,6 +1,5 @@
 #include "s3/sigv4.h"
 
-#include <charconv>
 #include <fmt/format.h>
 
 #include "base/encoding.h"
@@ -148,13 +147,12 @@ S3Result<std::optional<SignatureClaim>> parse_query_claim(const HttpHead& head, 
   claim.scope = std::move(*scope);
   KISEKI_S3_TRY(take_time(claim, query.get("X-Amz-Date")));
   KISEKI_S3_TRY(take_signed_headers(claim, query.get("X-Amz-SignedHeaders")));
-  const std::string_view expires = query.get("X-Amz-Expires");
-  const auto [end, error] = std::from_chars(expires.data(), expires.data() + expires.size(), claim.expires);
-  if (error != std::errc{} || end != expires.data() + expires.size() || claim.expires < 0 ||
-      claim.expires > expires_max) {
+  const auto expires = parse_decimal<decltype(claim.expires)>(query.get("X-Amz-Expires"));
+  if (!expires || *expires < 0 || *expires > expires_max) {
     return refuse(malformed(claim.form),
                   "X-Amz-Expires must be a number of seconds, at most a week (604800).");
   }
+  claim.expires = *expires;
   claim.signature = query.get("X-Amz-Signature");
   const std::string* hash = query.find("X-Amz-Content-Sha256");
   claim.payload_hash =

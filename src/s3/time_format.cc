@@ -1,8 +1,9 @@
 #include "s3/time_format.h"
 
 #include <array>
-#include <charconv>
 #include <fmt/format.h>
+
+#include "base/encoding.h"
 
 namespace kiseki::s3 {
 
@@ -52,13 +53,11 @@ class Scanner {
   explicit Scanner(std::string_view text) : rest_(text) {}
 
   unsigned digits(std::size_t count) {
-    unsigned value = 0;
     if (rest_.size() < count) return reject();
-    const std::string_view text = rest_.substr(0, count);
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) return reject();
+    const auto value = parse_decimal<unsigned>(rest_.substr(0, count));
+    if (!value) return reject();
     rest_.remove_prefix(count);
-    return value;
+    return *value;
   }
   void skip(std::string_view text) {
     if (!rest_.starts_with(text)) {

@@ -1,9 +1,8 @@
 #include "s3/xml_requests.h"
 
-#include <charconv>
-
 #include <pugixml.hpp>
 
+#include "base/encoding.h"
 #include "s3/checksum.h"
 #include "s3/conditions.h"
 
@@ -47,12 +46,7 @@ std::string text_of(const pugi::xml_node& node) {
 }
 
 /// Without white space around it, line ends included.
-std::string stripped(std::string text) {
-  constexpr std::string_view blank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(blank);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
+std::string stripped(std::string_view text) { return std::string(trimmed(text, " \t\r\n")); }
 
 DeleteRequest::Item parse_delete_item(const pugi::xml_node& node) {
   DeleteRequest::Item item;
@@ -71,8 +65,9 @@ S3Result<CompleteRequest::Part> parse_part(const pugi::xml_node& node) {
     const std::string_view name = local_name(field);
     const std::string text = stripped(text_of(field));
     if (name == "PartNumber") {
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), part.number);
-      if (error != std::errc{} || end != text.data() + text.size()) return refuse(S3Code::malformed_xml);
+      const auto number = parse_decimal<decltype(part.number)>(text);
+      if (!number) return refuse(S3Code::malformed_xml);
+      part.number = *number;
     } else if (name == "ETag") {
       part.etag = unquoted(text);
     } else if (const auto algorithm = algorithm_of_element(name)) {

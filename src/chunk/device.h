@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/task.h"
-#include "chunk/sealed_chunk.h"
+#include "chunk/encoded_chunk.h"
 
 namespace kiseki::chunk {
 
@@ -36,21 +36,30 @@ struct DeviceStatus {
   std::string failure;  ///< Why it takes no more writes until a restart; empty: it does.
 };
 
+/// A fragment as it stands: what it says of its chunk.
+struct StoredFragment {
+  ChunkDescription chunk;
+  GcEpoch last_put;
+};
+
 /// Keeps fragments (docs/formats/device.md, PROTOCOLS 6.4), on this machine or another. Blind: it holds no
 /// key but its own MAC secret. Calls may be made on any core and come back there; what does not answer is
-/// `unavailable`. Fragments of k > 1 are `not_supported`: those of one data fragment are copies of the chunk.
+/// `unavailable`.
 class Device {
  public:
   virtual ~Device() = default;
 
   /// Put or touch, one call. On return the fragment survives a power cut, stamped with the device's epoch.
   /// `no_space`, `io_error`.
-  virtual Task<Result<PutReply>> put(SealedChunkPtr chunk, std::uint8_t index) = 0;
+  virtual Task<Result<PutReply>> put(Fragment fragment) = 0;
   /// Raises the last put of a fragment of the referenced chunk and answers with it. `not_found`; `corrupted`
   /// when another chunk stands under the key.
   virtual Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference) = 0;
-  /// `not_found`; `corrupted` when a checksum fails or the stored root is not the reference's.
+  /// Blocks of the fragment, counted from its own first one. `not_found`; `corrupted` when a checksum fails
+  /// or the stored root is not the reference's.
   virtual Task<Result<Blocks>> read(FragmentKey key, ChunkReference reference, BlockRange blocks) = 0;
+  /// `not_found`; `corrupted` when the header fails its check.
+  virtual Task<Result<StoredFragment>> describe(FragmentKey key) = 0;
 
   /// The device's garbage epoch only rises. On return it survives a power cut, and no write is under way that
   /// will be stamped with less.

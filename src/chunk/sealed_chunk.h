@@ -22,12 +22,19 @@ struct SealedChunk {
 /// Of whoever seals and of the devices that write, on several cores.
 using SealedChunkPtr = std::shared_ptr<const SealedChunk>;
 
-/// Consecutive blocks of a chunk.
+struct Extent {
+  Bytes offset = 0;
+  Bytes length = 0;
+  Bytes end() const noexcept { return offset + length; }
+  friend bool operator==(const Extent&, const Extent&) = default;
+};
+
+/// Consecutive blocks of a chunk, or of one of its fragments.
 struct BlockRange {
   std::size_t first = 0, count = 0;
 };
 
-/// Blocks read and checked against their checksums.
+/// Blocks read and checked against their checksums. Pieces of parity have no tags.
 struct Blocks {
   Buffer ciphertext;
   std::vector<crypto::Tag> tags;
@@ -42,6 +49,8 @@ enum class Put : std::uint8_t {
 struct PutReply {
   Put put = Put::stored;
   GcEpoch epoch;  ///< Of the last put: what a transaction with a reference carries.
+  /// A bit for each index that is not durable: the transaction leaves word of it, and repair puts it.
+  std::uint32_t missing = 0;
 };
 
 Bytes block_size(ChunkFormat format) noexcept;

@@ -23,7 +23,7 @@ Result<Profile> SingleDeviceStore::profile(PoolId pool) const {
 
 Task<Result<PutReply>> SingleDeviceStore::put(SealedChunkPtr chunk) {
   KISEKI_CO_TRY(check(chunk->name.pool, chunk->format));
-  co_return co_await device_.put(std::move(chunk), 0);
+  co_return co_await device_.put(copy_of(std::move(chunk), 0));
 }
 
 Task<Result<GcEpoch>> SingleDeviceStore::touch(NamespaceId ns, ChunkReference reference) {

@@ -23,7 +23,7 @@ class CollectorTest : public testing::Test {
   Result<> round() { return world_.loop().get(collector_.round()); }
   chunk::SealedChunkPtr put(chunk::Device& device, std::uint64_t number) {
     auto chunk = chunk::make_chunk(number, 3000);
-    EXPECT_TRUE(world_.loop().get(device.put(chunk, 0)));
+    EXPECT_TRUE(world_.loop().get(device.put(copy_of(chunk, 0))));
     return chunk;
   }
   /// A row that refers to the chunk.
@@ -75,7 +75,7 @@ TEST_F(CollectorTest, a_reference_of_one_namespace_keeps_no_chunk_of_another) {
   other->format = kept->format;
   other->tags = kept->tags;
   other->ciphertext = Buffer::copy_of(kept->ciphertext.view());
-  ASSERT_TRUE(world_.loop().get(first_.put(other, 0)));
+  ASSERT_TRUE(world_.loop().get(first_.put(copy_of(other, 0))));
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(round());
   EXPECT_TRUE(first_.holds(kept->name));
   EXPECT_FALSE(first_.holds(other->name));
@@ -131,7 +131,7 @@ class MovedReference {
   /// Whether the chunk is there afterwards.
   bool keeps_the_chunk(Meanwhile meanwhile) {
     const auto chunk = chunk::make_chunk(1, 5000);
-    const auto put = world_.loop().get(device_.put(chunk, 0));
+    const auto put = world_.loop().get(device_.put(copy_of(chunk, 0)));
     Record record;
     record.references.push_back(chunk::reference_to(*chunk));
     auto transaction = transaction_of_test();

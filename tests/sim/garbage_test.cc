@@ -33,10 +33,10 @@ class FarDevice final : public chunk::Device {
 
   void set(chunk::Device* device) { device_ = device; }
 
-  Task<Result<chunk::PutReply>> put(chunk::SealedChunkPtr chunk, std::uint8_t index) override {
+  Task<Result<chunk::PutReply>> put(chunk::Fragment fragment) override {
     co_await wait();
     if (device_ == nullptr) co_return gone();
-    auto reply = co_await device_->put(std::move(chunk), index);
+    auto reply = co_await device_->put(std::move(fragment));
     co_await wait();
     co_return reply;
   }
@@ -51,6 +51,10 @@ class FarDevice final : public chunk::Device {
                                    chunk::BlockRange blocks) override {
     if (device_ == nullptr) co_return gone();
     co_return co_await device_->read(key, reference, blocks);
+  }
+  Task<Result<chunk::StoredFragment>> describe(chunk::FragmentKey key) override {
+    if (device_ == nullptr) co_return gone();
+    co_return co_await device_->describe(key);
   }
   Task<Result<>> raise_epoch(GcEpoch epoch) override {
     if (device_ == nullptr) co_return gone();
@@ -355,7 +359,7 @@ class Run {
     std::vector<chunk::SealedChunkPtr> chunks;
     for (std::uint64_t i = 0; i < 1 + rng_.below(2); ++i) chunks.push_back(chunk_of(rng_.below(chunk_count)));
     for (const auto& chunk : chunks) {
-      const auto reply = co_await far_.put(chunk, 0);
+      const auto reply = co_await far_.put(copy_of(chunk, 0));
       if (!reply) co_return;
       record.references.push_back(chunk::reference_to(*chunk));
       lowest = lowest.is_none() ? reply->epoch : std::min(lowest, reply->epoch);
@@ -435,7 +439,7 @@ class Run {
   Task<> repair() {
     const auto chunk = chunk_of(rng_.below(chunk_count));
     const auto there = co_await far_.read(chunk::key_of(*chunk), chunk::reference_to(*chunk), {0, 1});
-    if (there) (void)co_await far_.put(chunk, 0);
+    if (there) (void)co_await far_.put(copy_of(chunk, 0));
   }
 
   // Checks

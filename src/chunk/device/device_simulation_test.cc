@@ -152,7 +152,7 @@ class Run {
     known.busy_erasing = false;
     ++known.changes;
     const std::uint64_t least = epoch_;
-    const auto reply = co_await world_.device->put(known.chunk, 0);
+    const auto reply = co_await world_.device->put(copy_of(known.chunk, 0));
     if (!reply) {
       expect(dead_ || reply.error().code() == Errc::no_space, reply.error().to_string());
       if (!dead_) known.busy = false;

@@ -76,14 +76,17 @@ DirectoryDevice::DirectoryDevice(Recovered recovered, LocalDeviceOptions options
       writes_(options_.write_budget),
       headers_(options_.header_cache) {}
 
-Task<Result<PutReply>> DirectoryDevice::put(SealedChunkPtr chunk, std::uint8_t index) {
-  return on(machinery_.executor, do_put(std::move(chunk), index));
+Task<Result<PutReply>> DirectoryDevice::put(Fragment fragment) {
+  return on(machinery_.executor, do_put(std::move(fragment)));
 }
 Task<Result<GcEpoch>> DirectoryDevice::touch(FragmentKey key, ChunkReference reference) {
   return on(machinery_.executor, do_touch(key, reference));
 }
 Task<Result<Blocks>> DirectoryDevice::read(FragmentKey key, ChunkReference reference, BlockRange blocks) {
   return on(machinery_.executor, do_read(key, reference, blocks));
+}
+Task<Result<StoredFragment>> DirectoryDevice::describe(FragmentKey key) {
+  return on(machinery_.executor, do_describe(key));
 }
 Task<Result<>> DirectoryDevice::raise_epoch(GcEpoch epoch) {
   return on(machinery_.executor, do_raise_epoch(epoch));
@@ -107,12 +110,11 @@ Result<> DirectoryDevice::admit() const {
   return {};
 }
 
-Task<Result<PutReply>> DirectoryDevice::do_put(SealedChunkPtr chunk, std::uint8_t index) {
+Task<Result<PutReply>> DirectoryDevice::do_put(Fragment fragment) {
   KISEKI_CO_TRY(admit());
-  KISEKI_CO_TRY(check_shape(chunk->format, chunk->ciphertext.size(), chunk->tags.size()));
-  if (index > chunk->format.parity) co_return fail(Errc::invalid_argument, "no fragment of this index");
+  KISEKI_CO_TRY(check_shape(fragment));
   const Call call(*this);
-  const FragmentKey key{chunk->name, index};
+  const FragmentKey key{fragment.chunk->name, fragment.index};
   const auto claim = co_await claims_.acquire(key);
   KISEKI_CO_TRY(health_.check());
   auto row = co_await find(key);
@@ -120,9 +122,8 @@ Task<Result<PutReply>> DirectoryDevice::do_put(SealedChunkPtr chunk, std::uint8_
   GcEpoch stamp = regions_.epoch();
   if (KISEKI_PLANTED("6.5 a put is stamped with less than the device's epoch")) stamp = GcEpoch(1);
   const Stamping stamping(*this, stamp);
-  if (!*row) co_return co_await store(std::move(chunk), index, stamp);
-  const auto root = root_of(chunk->format, chunk->ciphertext.size(), chunk->tags);
-  if ((*row)->root != root) co_return PutReply{Put::conflict, (*row)->last_put};
+  if (!*row) co_return co_await store(std::move(fragment), stamp);
+  if ((*row)->root != reference_to(*fragment.chunk).root) co_return PutReply{Put::conflict, (*row)->last_put};
   co_return co_await raise_last_put(key, std::move(**row), stamp);
 }
 
@@ -155,49 +156,46 @@ Task<Result<PutReply>> DirectoryDevice::raise_last_put(FragmentKey key, Row row,
   co_return PutReply{Put::touched, row.last_put};
 }
 
-Task<Result<PutReply>> DirectoryDevice::store(SealedChunkPtr chunk, std::uint8_t index, GcEpoch stamp) {
-  const Bytes size = fragment_size(chunk->format, chunk->ciphertext.size());
+Task<Result<PutReply>> DirectoryDevice::store(Fragment fragment, GcEpoch stamp) {
+  const Bytes size = fragment_size(fragment.chunk->format, fragment.chunk->length, fragment.index);
   const auto permit = co_await writes_.acquire(size);
   const auto grant = co_await regions_.allocate(size, Purpose::fragment);
   if (!grant) co_return fail(grant.error());
-  const FragmentHeader header = describe(*chunk, {index, grant->position(), stamp});
+  const FragmentHeader header = detail::describe(fragment, {grant->position(), stamp});
   Row row = row_of(header);
   const bool cached = !row.checks.has_value();
   std::vector<Change> changes;
   changes.push_back({header.key, std::nullopt, std::move(row)});
-  KISEKI_CO_TRY(co_await write(*chunk, header, std::move(changes)));
+  KISEKI_CO_TRY(co_await write(fragment.bytes, header, std::move(changes)));
   if (cached) headers_.insert(header.position, header.checks);
   stored_total.add();
   co_return PutReply{Put::stored, stamp};
 }
 
-Task<Result<>> DirectoryDevice::write(const SealedChunk& chunk, const FragmentHeader& header,
-                                      std::vector<Change> changes) {
-  const Bytes length = chunk.ciphertext.size();
-  const Bytes head = header_size(chunk.format, length);
-  const Bytes size = fragment_size(chunk.format, length);
+Task<Result<>> DirectoryDevice::write(View body, const FragmentHeader& header, std::vector<Change> changes) {
+  const Bytes head = header_size(header.format, header.length);
+  const Bytes size = head + round_up(body.size(), unit);
   const Bytes offset = header.position.offset;
   Buffer bytes(size <= copied_max ? size : head);
   encode(header, media_.mac, bytes.span().first(head));
   if (size > copied_max) {
-    auto written = co_await write_body(chunk, offset + head);
+    auto written = co_await write_body(body, offset + head);
     if (!written && written.error().code() != Errc::no_space) {
       health_.fail_for_good(written.error());
       co_return health_.check();
     }
     KISEKI_CO_TRY(std::move(written));
   } else {
-    std::memcpy(bytes.data() + head, chunk.ciphertext.data(), length);
-    std::memset(bytes.data() + head + length, 0, size - head - length);
+    std::ranges::copy(body, bytes.data() + head);
+    std::memset(bytes.data() + head + body.size(), 0, size - head - body.size());
   }
   co_return co_await committer_.write_and_commit(offset, bytes.view(), std::move(changes));
 }
 
-/// The ciphertext goes out from where it is; only its last, short piece is copied to be padded.
-Task<Result<>> DirectoryDevice::write_body(const SealedChunk& chunk, Bytes offset) {
-  const View ciphertext = chunk.ciphertext.view();
-  const View whole = ciphertext.first(round_down(ciphertext.size(), unit));
-  const View rest = ciphertext.subspan(whole.size());
+/// The bytes go out from where they are; only their last, short piece is copied to be padded.
+Task<Result<>> DirectoryDevice::write_body(View body, Bytes offset) {
+  const View whole = body.first(round_down(body.size(), unit));
+  const View rest = body.subspan(whole.size());
   KISEKI_CO_TRY(co_await media_.file.write(offset, whole));
   if (rest.empty()) co_return Result<>{};
   Buffer last(unit);
@@ -229,7 +227,7 @@ Task<Result<Blocks>> DirectoryDevice::do_read(FragmentKey key, ChunkReference re
   const Reading reading(regions_.allocator());
   auto row = co_await row_for(key, reference);
   if (!row) co_return fail(std::move(row).error());
-  const std::size_t blocks = block_count(row->format, row->length);
+  const std::size_t blocks = block_count(row->format, fragment_length(row->format, row->length, key.index));
   if (range.count == 0 || range.first >= blocks || range.count > blocks - range.first) {
     co_return fail(Errc::out_of_range, "blocks beyond the chunk");
   }
@@ -251,18 +249,43 @@ Task<Result<Blocks>> DirectoryDevice::do_read(FragmentKey key, ChunkReference re
 Task<Result<Blocks>> DirectoryDevice::read_blocks(Row row, BlockRange range) {
   const auto checks = co_await checks_of(row);
   if (!checks) co_return fail(checks.error());
-  const Extent extent = blocks_extent(row.format, row.length, range);
+  const Extent extent = blocks_extent(row.format, fragment_length(row.format, row.length, row.index), range);
+  const std::size_t first = first_checksum(row.format, row.length, row.index) + range.first;
   const Bytes offset = row.position.offset + header_size(row.format, row.length) + extent.offset;
   Blocks blocks{Buffer(round_up(extent.length, unit)), {}};
   KISEKI_CO_TRY(co_await media_.file.read(offset, blocks.ciphertext.span()));
   blocks.ciphertext.shrink(extent.length);
-  if (!matches(*checks, row.format, range.first, blocks.ciphertext.view())) {
+  if (!matches(*checks, row.format, first, blocks.ciphertext.view())) {
     co_return fail(Errc::corrupted,
                    fmt::format("fragment at {}: checksum of its blocks", row.position.offset));
   }
-  const auto tags = std::span(checks->tags).subspan(range.first, range.count);
-  blocks.tags.assign(tags.begin(), tags.end());
+  if (row.index < row.format.data || row.format.data == 1) {
+    const auto tags = std::span(checks->tags).subspan(first, range.count);
+    blocks.tags.assign(tags.begin(), tags.end());
+  }
   co_return std::move(blocks);
+}
+
+Task<Result<StoredFragment>> DirectoryDevice::do_describe(FragmentKey key) {
+  KISEKI_CO_TRY(admit());
+  const Call call(*this);
+  const Reading reading(regions_.allocator());
+  for (std::optional<Position> failed;;) {
+    auto row = co_await find(key);
+    if (!row) co_return fail(std::move(row).error());
+    if (!*row) co_return fail(Errc::not_found, "no such fragment on this device");
+    auto checks = co_await checks_of(**row);
+    if (checks) {
+      co_return StoredFragment{
+          {key.chunk, (*row)->format, (*row)->length, std::move(checks->tags), std::move(checks->checksums)},
+          (*row)->last_put};
+    }
+    // It may have been deleted, or put again elsewhere, since the index was asked.
+    if (checks.error().code() != Errc::corrupted || failed == (*row)->position) {
+      co_return fail(std::move(checks).error());
+    }
+    failed = (*row)->position;
+  }
 }
 
 Task<Result<BlockChecks>> DirectoryDevice::checks_of(Row row) {

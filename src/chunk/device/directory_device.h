@@ -23,9 +23,10 @@ class DirectoryDevice final : public Device {
  public:
   DirectoryDevice(Recovered recovered, LocalDeviceOptions options, Machinery machinery);
 
-  Task<Result<PutReply>> put(SealedChunkPtr chunk, std::uint8_t index) override;
+  Task<Result<PutReply>> put(Fragment fragment) override;
   Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference) override;
   Task<Result<Blocks>> read(FragmentKey key, ChunkReference reference, BlockRange blocks) override;
+  Task<Result<StoredFragment>> describe(FragmentKey key) override;
   Task<Result<>> raise_epoch(GcEpoch epoch) override;
   Task<Result<GcEpoch>> epoch() override;
   Task<Result<AgedPage>> aged(FragmentKey from, EpochRange last_puts) override;
@@ -46,9 +47,10 @@ class DirectoryDevice final : public Device {
   class Stamping;
 
   // The public calls on the device's core.
-  Task<Result<PutReply>> do_put(SealedChunkPtr chunk, std::uint8_t index);
+  Task<Result<PutReply>> do_put(Fragment fragment);
   Task<Result<GcEpoch>> do_touch(FragmentKey key, ChunkReference reference);
   Task<Result<Blocks>> do_read(FragmentKey key, ChunkReference reference, BlockRange blocks);
+  Task<Result<StoredFragment>> do_describe(FragmentKey key);
   Task<Result<>> do_raise_epoch(GcEpoch epoch);
   Task<Result<GcEpoch>> do_epoch();
   Task<Result<AgedPage>> do_aged(FragmentKey from, EpochRange last_puts);
@@ -58,10 +60,10 @@ class DirectoryDevice final : public Device {
   Task<> do_stop();
 
   Result<> admit() const;
-  Task<Result<PutReply>> store(SealedChunkPtr chunk, std::uint8_t index, GcEpoch stamp);
+  Task<Result<PutReply>> store(Fragment fragment, GcEpoch stamp);
   Task<Result<PutReply>> raise_last_put(FragmentKey key, Row row, GcEpoch stamp);
-  Task<Result<>> write(const SealedChunk& chunk, const FragmentHeader& header, std::vector<Change> changes);
-  Task<Result<>> write_body(const SealedChunk& chunk, Bytes offset);
+  Task<Result<>> write(View body, const FragmentHeader& header, std::vector<Change> changes);
+  Task<Result<>> write_body(View body, Bytes offset);
   Task<Result<std::optional<Row>>> find(FragmentKey key);
   Task<Result<Row>> row_for(FragmentKey key, ChunkReference reference);
   Task<Result<Blocks>> read_blocks(Row row, BlockRange range);

@@ -17,7 +17,7 @@ std::vector<Result<PutReply>> put_together(World& world, const Chunks& chunks) {
   Scope scope(world.loop.executor());
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     scope.spawn([](Device& device, SealedChunkPtr chunk, Replies& out, std::size_t place) -> Task<> {
-      out[place] = co_await device.put(std::move(chunk), 0);
+      out[place] = co_await device.put(copy_of(std::move(chunk), 0));
     }(*world.device, chunks[i], replies, i));
   }
   world.loop.get(scope.stop());
@@ -218,7 +218,7 @@ bool starts_after_a_cut(std::uint64_t seed, std::size_t steps, bool& starts) {
   world.open();
   bool ended = false;
   world.loop.spawn([](Device& device, bool& done) -> Task<> {
-    co_await device.put(make_chunk(1, 100_KiB), 0);
+    co_await device.put(copy_of(make_chunk(1, 100_KiB), 0));
     done = true;
   }(*world.device, ended));
   for (std::size_t step = 0; step < steps && !ended; ++step) world.loop.step();
@@ -376,6 +376,48 @@ TEST(DirectoryDevice, rebuilds_a_lost_index_from_the_fragments) {
   for (std::size_t i = 0; i < chunks.size(); ++i) EXPECT_EQ(world.holds(*chunks[i]), i != 6) << i;
   EXPECT_FALSE(world.erase(*chunks[5], 4).value());
   world.check_space();
+}
+
+TEST(DirectoryDevice, keeps_fragments_of_a_code_through_a_crash_and_a_lost_index) {
+  World world(41);
+  world.open();
+  ErasureCodes codes;
+  std::vector<Fragment> fragments;
+  for (const auto& chunk : {make_coded_chunk(1, {4, 2}, 128_KiB), make_coded_chunk(2, {8, 3}, 200'000)}) {
+    for (Fragment& one : encode(chunk, codes)) fragments.push_back(std::move(one));
+  }
+  EXPECT_TRUE(fragments[6 + 7].bytes.empty());  // and yet it is kept
+
+  const auto check_all = [&] {
+    for (const Fragment& one : fragments) {
+      const FragmentKey key{one.chunk->name, one.index};
+      const auto stored = world.loop.get(world.device->describe(key));
+      ASSERT_TRUE(stored) << stored.error().to_string();
+      EXPECT_EQ(stored->chunk, *one.chunk);
+      const std::size_t rows = block_count(one.chunk->format, one.bytes.size());
+      for (std::size_t row = 0; row < rows; ++row) {
+        const auto read =
+            world.loop.get(world.device->read(key, reference_to(*one.chunk), {row, rows - row}));
+        ASSERT_TRUE(read) << read.error().to_string();
+        EXPECT_TRUE(equal(read->ciphertext.view(), one.bytes.subspan(row * block_size(one.chunk->format))));
+        EXPECT_EQ(read->tags.size(), one.index < one.chunk->format.data ? rows - row : 0);
+      }
+      EXPECT_FALSE(world.loop.get(world.device->read(key, reference_to(*one.chunk), {rows, 1})));
+    }
+    world.check_space();
+  };
+  for (const Fragment& one : fragments) {
+    EXPECT_EQ(world.loop.get(world.device->put(one))->put, Put::stored);
+    EXPECT_EQ(world.loop.get(world.device->put(one))->put, Put::touched);
+  }
+  check_all();
+  world.crash(42);
+  world.open();
+  check_all();
+  world.stop();
+  world.lose_index();
+  world.open();
+  check_all();
 }
 
 TEST(DirectoryDevice, a_rebuilt_index_takes_what_it_finds_for_put_now) {
@@ -557,11 +599,14 @@ TEST(DirectoryDevice, refuses_chunks_and_ranges_out_of_shape) {
     return format;
   };
   const auto refused = [&world](Bytes length, std::size_t tags, ChunkFormat format) {
-    auto chunk = std::make_shared<SealedChunk>();
-    chunk->format = format;
-    chunk->ciphertext = Buffer(length);
-    chunk->tags.resize(tags);
-    return world.put(chunk).error().code();
+    auto description = std::make_shared<ChunkDescription>();
+    description->format = format;
+    description->length = static_cast<std::uint32_t>(length);
+    description->tags.resize(tags);
+    description->checksums.resize(tags);
+    const std::string bytes(length, 'x');
+    const Fragment fragment{description, 0, as_view(bytes), nullptr};
+    return world.loop.get(world.device->put(fragment)).error().code();
   };
   EXPECT_EQ(refused(0, 0, format_of(1)), Errc::invalid_argument);
   EXPECT_EQ(refused(10, 2, format_of(1)), Errc::invalid_argument);
@@ -639,7 +684,7 @@ TEST_P(RealDevice, keeps_chunks_of_every_size_through_a_restart) {
           EXPECT_TRUE(device) << device.error().to_string();
           if (!device) co_return;
           for (const auto& chunk : all) {
-            if (round == 0) EXPECT_EQ((co_await (*device)->put(chunk, 0))->put, Put::stored);
+            if (round == 0) EXPECT_EQ((co_await (*device)->put(copy_of(chunk, 0)))->put, Put::stored);
             const auto blocks =
                 co_await (*device)->read(key_of(*chunk), reference_to(*chunk), {0, chunk->tags.size()});
             EXPECT_TRUE(blocks && equal(blocks->ciphertext.view(), chunk->ciphertext.view()));

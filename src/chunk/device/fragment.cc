@@ -14,10 +14,12 @@ constexpr std::uint8_t version = 2;
 constexpr std::uint8_t journal_version = 1;
 constexpr std::uint8_t checksum_crc32c = 1;
 constexpr std::size_t fixed_size = 96;
-constexpr std::size_t check_size = crypto::tag_size + sizeof(std::uint32_t);
 constexpr std::size_t mac_size = 32;
 
-Bytes raw_header_size(std::size_t blocks) { return fixed_size + blocks * check_size + mac_size; }
+Bytes raw_header_size(ChunkFormat format, Bytes length) {
+  return fixed_size + block_count(format, length) * crypto::tag_size +
+         checksum_count(format, length) * sizeof(std::uint32_t) + mac_size;
+}
 
 /// Appends the MAC over everything so far.
 void seal(std::string& out, const crypto::Key256& mac) {
@@ -48,7 +50,7 @@ std::optional<FragmentHeader> decode_fixed(View block) {
   if (in.integer<std::uint32_t>() != 0) return std::nullopt;
   if (in.failed() || checksum != checksum_crc32c) return std::nullopt;
   if (!check_shape(header.format, header.length, blocks)) return std::nullopt;
-  if (header.key.index > header.format.parity) return std::nullopt;
+  if (header.key.index >= fragment_count(header.format)) return std::nullopt;
   return header;
 }
 
@@ -56,7 +58,6 @@ std::optional<FragmentHeader> decode_fixed(View block) {
 
 Result<> check_shape(ChunkFormat format, Bytes length, std::size_t tags) {
   if (!format.is_known()) return fail(Errc::invalid_argument, "unknown chunk format");
-  if (format.data != 1) return fail(Errc::not_supported, "not implemented: fragments of an erasure code");
   if (length == 0) return fail(Errc::invalid_argument, "empty chunk");
   if (length > chunk_length_max) return fail(Errc::too_large, fmt::format("chunk of {} bytes", length));
   if (tags != block_count(format, length))
@@ -64,27 +65,33 @@ Result<> check_shape(ChunkFormat format, Bytes length, std::size_t tags) {
   return {};
 }
 
-Bytes header_size(ChunkFormat format, Bytes length) {
-  return round_up(raw_header_size(block_count(format, length)), unit);
-}
-
-Bytes fragment_size(ChunkFormat format, Bytes length) {
-  return header_size(format, length) + round_up(length, unit);
-}
-
-FragmentHeader describe(const SealedChunk& chunk, const Writing& writing) {
-  FragmentHeader header{.key = {chunk.name, writing.index},
-                        .format = chunk.format,
-                        .length = static_cast<std::uint32_t>(chunk.ciphertext.size()),
-                        .position = writing.position,
-                        .last_put = writing.last_put,
-                        .checks = {.tags = chunk.tags, .checksums = {}}};
-  for (View rest = chunk.ciphertext.view(); !rest.empty();) {
-    const View block = rest.first(std::min<Bytes>(rest.size(), block_size(chunk.format)));
-    header.checks.checksums.push_back(crypto::crc32c(block));
-    rest = rest.subspan(block.size());
+Result<> check_shape(const Fragment& fragment) {
+  const ChunkDescription& chunk = *fragment.chunk;
+  KISEKI_TRY(check_shape(chunk.format, chunk.length, chunk.tags.size()));
+  if (fragment.index >= fragment_count(chunk.format)) {
+    return fail(Errc::invalid_argument, "no fragment of this index");
   }
-  return header;
+  const bool fits = chunk.checksums.size() == checksum_count(chunk.format, chunk.length) &&
+                    fragment.bytes.size() == fragment_length(chunk.format, chunk.length, fragment.index);
+  return fits ? Result<>() : fail(Errc::invalid_argument, "checksums or bytes do not match the fragment");
+}
+
+Bytes header_size(ChunkFormat format, Bytes length) {
+  return round_up(raw_header_size(format, length), unit);
+}
+
+Bytes fragment_size(ChunkFormat format, Bytes length, std::uint8_t index) {
+  return header_size(format, length) + round_up(fragment_length(format, length, index), unit);
+}
+
+FragmentHeader describe(const Fragment& fragment, const Writing& writing) {
+  const ChunkDescription& chunk = *fragment.chunk;
+  return {.key = {chunk.name, fragment.index},
+          .format = chunk.format,
+          .length = chunk.length,
+          .position = writing.position,
+          .last_put = writing.last_put,
+          .checks = {.tags = chunk.tags, .checksums = chunk.checksums}};
 }
 
 void encode(const FragmentHeader& header, const crypto::Key256& mac, MutableView out) {
@@ -116,15 +123,15 @@ Result<FragmentHeader> decode_header(View bytes, Bytes offset, const crypto::Key
     return fail(Errc::corrupted, fmt::format("fragment header at {}", offset));
   };
   if (!header || header->position.offset != offset) return refuse();
-  const std::size_t blocks = block_count(header->format, header->length);
-  const Bytes size = raw_header_size(blocks);
+  const Bytes size = raw_header_size(header->format, header->length);
   if (bytes.size() < size) return refuse();
   if (!is_sealed(bytes.first(size - mac_size), bytes.subspan(size - mac_size, mac_size), mac))
     return refuse();
   Decoder in(bytes.subspan(fixed_size));
-  header->checks.tags.resize(blocks);
+  header->checks.tags.resize(block_count(header->format, header->length));
   for (auto& tag : header->checks.tags) std::ranges::copy(in.raw(tag.size()), tag.begin());
-  for (std::size_t i = 0; i < blocks; ++i) header->checks.checksums.push_back(in.integer<std::uint32_t>());
+  header->checks.checksums.resize(checksum_count(header->format, header->length));
+  for (auto& checksum : header->checks.checksums) checksum = in.integer<std::uint32_t>();
   return std::move(*header);
 }
 
@@ -134,11 +141,11 @@ Extent blocks_extent(ChunkFormat format, Bytes length, BlockRange range) {
   return {from, to - from};
 }
 
-bool matches(const BlockChecks& checks, ChunkFormat format, std::size_t first, View ciphertext) {
-  for (std::size_t block = first; !ciphertext.empty(); ++block) {
-    const View bytes = ciphertext.first(std::min<Bytes>(ciphertext.size(), block_size(format)));
-    if (block >= checks.checksums.size() || crypto::crc32c(bytes) != checks.checksums[block]) return false;
-    ciphertext = ciphertext.subspan(bytes.size());
+bool matches(const BlockChecks& checks, ChunkFormat format, std::size_t first, View bytes) {
+  for (std::size_t at = first; !bytes.empty(); ++at) {
+    const View block = bytes.first(std::min<Bytes>(bytes.size(), block_size(format)));
+    if (at >= checks.checksums.size() || crypto::crc32c(block) != checks.checksums[at]) return false;
+    bytes = bytes.subspan(block.size());
   }
   return true;
 }

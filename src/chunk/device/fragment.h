@@ -9,10 +9,10 @@
 
 namespace kiseki::chunk::detail {
 
-/// What checks and opens the blocks of a chunk.
+/// What checks and opens the blocks of a chunk, as in its description.
 struct BlockChecks {
   std::vector<crypto::Tag> tags;
-  std::vector<std::uint32_t> checksums;  ///< CRC32C of each block's ciphertext.
+  std::vector<std::uint32_t> checksums;
   friend bool operator==(const BlockChecks&, const BlockChecks&) = default;
 };
 
@@ -26,19 +26,20 @@ struct FragmentHeader {
   BlockChecks checks;
 };
 
-/// A chunk that may be stored: known format of one data fragment, sizes in range, as many tags as blocks.
+/// A chunk that may be stored: known format, sizes in range, as many tags as blocks.
 Result<> check_shape(ChunkFormat format, Bytes length, std::size_t tags);
+/// A fragment that may be: of such a chunk, and as many bytes and checksums as its index has.
+Result<> check_shape(const Fragment& fragment);
 Bytes header_size(ChunkFormat format, Bytes length);
-/// Header and ciphertext, both padded.
-Bytes fragment_size(ChunkFormat format, Bytes length);
+/// Header and bytes, both padded.
+Bytes fragment_size(ChunkFormat format, Bytes length, std::uint8_t index);
 
 /// Where and when a fragment is written.
 struct Writing {
-  std::uint8_t index = 0;
   Position position;
   GcEpoch last_put;
 };
-FragmentHeader describe(const SealedChunk& chunk, const Writing& writing);
+FragmentHeader describe(const Fragment& fragment, const Writing& writing);
 /// Fills `out`, whose size is `header_size`.
 void encode(const FragmentHeader& header, const crypto::Key256& mac, MutableView out);
 /// How long the header is that seems to begin with this block; nothing when none does.
@@ -47,10 +48,10 @@ std::optional<Bytes> header_size_at(View first_block);
 /// place.
 Result<FragmentHeader> decode_header(View bytes, Bytes offset, const crypto::Key256& mac);
 
-/// The bytes of the blocks within the ciphertext.
+/// The bytes of the blocks within a fragment of this length.
 Extent blocks_extent(ChunkFormat format, Bytes length, BlockRange range);
-/// Whether `ciphertext`, blocks from `first` on, matches its checksums.
-bool matches(const BlockChecks& checks, ChunkFormat format, std::size_t first, View ciphertext);
+/// Whether `bytes`, of which `first` is the first checksum, match.
+bool matches(const BlockChecks& checks, ChunkFormat format, std::size_t first, View bytes);
 
 /// A touch or a delete, as it stands in a journal block.
 struct JournalEntry {

@@ -73,7 +73,7 @@ TEST(Superblock, refuses_what_cannot_be_meant) {
 TEST(FragmentHeader, reads_back_and_refuses_every_flipped_bit_and_another_place) {
   const auto chunk = make_chunk(1, 30'000);
   const auto mac = secret_of(1);
-  const FragmentHeader header = describe(*chunk, {0, {RegionNumber(5), 8_KiB}, GcEpoch(2)});
+  const FragmentHeader header = describe(copy_of(chunk, 0), {{RegionNumber(5), 8_KiB}, GcEpoch(2)});
   Buffer bytes(header_size(chunk->format, 30'000));
   encode(header, mac, bytes.span());
   EXPECT_EQ(header_size_at(bytes.view()), 4_KiB);
@@ -101,16 +101,16 @@ TEST(FragmentHeader, grows_with_the_number_of_blocks) {
   const auto mac = secret_of(1);
   Buffer bytes(header_size(chunk->format, 8_MiB));
   EXPECT_EQ(bytes.size(), 44_KiB);
-  encode(describe(*chunk, {0, {RegionNumber(1), 1_MiB}, GcEpoch(1)}), mac, bytes.span());
+  encode(describe(copy_of(chunk, 0), {{RegionNumber(1), 1_MiB}, GcEpoch(1)}), mac, bytes.span());
   EXPECT_EQ(header_size_at(bytes.view().first(4_KiB)), 44_KiB);
   ASSERT_TRUE(decode_header(bytes.view(), 1_MiB, mac));
   EXPECT_FALSE(decode_header(bytes.view().first(40_KiB), 1_MiB, mac));
-  EXPECT_EQ(fragment_size(with_blocks_of(16), 1), 8_KiB);
+  EXPECT_EQ(fragment_size(with_blocks_of(16), 1, 0), 8_KiB);
 }
 
 TEST(FragmentHeader, checks_blocks_one_by_one) {
   const auto chunk = make_chunk(1, 10'000);
-  const FragmentHeader header = describe(*chunk, {0, {RegionNumber(1), 0}, GcEpoch(1)});
+  const FragmentHeader header = describe(copy_of(chunk, 0), {{RegionNumber(1), 0}, GcEpoch(1)});
   Buffer bytes = Buffer::copy_of(chunk->ciphertext.view());
   EXPECT_TRUE(matches(header.checks, chunk->format, 0, bytes.view()));
   EXPECT_TRUE(matches(header.checks, chunk->format, 2, bytes.view().subspan(8192)));
@@ -120,19 +120,39 @@ TEST(FragmentHeader, checks_blocks_one_by_one) {
   EXPECT_FALSE(matches(header.checks, chunk->format, 3, bytes.view().first(4096)));
 }
 
-TEST(FragmentHeader, knows_copies_and_refuses_fragments_of_a_code) {
+TEST(FragmentHeader, knows_copies_and_refuses_one_too_many) {
   auto chunk = std::make_shared<SealedChunk>(SealedChunk{chunk_name(1), with_blocks_of(1), {}, Buffer(100)});
   chunk->tags.resize(1);
   chunk->format.parity = 2;
   const auto mac = secret_of(1);
   const auto bytes_of = [&](std::uint8_t index) {
     Buffer bytes(unit);
-    encode(describe(*chunk, {index, {RegionNumber(1), 0}, GcEpoch(1)}), mac, bytes.span());
+    encode(describe(copy_of(chunk, index), {{RegionNumber(1), 0}, GcEpoch(1)}), mac, bytes.span());
     return bytes;
   };
   EXPECT_EQ(decode_header(bytes_of(2).view(), 0, mac)->key.index, 2);
   EXPECT_FALSE(decode_header(bytes_of(3).view(), 0, mac));
-  EXPECT_EQ(check_shape({1, 4, 2, 1}, 100, 1).error().code(), Errc::not_supported);
+}
+
+TEST(FragmentHeader, of_a_code_reads_back_with_the_checksums_of_all_fragments) {
+  const auto chunk = make_coded_chunk(1, {4, 2}, 200'000);
+  const auto mac = secret_of(1);
+  ErasureCodes codes;
+  for (Fragment& fragment : encode(chunk, codes)) {
+    ASSERT_TRUE(check_shape(fragment));
+    const FragmentHeader header = describe(fragment, {{RegionNumber(5), 8_KiB}, GcEpoch(2)});
+    Buffer bytes(header_size(chunk->format, 200'000));
+    encode(header, mac, bytes.span());
+    const auto back = decode_header(bytes.view(), 8_KiB, mac);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->key, (FragmentKey{chunk->name, fragment.index}));
+    EXPECT_EQ(back->checks, header.checks);
+    EXPECT_EQ(back->checks.checksums.size(), 4U + 2U);
+    const auto first = first_checksum(chunk->format, 200'000, fragment.index);
+    EXPECT_TRUE(matches(back->checks, chunk->format, first, fragment.bytes));
+    fragment.bytes = fragment.bytes.first(fragment.bytes.size() - 1);
+    EXPECT_FALSE(check_shape(fragment));
+  }
 }
 
 TEST(JournalBlock, reads_back_and_refuses_every_flipped_bit) {

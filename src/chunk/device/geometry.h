@@ -5,6 +5,7 @@
 
 #include "base/ids.h"
 #include "base/units.h"
+#include "chunk/sealed_chunk.h"
 
 namespace kiseki::chunk::detail {
 
@@ -22,13 +23,6 @@ struct Position {
   RegionNumber region;
   Bytes offset = 0;
   friend auto operator<=>(const Position&, const Position&) = default;
-};
-
-struct Extent {
-  Bytes offset = 0;
-  Bytes length = 0;
-  Bytes end() const noexcept { return offset + length; }
-  friend bool operator==(const Extent&, const Extent&) = default;
 };
 
 struct OpenRegion {

@@ -48,17 +48,18 @@ std::string encode(const Row& row) {
   return out;
 }
 
-BlockChecks decode_checks(Decoder& in, std::size_t count) {
+BlockChecks decode_checks(Decoder& in, std::size_t tags, std::size_t checksums) {
   BlockChecks checks;
-  checks.tags.resize(count);
+  checks.tags.resize(tags);
   for (auto& tag : checks.tags) std::ranges::copy(in.raw(tag.size()), tag.begin());
-  for (std::size_t i = 0; i < count; ++i) checks.checksums.push_back(in.integer<std::uint32_t>());
+  for (std::size_t i = 0; i < checksums; ++i) checks.checksums.push_back(in.integer<std::uint32_t>());
   return checks;
 }
 
-Result<Row> decode_row(View bytes) {
+Result<Row> decode_row(std::uint8_t index, View bytes) {
   Decoder in(bytes);
   Row row;
+  row.index = index;
   if (in.integer<std::uint8_t>() != row_version) in.reject();
   row.position.offset = in.integer<std::uint64_t>();
   row.position.region = in.id<RegionNumber>();
@@ -67,11 +68,12 @@ Result<Row> decode_row(View bytes) {
   row.last_put = in.id<GcEpoch>();
   std::ranges::copy(in.raw(row.root.size()), row.root.begin());
   const std::size_t inlined = in.integer<std::uint8_t>();
-  if (inlined > inline_blocks_max) in.reject();
-  if (inlined > 0 && !in.failed()) row.checks = decode_checks(in, inlined);
   const std::size_t blocks = row.format.is_known() ? block_count(row.format, row.length) : 0;
-  if (!check_shape(row.format, row.length, blocks)) in.reject();
+  if (!check_shape(row.format, row.length, blocks) || index >= fragment_count(row.format)) in.reject();
   if (inlined != (blocks <= inline_blocks_max ? blocks : 0)) in.reject();
+  if (inlined > 0 && !in.failed()) {
+    row.checks = decode_checks(in, inlined, checksum_count(row.format, row.length));
+  }
   KISEKI_TRY(in.finish("index row"));
   return row;
 }
@@ -110,7 +112,8 @@ void put_rows(kv::Batch& batch, const Change& change) {
 }  // namespace
 
 Row row_of(const FragmentHeader& header) {
-  Row row{.position = header.position,
+  Row row{.index = header.key.index,
+          .position = header.position,
           .format = header.format,
           .length = header.length,
           .last_put = header.last_put,
@@ -167,7 +170,7 @@ Result<std::optional<Row>> Index::look_up(const FragmentKey& key, kv::Blocking b
   auto found = store_.get(fragments_family, as_view(key_of(key)), nullptr, blocking);
   if (!found) return fail(std::move(found).error());
   if (!*found) return std::nullopt;
-  auto row = decode_row(as_view(**found));
+  auto row = decode_row(key.index, as_view(**found));
   if (!row) return fail(std::move(row).error());
   return std::move(*row);
 }
@@ -196,7 +199,7 @@ Result<AgedPage> Index::aged(const FragmentKey& from, EpochRange last_puts, kv::
       page.next = aged.key;
       break;
     }
-    const auto row = decode_row(rows->value());
+    const auto row = decode_row(aged.key.index, rows->value());
     if (!row) return fail(row.error());
     if (row->last_put < last_puts.first || row->last_put >= last_puts.below) continue;
     aged.stored = row->extent().length;
@@ -215,7 +218,7 @@ Result<std::vector<AgedFragment>> Index::aged_of(const ChunkName& chunk, GcEpoch
     const FragmentKey key = read_key(in);
     KISEKI_TRY(in.finish("index: fragment key"));
     if (key.chunk != chunk) break;
-    const auto row = decode_row(rows->value());
+    const auto row = decode_row(key.index, rows->value());
     if (!row) return fail(row.error());
     if (row->last_put < below) found.push_back({key, row->extent().length});
   }

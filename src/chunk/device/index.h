@@ -18,14 +18,15 @@ inline constexpr std::size_t inline_blocks_max = 4;
 
 /// What the index knows of a fragment.
 struct Row {
+  std::uint8_t index = 0;  ///< As in its key.
   Position position;
   ChunkFormat format;
-  std::uint32_t length = 0;
+  std::uint32_t length = 0;  ///< Of the chunk.
   GcEpoch last_put;
   crypto::Digest256 root{};
   std::optional<BlockChecks> checks;  ///< Of small chunks.
 
-  Extent extent() const { return {position.offset, fragment_size(format, length)}; }
+  Extent extent() const { return {position.offset, fragment_size(format, length, index)}; }
 };
 Row row_of(const FragmentHeader& header);
 

@@ -70,11 +70,14 @@ Task<Result<Bytes>> Recovery::examine(Bytes offset, Bytes end, Wanted wanted) {
   if (!bytes) co_return fail(bytes.error());
   const auto header = decode_header(*bytes, offset, mac_);
   if (!header || (wanted && header->position.region != *wanted)) co_return unit;
-  const Bytes size = fragment_size(header->format, header->length);
+  const std::uint8_t index = header->key.index;
+  const Bytes size = fragment_size(header->format, header->length, index);
   if (offset + size > end) co_return unit;
   const auto whole = co_await window_.at(offset, size, end);
   if (!whole) co_return fail(whole.error());
-  const bool is_whole = matches(header->checks, header->format, 0, whole->subspan(*head, header->length));
+  const View body = whole->subspan(*head, fragment_length(header->format, header->length, index));
+  const bool is_whole =
+      matches(header->checks, header->format, first_checksum(header->format, header->length, index), body);
   if (!is_whole && !KISEKI_PLANTED("6.4 a scan takes a fragment without verifying it")) {
     // Torn by the crash and never acknowledged, or damaged since: nobody can tell.
     ++torn_;

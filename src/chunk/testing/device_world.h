@@ -26,17 +26,25 @@ inline ChunkName chunk_name(std::uint64_t number) {
 inline FragmentKey key_of(const SealedChunk& chunk) { return {chunk.name, 0}; }
 
 /// Bytes and tags that stand for a sealed chunk; `variant` is another ciphertext under the same id.
-inline SealedChunkPtr make_chunk(std::uint64_t number, Bytes length, std::uint64_t variant = 0,
-                                 std::uint8_t block_units = 1) {
+inline SealedChunkPtr make_chunk_of(ChunkFormat format, std::uint64_t number, Bytes length,
+                                    std::uint64_t variant = 0) {
   auto chunk = std::make_shared<SealedChunk>();
   chunk->name = chunk_name(number);
-  chunk->format.block_units = block_units;
+  chunk->format = format;
   chunk->ciphertext = Buffer(length);
   SeededRng rng(number * 1000 + variant);
   rng.fill(chunk->ciphertext.span());
   chunk->tags.resize(block_count(chunk->format, length));
   for (auto& tag : chunk->tags) rng.fill(tag);
   return chunk;
+}
+inline SealedChunkPtr make_chunk(std::uint64_t number, Bytes length, std::uint64_t variant = 0,
+                                 std::uint8_t block_units = 1) {
+  return make_chunk_of({.block_units = block_units}, number, length, variant);
+}
+/// As a pool of this profile has it.
+inline SealedChunkPtr make_coded_chunk(std::uint64_t number, Profile profile, Bytes length) {
+  return make_chunk_of(format_for(profile, length), number, length);
 }
 
 /// Wrapping that only hides: the key service has tests of its own.
@@ -102,7 +110,7 @@ class World {
     end(seed);
   }
 
-  Result<PutReply> put(SealedChunkPtr chunk) { return loop.get(device->put(std::move(chunk), 0)); }
+  Result<PutReply> put(SealedChunkPtr chunk) { return loop.get(device->put(copy_of(std::move(chunk), 0))); }
   /// At this epoch, if the device is not further.
   Result<PutReply> put(SealedChunkPtr chunk, std::uint64_t epoch) {
     if (auto raised = raise(epoch); !raised) return fail(raised.error());

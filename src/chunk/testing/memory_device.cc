@@ -8,23 +8,23 @@
 
 namespace kiseki::chunk {
 
-Task<Result<PutReply>> MemoryDevice::put(SealedChunkPtr chunk, std::uint8_t index) {
-  const Bytes length = chunk->ciphertext.size();
+Task<Result<PutReply>> MemoryDevice::put(Fragment fragment) {
+  const Bytes length = fragment.chunk->ciphertext.size();
   running_bytes_max = std::max(running_bytes_max, running_ += length);
   co_await asio::post(executor_, use_task);
   running_ -= length;
   ++puts;
   if (refusal_) co_return fail(*refusal_, "told to refuse");
-  const ChunkReference reference = reference_to(*chunk);
-  if (const auto found = fragments_.find({chunk->name, index}); found != fragments_.end()) {
+  const ChunkReference reference = reference_to(*fragment.chunk);
+  const FragmentKey key{fragment.chunk->name, fragment.index};
+  if (const auto found = fragments_.find(key); found != fragments_.end()) {
     if (found->second.reference != reference) co_return PutReply{Put::conflict, epoch_};
     found->second.epoch = epoch_;
     co_return PutReply{Put::touched, epoch_};
   }
-  std::string bytes = sparse_ ? std::string() : std::string(as_text(chunk->ciphertext.view()));
-  fragments_.emplace(FragmentKey{chunk->name, index},
-                     Stored{reference, chunk->tags, std::move(bytes), epoch_});
-  names_.push_back(chunk->name);
+  std::string bytes = sparse_ ? std::string() : std::string(as_text(fragment.bytes));
+  names_.push_back(key.chunk);
+  fragments_.emplace(key, Stored{std::move(fragment.chunk), reference, std::move(bytes), epoch_});
   co_return PutReply{Put::stored, epoch_};
 }
 
@@ -46,19 +46,30 @@ Task<Result<Blocks>> MemoryDevice::read(FragmentKey key, ChunkReference referenc
   if (found == fragments_.end()) co_return fail(Errc::not_found, "no such chunk");
   const Stored& stored = found->second;
   if (stored.reference.root != reference.root) co_return fail(Errc::corrupted, "another root");
-  KISEKI_ASSERT(range.first + range.count <= stored.tags.size());
-  const Bytes block = block_size(reference.format);
-  const Bytes from = range.first * block;
-  const Bytes to = std::min<Bytes>((range.first + range.count) * block, reference.length);
+  const ChunkFormat format = reference.format;
+  const Bytes length = fragment_length(format, reference.length, key.index);
+  const Bytes from = range.first * block_size(format);
+  const Bytes to = std::min<Bytes>((range.first + range.count) * block_size(format), length);
+  KISEKI_ASSERT(range.count > 0 && from < length);
   Blocks blocks{Buffer(to - from), {}};
-  const auto tags = std::span(stored.tags).subspan(range.first, range.count);
-  blocks.tags.assign(tags.begin(), tags.end());
+  if (key.index < format.data || format.data == 1) {
+    const std::size_t first = first_checksum(format, reference.length, key.index) + range.first;
+    const auto tags = std::span(stored.chunk->tags).subspan(first, range.count);
+    blocks.tags.assign(tags.begin(), tags.end());
+  }
   if (sparse_) {
     std::memset(blocks.ciphertext.data(), 0, to - from);
   } else {
-    std::memcpy(blocks.ciphertext.data(), stored.ciphertext.data() + from, to - from);
+    std::memcpy(blocks.ciphertext.data(), stored.bytes.data() + from, to - from);
   }
   co_return std::move(blocks);
+}
+
+Task<Result<StoredFragment>> MemoryDevice::describe(FragmentKey key) {
+  co_await asio::post(executor_, use_task);
+  const auto found = fragments_.find(key);
+  if (found == fragments_.end()) co_return fail(Errc::not_found, "no such fragment");
+  co_return StoredFragment{*found->second.chunk, found->second.epoch};
 }
 
 Task<Result<>> MemoryDevice::raise_epoch(GcEpoch epoch) {
@@ -110,17 +121,22 @@ Task<Result<DeviceStatus>> MemoryDevice::status() {
   co_return DeviceStatus{1_GiB, used, fragments_.size(), failure_};
 }
 
-void MemoryDevice::damage(const ChunkName& chunk, Bytes offset) {
-  char& value = fragments_.at({chunk, 0}).ciphertext.at(offset);
+void MemoryDevice::damage(const FragmentKey& key, Bytes offset) {
+  char& value = fragments_.at(key).bytes.at(offset);
   value = static_cast<char>(value ^ 1);
 }
 
 void MemoryDevice::occupy(const ChunkName& chunk, Bytes length) {
   const ChunkFormat format = format_for({}, length);
-  Stored stored{.reference = {}, .tags = {}, .ciphertext = std::string(length, 'x'), .epoch = epoch_};
-  stored.tags.resize(block_count(format, length));
-  stored.reference = ChunkReference{chunk.id, format, chunk.pool, static_cast<std::uint32_t>(length),
-                                    root_of(format, length, stored.tags)};
+  auto description = std::make_shared<ChunkDescription>();
+  description->name = chunk;
+  description->format = format;
+  description->length = static_cast<std::uint32_t>(length);
+  description->tags.resize(block_count(format, length));
+  Stored stored{.chunk = description,
+                .reference = reference_to(*description),
+                .bytes = std::string(length, 'x'),
+                .epoch = epoch_};
   fragments_.insert_or_assign({chunk, 0}, std::move(stored));
 }
 

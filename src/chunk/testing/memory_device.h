@@ -7,16 +7,17 @@
 
 namespace kiseki::chunk {
 
-/// A device in memory, for tests: keeps every chunk as it came and can be told to damage or refuse.
+/// A device in memory, for tests: keeps every fragment as it came and can be told to damage or refuse.
 class MemoryDevice final : public Device {
  public:
   /// Fragments that one look for aged ones passes.
   static constexpr std::size_t aged_page_max = 1024;
   explicit MemoryDevice(Executor executor) : executor_(executor) {}
 
-  Task<Result<PutReply>> put(SealedChunkPtr chunk, std::uint8_t index) override;
+  Task<Result<PutReply>> put(Fragment fragment) override;
   Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference) override;
   Task<Result<Blocks>> read(FragmentKey key, ChunkReference reference, BlockRange range) override;
+  Task<Result<StoredFragment>> describe(FragmentKey key) override;
   Task<Result<>> raise_epoch(GcEpoch epoch) override;
   Task<Result<GcEpoch>> epoch() override { co_return epoch_; }
   Task<Result<AgedPage>> aged(FragmentKey from, EpochRange last_puts) override;
@@ -28,9 +29,11 @@ class MemoryDevice final : public Device {
   std::size_t count() const noexcept { return fragments_.size(); }
   /// In the order of their first put.
   const std::vector<ChunkName>& names() const noexcept { return names_; }
-  bool holds(const ChunkName& chunk) const { return fragments_.contains({chunk, 0}); }
-  /// Flips one bit of the stored ciphertext.
-  void damage(const ChunkName& chunk, Bytes offset);
+  bool holds(const ChunkName& chunk) const { return holds({chunk, 0}); }
+  bool holds(const FragmentKey& key) const { return fragments_.contains(key); }
+  /// Flips one bit of the stored bytes, unnoticed.
+  void damage(const ChunkName& chunk, Bytes offset) { damage({chunk, 0}, offset); }
+  void damage(const FragmentKey& key, Bytes offset);
   /// Puts another ciphertext under a name, as a thief of the device would.
   void occupy(const ChunkName& chunk, Bytes length);
   void forget_all() { fragments_.clear(); }
@@ -48,9 +51,9 @@ class MemoryDevice final : public Device {
 
  private:
   struct Stored {
+    ChunkDescriptionPtr chunk;
     ChunkReference reference;
-    std::vector<crypto::Tag> tags;
-    std::string ciphertext;
+    std::string bytes;
     GcEpoch epoch;
   };
   Executor executor_;

@@ -87,6 +87,7 @@ Task<Result<>> Storage::open_shards() {
 Task<Result<>> Storage::open_device(chunk::SecretWrap seal) {
   chunk::LocalDeviceOptions options;
   options.directory = path("device");
+  options.cluster = marker_.cluster;
   options.capacity = config_.device_capacity;
   const chunk::Machinery machinery{*device_disk_, *device_index_,           rng_,
                                    pool_,         device_core().executor(), device_core().clock()};

@@ -6,6 +6,7 @@
 
 #include "base/task.h"
 #include "chunk/encoded_chunk.h"
+#include "chunk/pool_map.h"
 
 namespace kiseki::chunk {
 
@@ -30,10 +31,19 @@ struct EpochRange {
   GcEpoch first, below;
 };
 
+/// Which device this is, and which of its starts.
+struct DeviceIdentity {
+  DeviceId id{};
+  ClusterId cluster{};
+  /// Drawn one a start, oldest first: the last one is this, one of the others is what the map knows.
+  std::vector<std::uint64_t> starts{};
+};
+
 struct DeviceStatus {
   Bytes capacity = 0, used = 0;
   std::uint64_t fragments = 0;
   std::string failure;  ///< Why it takes no more writes until a restart; empty: it does.
+  DeviceIdentity identity{};
 };
 
 /// A fragment as it stands: what it says of its chunk.
@@ -76,6 +86,8 @@ class Device {
   virtual Task<Result<std::vector<bool>>> erase_aged(std::vector<FragmentKey> keys, GcEpoch below) = 0;
 
   virtual Task<Result<DeviceStatus>> status() = 0;
+  /// This start stands in the map; those before need not be remembered any more.
+  virtual Task<Result<>> confirm_start() = 0;
   /// Calls under way end, later ones are `cancelled`.
   virtual Task<> stop() = 0;
 };

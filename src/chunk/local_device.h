@@ -14,7 +14,8 @@ namespace kiseki::chunk {
 
 struct LocalDeviceOptions {
   std::filesystem::path directory;
-  Bytes capacity = 0;  ///< Of the data file; 0: 80 % of the file system.
+  ClusterId cluster{};  ///< A device of another one is refused.
+  Bytes capacity = 0;   ///< Of the data file; 0: 80 % of the file system.
   Bytes region = 64_MiB;
   Bytes grow = 1_GiB;           ///< The data file grows in such steps.
   Bytes write_budget = 32_MiB;  ///< Bytes being written at once; more wait.

@@ -12,6 +12,8 @@ namespace kiseki::chunk {
 // What the cluster map says of devices and pools (PROTOCOLS 8.1, docs/formats/pool-map.md): rows of the
 // system shard, each change of which is one transaction.
 
+/// Random, made with the first node.
+using ClusterId = std::array<std::byte, 16>;
 /// Random, given at format, never reused.
 using DeviceId = std::array<std::byte, 16>;
 /// Never reused; the first is 1.
@@ -47,8 +49,9 @@ struct DeviceRecord {
   DeviceState state = DeviceState::active;
   std::string reason{};          ///< Why it is in this state; empty: it always was.
   std::uint64_t changed_ms = 0;  ///< Unix milliseconds of the last change of state.
-  /// Rises with every start of the device: a copy of it with another one is an older self.
-  std::uint64_t generation = 0;
+  /// Drawn by the device at its last start: a copy of it that knows another one is an older self. 0: it has
+  /// not started yet.
+  std::uint64_t start = 0;
   Bytes capacity = 0;
   Bytes weight = 0;  ///< Its share of a pool's bytes; the capacity unless somebody set it.
   friend bool operator==(const DeviceRecord&, const DeviceRecord&) = default;

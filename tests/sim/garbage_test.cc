@@ -79,6 +79,7 @@ class FarDevice final : public chunk::Device {
     co_return co_await device_->erase_aged(std::move(keys), below);
   }
   Task<Result<chunk::DeviceStatus>> status() override { co_return gone(); }
+  Task<Result<>> confirm_start() override { co_return gone(); }
   Task<> stop() override { co_return; }
 
  private:

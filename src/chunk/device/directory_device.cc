@@ -103,6 +103,7 @@ Task<Result<std::vector<bool>>> DirectoryDevice::erase_aged(std::vector<Fragment
   return on(machinery_.executor, do_erase_aged(std::move(keys), below));
 }
 Task<Result<DeviceStatus>> DirectoryDevice::status() { return on(machinery_.executor, do_status()); }
+Task<Result<>> DirectoryDevice::confirm_start() { return on(machinery_.executor, do_confirm_start()); }
 Task<> DirectoryDevice::stop() { return on(machinery_.executor, do_stop()); }
 
 Result<> DirectoryDevice::admit() const {
@@ -368,7 +369,18 @@ Task<Result<std::vector<AgedFragment>>> DirectoryDevice::do_aged_of(std::vector<
 
 Task<Result<DeviceStatus>> DirectoryDevice::do_status() {
   const AreaUsage total = media_.index.total();
-  co_return DeviceStatus{regions_.geometry().capacity(), total.live, total.fragments, health_.words()};
+  const Superblock& superblock = recovered_.superblock;  // what never changes while it is open
+  co_return DeviceStatus{regions_.geometry().capacity(),
+                         total.live,
+                         total.fragments,
+                         health_.words(),
+                         {superblock.uuid, superblock.cluster, superblock.starts}};
+}
+
+Task<Result<>> DirectoryDevice::do_confirm_start() {
+  KISEKI_CO_TRY(admit());
+  const Call call(*this);
+  co_return co_await regions_.confirm_start();
 }
 
 Task<> DirectoryDevice::do_stop() {

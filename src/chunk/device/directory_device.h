@@ -33,6 +33,7 @@ class DirectoryDevice final : public Device {
   Task<Result<std::vector<AgedFragment>>> aged_of(std::vector<ChunkName> chunks, GcEpoch below) override;
   Task<Result<std::vector<bool>>> erase_aged(std::vector<FragmentKey> keys, GcEpoch below) override;
   Task<Result<DeviceStatus>> status() override;
+  Task<Result<>> confirm_start() override;
   Task<> stop() override;
 
   /// What recovery put into the index becomes durable, and the scanned regions close. Before anything else.
@@ -57,6 +58,7 @@ class DirectoryDevice final : public Device {
   Task<Result<std::vector<AgedFragment>>> do_aged_of(std::vector<ChunkName> chunks, GcEpoch below);
   Task<Result<std::vector<bool>>> do_erase_aged(std::vector<FragmentKey> keys, GcEpoch below);
   Task<Result<DeviceStatus>> do_status();
+  Task<Result<>> do_confirm_start();
   Task<> do_stop();
 
   Result<> admit() const;

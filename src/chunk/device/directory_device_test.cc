@@ -543,6 +543,34 @@ TEST(DirectoryDevice, refuses_what_is_not_its_own_and_changes_nothing) {
   EXPECT_TRUE(world.holds(*chunk));
 }
 
+TEST(DirectoryDevice, knows_its_cluster_and_its_starts_until_the_map_does) {
+  World world(1);
+  world.open();
+  EXPECT_EQ(world.status().identity.starts.size(), 1U);
+  world.crash(2);
+  world.open();
+  const auto second = world.status().identity;
+  ASSERT_EQ(second.starts.size(), 2U);
+  EXPECT_NE(second.starts[0], second.starts[1]);
+  ASSERT_TRUE(world.loop.get(world.device->confirm_start()));
+  world.crash(3);
+  for (std::size_t count = 2; count <= 10; ++count) {
+    world.open();
+    const auto identity = world.status().identity;
+    EXPECT_EQ(identity.id, second.id);
+    ASSERT_EQ(identity.starts.size(), std::min<std::size_t>(count, 8));
+    EXPECT_EQ(identity.starts[0], second.starts[1]) << "what the map knows is never forgotten";
+    world.stop();
+  }
+  auto options = World::small();
+  options.cluster = {std::byte{1}};
+  world.set_options(options);
+  const auto refused = world.loop.get(world.start());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Errc::precondition_failed);
+  EXPECT_EQ(refused.error().words(), "/device is a device of another cluster");
+}
+
 TEST(DirectoryDevice, one_damaged_superblock_is_survived_and_two_are_refused) {
   World world(1);
   world.open();

@@ -26,6 +26,8 @@ Superblock sample_superblock() {
   Superblock superblock;
   superblock.sequence = 7;
   superblock.uuid.fill(std::byte{9});
+  superblock.cluster.fill(std::byte{8});
+  superblock.starts = {76, 77};
   superblock.geometry = {64_MiB, 100};
   superblock.next_region = RegionNumber(12);
   superblock.epoch = GcEpoch(3);
@@ -42,6 +44,8 @@ TEST(Superblock, reads_back_and_refuses_every_flipped_bit) {
   ASSERT_TRUE(back) << back.error().to_string();
   EXPECT_EQ(back->sequence, 7U);
   EXPECT_EQ(back->uuid, superblock.uuid);
+  EXPECT_EQ(back->cluster, superblock.cluster);
+  EXPECT_EQ(back->starts, superblock.starts);
   EXPECT_EQ(back->geometry.areas, 100U);
   EXPECT_EQ(back->next_region, RegionNumber(12));
   EXPECT_EQ(back->epoch, GcEpoch(3));

@@ -158,6 +158,7 @@ Task<Result<>> Regions::save(std::optional<OpenRegion> opening) {
   ++next.sequence;
   next.epoch = next_epoch_;
   next.open = allocator_.open_regions();
+  if (is_start_confirmed_) next.starts = {next.starts.back()};
   if (opening) {
     next.open.push_back(*opening);
     next.next_region = RegionNumber(opening->number.value() + 1);
@@ -181,6 +182,12 @@ Task<Result<>> Regions::raise_epoch(GcEpoch epoch) {
   // Only now: no stamp is above the epoch that a rebuilt index takes for the last put of all it finds.
   epoch_ = std::max(epoch_, superblock_.epoch);
   co_return Result<>{};
+}
+
+Task<Result<>> Regions::confirm_start() {
+  is_start_confirmed_ = true;
+  if (superblock_.starts.size() == 1) co_return Result<>{};
+  co_return co_await save(std::nullopt);
 }
 
 Task<Result<>> Regions::reclaim() {

@@ -45,6 +45,8 @@ class Regions {
   GcEpoch epoch() const noexcept { return epoch_; }
   /// Durable on return.
   Task<Result<>> raise_epoch(GcEpoch epoch);
+  /// Forgets the starts before this one, durably.
+  Task<Result<>> confirm_start();
   /// Closes all regions, so that the next start has nothing to scan.
   Task<Result<>> close_all();
 
@@ -70,7 +72,8 @@ class Regions {
   Task<Result<>> save(std::optional<OpenRegion> opening);
 
   Media& media_;
-  Superblock superblock_;  // the durable one
+  Superblock superblock_;
+  bool is_start_confirmed_ = false;  // the durable one
   Bytes grow_;
   GcEpoch epoch_;       // of writes from now on; durable
   GcEpoch next_epoch_;  // goes into the next superblock

@@ -25,9 +25,14 @@ Task<Result<std::unique_ptr<Device>>> Start::run() {
   if (!file) co_return fail(std::move(file).error());
   auto superblock = co_await read_superblock(**file);
   if (!superblock) co_return fail(std::move(superblock).error());
+  if (superblock->cluster != options_.cluster) {
+    co_return fail(Errc::precondition_failed,
+                   fmt::format("{} is a device of another cluster", options_.directory.string()));
+  }
   widen(superblock->geometry);
   auto mac = unwrap(*superblock);
   if (!mac) co_return fail(std::move(mac).error());
+  KISEKI_CO_TRY(co_await mark_start(**file, *superblock));
   Recovered found{std::move(*file), std::make_unique<Index>(machinery_.index, superblock->geometry),
                   std::move(*mac), std::move(*superblock)};
   KISEKI_CO_TRY(found.index->load(found.superblock.geometry.areas_in(found.file->size())));
@@ -79,6 +84,7 @@ Task<Result<>> Start::write_format(std::filesystem::path path) {
   superblock.geometry = *found;
   // A put without an epoch would be in no garbage round.
   superblock.epoch = GcEpoch(1);
+  superblock.cluster = options_.cluster;
   machinery_.rng.fill(superblock.uuid);
   const auto secret = crypto::Key256::random(machinery_.rng);
   superblock.wrapped_secret = wrap_.seal(as_view(wrap_context(superblock.uuid)), secret.view());
@@ -90,6 +96,16 @@ Task<Result<>> Start::write_format(std::filesystem::path path) {
     KISEKI_CO_TRY(co_await write_superblock(**file, superblock));
   }
   co_return Result<>{};
+}
+
+Task<Result<>> Start::mark_start(disk::File& file, Superblock& superblock) {
+  // Nobody has confirmed one for long: the map knows none, or one of those that are kept.
+  if (superblock.starts.size() == Superblock::starts_max) co_return Result<>{};
+  std::uint64_t start = 0;
+  while (start == 0) start = machinery_.rng.next();
+  superblock.starts.push_back(start);
+  ++superblock.sequence;
+  co_return co_await write_superblock(file, superblock);
 }
 
 Result<crypto::Key256> Start::unwrap(const Superblock& superblock) const {

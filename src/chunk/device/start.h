@@ -20,6 +20,8 @@ class Start {
   Task<Result<>> format();
   Task<Result<>> write_format(std::filesystem::path path);
   Task<Result<>> recover(Recovered& device);
+  /// Draws this start, durable before anything else is.
+  Task<Result<>> mark_start(disk::File& file, Superblock& superblock);
   Result<crypto::Key256> unwrap(const Superblock& superblock) const;
   std::filesystem::path data_path() const { return options_.directory / "data"; }
 

@@ -9,7 +9,7 @@ namespace kiseki::chunk::detail {
 namespace {
 
 constexpr std::string_view magic = "KSEKIDEV";
-constexpr std::uint8_t version = 2;
+constexpr std::uint8_t version = 3;
 constexpr std::size_t checksum_size = 4;
 constexpr std::size_t wrapped_max = 1024;
 constexpr Bytes second_slot = 64_KiB;
@@ -33,11 +33,15 @@ bool is_sound(const Superblock& superblock) {
 
 Buffer encode(const Superblock& superblock) {
   KISEKI_ASSERT(superblock.open.size() <= Superblock::open_max &&
-                superblock.wrapped_secret.size() <= wrapped_max);
+                superblock.wrapped_secret.size() <= wrapped_max &&
+                superblock.starts.size() <= Superblock::starts_max);
   std::string out(magic);
   Encoder encoder(out);
   encoder.integer(version).raw(View(std::array<std::byte, 7>{}));
-  encoder.integer(superblock.sequence).raw(superblock.uuid);
+  encoder.integer(superblock.sequence).raw(superblock.uuid).raw(superblock.cluster);
+  for (std::size_t i = 0; i < Superblock::starts_max; ++i) {
+    encoder.integer(i < superblock.starts.size() ? superblock.starts[i] : std::uint64_t{0});
+  }
   encoder.integer(superblock.geometry.region).integer(superblock.geometry.areas);
   encoder.integer(static_cast<std::uint32_t>(superblock.open.size()));
   encoder.id(superblock.next_region).id(superblock.epoch);
@@ -65,6 +69,12 @@ Result<Superblock> decode_superblock(View block) {
   Superblock superblock;
   superblock.sequence = in.integer<std::uint64_t>();
   std::ranges::copy(in.raw(superblock.uuid.size()), superblock.uuid.begin());
+  std::ranges::copy(in.raw(superblock.cluster.size()), superblock.cluster.begin());
+  for (std::size_t i = 0; i < Superblock::starts_max; ++i) {
+    const auto start = in.integer<std::uint64_t>();
+    if (start != 0 && superblock.starts.size() < i) in.reject();
+    if (start != 0) superblock.starts.push_back(start);
+  }
   superblock.geometry.region = in.integer<std::uint64_t>();
   superblock.geometry.areas = in.integer<std::uint32_t>();
   const auto count = in.integer<std::uint32_t>();

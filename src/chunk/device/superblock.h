@@ -7,18 +7,22 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "chunk/device/geometry.h"
+#include "chunk/pool_map.h"
 #include "disk/disk.h"
 
 namespace kiseki::chunk::detail {
 
-using DeviceUuid = std::array<std::byte, 16>;
+using DeviceUuid = DeviceId;
 
 /// What a device knows of itself without its index (docs/formats/device.md).
 struct Superblock {
-  static constexpr std::size_t open_max = 16;
+  static constexpr std::size_t open_max = 16, starts_max = 8;
 
   std::uint64_t sequence = 0;
   DeviceUuid uuid{};
+  ClusterId cluster{};
+  /// Drawn one a start, oldest first; the first is the last that is known to stand in the map.
+  std::vector<std::uint64_t> starts;
   Geometry geometry;
   RegionNumber next_region{1};
   GcEpoch epoch;

@@ -92,7 +92,7 @@ MapRow row_of(const DeviceRecord& device, Stamp version) {
       .enumerator(device.type)
       .enumerator(device.state)
       .integer(device.changed_ms)
-      .integer(device.generation)
+      .integer(device.start)
       .integer(device.capacity)
       .integer(device.weight)
       .sized(as_view(device.reason).first(std::min(device.reason.size(), reason_max)));
@@ -110,7 +110,7 @@ Result<DeviceRecord> decode_device(const MapRow& row) {
   device.type = read_enumerator(in, DeviceClass::hdd);
   device.state = read_enumerator(in, DeviceState::gone);
   device.changed_ms = in.integer<std::uint64_t>();
-  device.generation = in.integer<std::uint64_t>();
+  device.start = in.integer<std::uint64_t>();
   device.capacity = in.integer<std::uint64_t>();
   device.weight = in.integer<std::uint64_t>();
   device.reason = read_text(in, reason_max);

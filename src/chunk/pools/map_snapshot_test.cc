@@ -38,7 +38,7 @@ TEST(MapRows, come_back_as_they_were_written) {
   one.state = DeviceState::draining;
   one.reason = "asked to";
   one.changed_ms = 1'700'000'000'000;
-  one.generation = 17;
+  one.start = 17;
   EXPECT_EQ(decode_device(row_of(one)).value(), one);
   const PoolRecord pool{PoolId(3), "cold", {8, 3}, DomainLevel::rack, 11};
   EXPECT_EQ(decode_pool(row_of(pool)).value(), pool);

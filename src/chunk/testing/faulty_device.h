@@ -52,6 +52,7 @@ class FaultyDevice final : public Device {
     return memory_.erase_aged(std::move(keys), below);
   }
   Task<Result<DeviceStatus>> status() override { return memory_.status(); }
+  Task<Result<>> confirm_start() override { return memory_.confirm_start(); }
   Task<> stop() override { return memory_.stop(); }
 
   void die() { dead_ = true; }

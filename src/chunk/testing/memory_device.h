@@ -24,6 +24,7 @@ class MemoryDevice final : public Device {
   Task<Result<std::vector<AgedFragment>>> aged_of(std::vector<ChunkName> chunks, GcEpoch below) override;
   Task<Result<std::vector<bool>>> erase_aged(std::vector<FragmentKey> keys, GcEpoch below) override;
   Task<Result<DeviceStatus>> status() override;
+  Task<Result<>> confirm_start() override { co_return Result<>(); }
   Task<> stop() override { co_return; }
 
   std::size_t count() const noexcept { return fragments_.size(); }

@@ -102,11 +102,13 @@ std::optional<Address> parse_address(std::string_view text) noexcept {
   if (text.size() >= sizeof terminated) return std::nullopt;
   std::ranges::copy(text, terminated);
   Address address;
-  if (inet_pton(AF_INET6, terminated, address.bytes.data()) == 1) {
+  const bool is_v6 = text.find(':') != text.npos;
+  if (is_v6 && inet_pton(AF_INET6, terminated, address.bytes.data()) == 1) {
     address.is_v4 = std::equal(v4_prefix.begin(), v4_prefix.end(), address.bytes.begin());
     return address;
   }
-  if (inet_pton(AF_INET, terminated, address.bytes.data() + v4_prefix.size()) != 1) return std::nullopt;
+  if (is_v6 || inet_pton(AF_INET, terminated, address.bytes.data() + v4_prefix.size()) != 1)
+    return std::nullopt;
   std::ranges::copy(v4_prefix, address.bytes.begin());
   address.is_v4 = true;
   return address;
@@ -411,10 +413,12 @@ bool Condition::holds(const Context& context, Effect effect) const noexcept {
     if (quantifier_ == Quantifier::for_all || missing_ == Missing::passes) return true;
     return quantifier_ == Quantifier::none && sense_ == Sense::negated;
   }
-  const auto accepted = [&](std::string_view value) { return accepts(value, context, effect); };
   const bool every =
       quantifier_ == Quantifier::for_all || (quantifier_ == Quantifier::none && sense_ == Sense::negated);
-  return every ? std::ranges::all_of(values, accepted) : std::ranges::any_of(values, accepted);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (accepts(values[i], context, effect) != every) return !every;
+  }
+  return every;
 }
 
 void Condition::add_keys(ContextKeys& keys) const noexcept {

@@ -99,28 +99,40 @@ Result<KeyName> KeyName::parse(std::string_view text) {
   return KeyName{ContextKey::other, std::string(text)};
 }
 
+void Context::set(ContextKey key, Slot slot) noexcept {
+  const auto at = static_cast<std::size_t>(key);
+  slots_[at] = slot;
+  present_.set(at);
+}
+
 void Context::set(ContextKey key, std::string_view value) noexcept {
-  Slot& slot = slots_[static_cast<std::size_t>(key)];
-  slot.one = value;
-  slot.has_one = true;
+  set(key, {Slot::Type::one, value.data(), value.size()});
 }
 
 void Context::set(ContextKey key, std::span<const std::string_view> values) noexcept {
-  slots_[static_cast<std::size_t>(key)].many = values;
+  set(key, {Slot::Type::many, values.data(), values.size()});
 }
 
 void Context::set_tags(ContextKey key, std::span<const Tag> tags) noexcept {
-  slots_[static_cast<std::size_t>(key)].tags = tags;
+  set(key, {Slot::Type::tags, tags.data(), tags.size()});
 }
 
-std::span<const std::string_view> Context::find(const KeyName& name) const noexcept {
-  if (name.key == ContextKey::other) return {};
-  const Slot& slot = slots_[static_cast<std::size_t>(name.key)];
-  if (slot.has_one) return {&slot.one, 1};
-  for (const Tag& tag : slot.tags) {
-    if (tag.key == name.tag) return {&tag.value, 1};
+Values Context::find(const KeyName& name) const noexcept {
+  const auto at = static_cast<std::size_t>(name.key);
+  if (!present_[at]) return {};
+  const Slot& slot = slots_[at];
+  switch (slot.type) {
+    case Slot::Type::one:
+      return Values(std::string_view(static_cast<const char*>(slot.data), slot.size));
+    case Slot::Type::many:
+      return Values(std::span(static_cast<const std::string_view*>(slot.data), slot.size));
+    case Slot::Type::tags:
+      break;
   }
-  return slot.many;
+  for (const Tag& tag : std::span(static_cast<const Tag*>(slot.data), slot.size)) {
+    if (tag.key == name.tag) return Values(tag.value);
+  }
+  return {};
 }
 
 TimeText::TimeText(std::int64_t unix_seconds) noexcept {

@@ -103,6 +103,23 @@ struct Tag {
   std::string_view value;
 };
 
+/// What a request says to a key: nothing, one value or several.
+class Values {
+ public:
+  Values() = default;
+  explicit Values(std::string_view one) noexcept : one_(one), size_(1) {}
+  explicit Values(std::span<const std::string_view> many) noexcept : many_(many.data()), size_(many.size()) {}
+
+  bool empty() const noexcept { return size_ == 0; }
+  std::size_t size() const noexcept { return size_; }
+  std::string_view operator[](std::size_t i) const noexcept { return many_ == nullptr ? one_ : many_[i]; }
+
+ private:
+  std::string_view one_;
+  const std::string_view* many_ = nullptr;
+  std::size_t size_ = 0;
+};
+
 /// What is known of one request. Holds references alone: what is set outlives it.
 class Context {
  public:
@@ -113,16 +130,18 @@ class Context {
   void set_tags(ContextKey key, std::span<const Tag> tags) noexcept;
 
   /// Empty when the request does not have the key.
-  std::span<const std::string_view> find(const KeyName& name) const noexcept;
+  Values find(const KeyName& name) const noexcept;
 
  private:
   struct Slot {
-    std::string_view one;
-    std::span<const std::string_view> many;
-    std::span<const Tag> tags;
-    bool has_one = false;
+    enum class Type : std::uint8_t { one, many, tags } type;
+    const void* data;
+    std::size_t size;
   };
-  std::array<Slot, context_key_count> slots_{};
+  void set(ContextKey key, Slot slot) noexcept;
+
+  ContextKeys present_;
+  std::array<Slot, context_key_count> slots_;  // those not present hold anything: filling them costs
 };
 
 /// "2013-08-16T15:04:05Z", as conditions on aws:CurrentTime compare it.

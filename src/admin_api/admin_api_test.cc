@@ -16,10 +16,35 @@ TEST(Request, each_command_is_read_as_it_is_written) {
   expect_round_trip(Status{}, R"({"command":"status"})");
   expect_round_trip(ListKeys{}, R"({"command":"key.list"})");
   expect_round_trip(CreateKey{}, R"({"command":"key.create"})");
+  expect_round_trip(CreateKey{"u", {"ro:a", "b/c"}, 60},
+                    R"({"command":"key.create","user":"u","expires_seconds":60,"limits":["ro:a","b/c"]})");
+  expect_round_trip(DisableKey{"AK"}, R"({"command":"key.disable","id":"AK"})");
+  expect_round_trip(EnableKey{"AK"}, R"({"command":"key.enable","id":"AK"})");
   expect_round_trip(RemoveKey{"AK"}, R"({"command":"key.remove","id":"AK"})");
   expect_round_trip(ListBuckets{}, R"({"command":"bucket.list"})");
   expect_round_trip(CreateBucket{"b"}, R"({"command":"bucket.create","name":"b"})");
   expect_round_trip(RemoveBucket{"b\"\n"}, R"({"command":"bucket.remove","name":"b\"\n"})");
+}
+
+TEST(Request, commands_of_accounts_are_read_as_they_are_written) {
+  using enum AccountRequest::Verb;
+  using enum fs::AccountItem::Type;
+  expect_round_trip(AccountRequest{.verb = list, .type = group}, R"({"command":"group.list"})");
+  expect_round_trip(AccountRequest{.verb = create, .type = user, .name = "a"},
+                    R"({"command":"user.create","name":"a"})");
+  expect_round_trip(AccountRequest{.verb = attach, .type = group, .name = "g", .policy = "p"},
+                    R"({"command":"group.attach","name":"g","policy":"p"})");
+  expect_round_trip(AccountRequest{.verb = create, .type = policy, .name = "p", .document = "{}"},
+                    R"({"command":"policy.create","name":"p","document":"{}"})");
+  expect_round_trip(AccountRequest{.verb = take, .type = group, .name = "g", .user = "u"},
+                    R"({"command":"group.take","name":"g","user":"u"})");
+  for (const AccountCommand& command : account_commands()) {
+    AccountRequest request{.verb = command.verb, .type = command.type};
+    for (const auto& field : command.fields) request.*field.member = field.name;
+    std::string line = format_request(request);
+    line.pop_back();
+    EXPECT_EQ(parse_request(line), Request(request)) << command.name;
+  }
 }
 
 TEST(Request, what_is_not_exactly_a_command_is_refused) {
@@ -32,6 +57,18 @@ TEST(Request, what_is_not_exactly_a_command_is_refused) {
            std::string_view(R"({"command":"key"})"),
            std::string_view(R"({"command":"status","name":"b"})"),
            std::string_view(R"({"command":"bucket.create"})"),
+           std::string_view(R"({"command":"key.create","limits":"b"})"),
+           std::string_view(R"({"command":"key.create","limits":[1]})"),
+           std::string_view(R"({"command":"key.create","expires_seconds":0})"),
+           std::string_view(R"({"command":"key.create","expires_seconds":-1})"),
+           std::string_view(R"({"command":"key.create","expires_seconds":9223372036854775807})"),
+           std::string_view(R"({"command":"key.create","name":"x"})"),
+           std::string_view(R"({"command":"user.list","name":"x"})"),
+           std::string_view(R"({"command":"user.create"})"),
+           std::string_view(R"({"command":"user.create","name":1})"),
+           std::string_view(R"({"command":"user.attach","name":"x"})"),
+           std::string_view(R"({"command":"user.attach","name":"x","policy":"p","user":"u"})"),
+           std::string_view(R"({"command":"user.rename","name":"x"})"),
            std::string_view(R"({"command":"bucket.create","name":""})"),
            std::string_view(R"({"command":"bucket.create","name":1})"),
            std::string_view(R"({"command":"bucket.create","id":"b"})"),

@@ -2,7 +2,9 @@
 
 #include <boost/json.hpp>
 
+#include "admin_api/account_commands.h"
 #include "admin_api/request.h"
+#include "iam/key_limits.h"
 
 namespace kiseki::admin_api {
 
@@ -17,8 +19,14 @@ json::object show(const fs::Namespace& ns) {
 }
 
 json::object show(const fs::AccessKey& key) {
-  return {
-      {"id", key.id}, {"tenant", key.tenant.value()}, {"created_ms", key.created_ms}, {"root", key.is_root}};
+  return {{"id", key.id},
+          {"tenant", key.tenant.value()},
+          {"created_ms", key.created_ms},
+          {"root", key.is_root},
+          {"user", key.user},
+          {"active", key.state == fs::AccessKey::State::active},
+          {"expires_ms", key.expires_ms},
+          {"limits", key.limits}};
 }
 
 json::object show(const NodeReport::Shard& shard) {
@@ -73,14 +81,39 @@ Task<Reply> run(const Commands::Backend& backend, ListKeys) {
   co_return show_all(*keys);
 }
 
-Task<Reply> run(const Commands::Backend& backend, CreateKey) {
-  auto made = co_await backend.identities->create(backend.tenant, false);
+/// A key without user, limits or expiry acts for the tenant in everything.
+Task<Result<fs::Credential>> make_key(const Commands::Backend& backend, CreateKey command) {
+  fs::KeyOptions options{.user = command.user};
+  if (!command.limits.empty()) {
+    auto limits = iam::key_limits(command.limits);
+    if (!limits) co_return fail(std::move(limits).error());
+    options.limits = std::move(*limits);
+  }
+  if (command.expires_seconds != 0)
+    options.expires_ms = backend.identities->time_ms() + command.expires_seconds * 1000;
+  co_return co_await backend.identities->create(backend.tenant, std::move(options));
+}
+
+Task<Reply> run(const Commands::Backend& backend, CreateKey command) {
+  auto made = co_await make_key(backend, std::move(command));
   if (!made) co_return fail(std::move(made).error());
   co_return json::object{{"id", made->key.id}, {"secret", made->secret.text()}};
 }
 
 Task<Reply> run(const Commands::Backend& backend, RemoveKey command) {
   co_return nothing(co_await backend.identities->remove(command.id));
+}
+
+Task<Reply> run(const Commands::Backend& backend, DisableKey command) {
+  co_return nothing(co_await backend.identities->set_state(command.id, fs::AccessKey::State::disabled));
+}
+
+Task<Reply> run(const Commands::Backend& backend, EnableKey command) {
+  co_return nothing(co_await backend.identities->set_state(command.id, fs::AccessKey::State::active));
+}
+
+Task<Reply> run(const Commands::Backend& backend, AccountRequest request) {
+  return run_account_request(backend.identities->accounts(), backend.tenant, std::move(request));
 }
 
 Task<Reply> run(const Commands::Backend& backend, ListBuckets) {

@@ -3,7 +3,9 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
+#include "admin_api/account_request.h"
 #include "base/result.h"
 
 namespace kiseki::admin_api {
@@ -16,12 +18,24 @@ struct Status {
 struct ListKeys {
   friend bool operator==(const ListKeys&, const ListKeys&) = default;
 };
+/// Of the tenant itself, or of a user.
 struct CreateKey {
+  std::string user = {};
+  std::vector<std::string> limits = {};  ///< "[ro:]bucket[/prefix]"; none: all that its user may.
+  std::uint64_t expires_seconds = 0;     ///< From now; 0: never.
   friend bool operator==(const CreateKey&, const CreateKey&) = default;
 };
 struct RemoveKey {
   std::string id;
   friend bool operator==(const RemoveKey&, const RemoveKey&) = default;
+};
+struct DisableKey {
+  std::string id;
+  friend bool operator==(const DisableKey&, const DisableKey&) = default;
+};
+struct EnableKey {
+  std::string id;
+  friend bool operator==(const EnableKey&, const EnableKey&) = default;
 };
 struct ListBuckets {
   friend bool operator==(const ListBuckets&, const ListBuckets&) = default;
@@ -35,7 +49,8 @@ struct RemoveBucket {
   friend bool operator==(const RemoveBucket&, const RemoveBucket&) = default;
 };
 
-using Request = std::variant<Status, ListKeys, CreateKey, RemoveKey, ListBuckets, CreateBucket, RemoveBucket>;
+using Request = std::variant<Status, ListKeys, CreateKey, RemoveKey, DisableKey, EnableKey, ListBuckets,
+                             CreateBucket, RemoveBucket, AccountRequest>;
 
 /// A line without its end. `invalid_argument`: no JSON object, an unknown command, a missing or a surplus
 /// field.

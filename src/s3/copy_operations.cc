@@ -1,3 +1,4 @@
+#include "s3/copy_source.h"
 #include "s3/multipart.h"
 #include "s3/object_fields.h"
 #include "s3/routes.h"
@@ -21,27 +22,6 @@ S3Result<Directive> metadata_directive(const HttpHead& head) {
   if (field.empty() || field == "COPY") return Directive::copy;
   if (field == "REPLACE") return Directive::replace;
   return refuse(bad_argument("x-amz-metadata-directive", field, "Unknown metadata directive."));
-}
-
-/// x-amz-copy-source: [/]bucket/key[?versionId=null], percent-encoded.
-S3Result<Address> copy_source(const HttpHead& head) {
-  constexpr const char* malformed =
-      "Copy Source must mention the source bucket and key: sourcebucket/sourcekey.";
-  const std::string_view field = head.get("x-amz-copy-source");
-  const std::size_t question = field.find('?');
-  auto path = percent_decode(field.substr(0, question));
-  if (!path || !is_utf8(*path) || path->find('\0') != path->npos)
-    return refuse(bad_argument("x-amz-copy-source", field, malformed));
-  if (!path->starts_with('/')) path->insert(0, "/");
-  auto address = resolve_address(*path, {}, {});
-  if (!address) return refuse(std::move(address).error());
-  if (address->key.empty()) return refuse(bad_argument("x-amz-copy-source", field, malformed));
-  if (question != field.npos && field.substr(question) != version_null) {
-    const std::string_view version = field.substr(std::min(field.find('=', question), field.size() - 1) + 1);
-    return refuse(
-        S3Error{S3Code::no_such_version, {}, {{"Key", address->key}, {"VersionId", std::string(version)}}});
-  }
-  return address;
 }
 
 struct Conditions {
@@ -231,6 +211,26 @@ Reply copy_reply(std::string_view root, const fs::Attributes& attributes, ShowTy
 }
 
 }  // namespace
+
+S3Result<Address> copy_source(const HttpHead& head) {
+  constexpr const char* malformed =
+      "Copy Source must mention the source bucket and key: sourcebucket/sourcekey.";
+  const std::string_view field = head.get("x-amz-copy-source");
+  const std::size_t question = field.find('?');
+  auto path = percent_decode(field.substr(0, question));
+  if (!path || !is_utf8(*path) || path->find('\0') != path->npos)
+    return refuse(bad_argument("x-amz-copy-source", field, malformed));
+  if (!path->starts_with('/')) path->insert(0, "/");
+  auto address = resolve_address(*path, {}, {});
+  if (!address) return refuse(std::move(address).error());
+  if (address->key.empty()) return refuse(bad_argument("x-amz-copy-source", field, malformed));
+  if (question != field.npos && field.substr(question) != version_null) {
+    const std::string_view version = field.substr(std::min(field.find('=', question), field.size() - 1) + 1);
+    return refuse(
+        S3Error{S3Code::no_such_version, {}, {{"Key", address->key}, {"VersionId", std::string(version)}}});
+  }
+  return address;
+}
 
 Task<S3Result<Reply>> copy_object(Call& call) {
   const auto source = copy_source(call.head);

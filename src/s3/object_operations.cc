@@ -1,6 +1,7 @@
 #include <charconv>
 
 #include "base/scope.h"
+#include "s3/access.h"
 #include "s3/multipart.h"
 #include "s3/object_fields.h"
 #include "s3/operation.h"
@@ -122,7 +123,7 @@ S3Result<Reply> object_reply(const Call& call, fs::Attributes attributes) {
 
 /// One batch of deletions: the workers share it.
 struct Deletion {
-  fs::Objects& objects;
+  const Call& call;
   NamespaceId ns;
   DeleteRequest request;
   std::vector<std::optional<S3Error>> errors;  // one per item
@@ -132,10 +133,11 @@ struct Deletion {
 Task<std::optional<S3Error>> delete_item(Deletion& batch, std::size_t index) {
   const DeleteRequest::Item& item = batch.request.items[index];
   if (item.key.size() > key_size_max) co_return bad_size(S3Code::key_too_long, item.key.size(), key_size_max);
+  if (!may_delete(batch.call, item.key)) co_return S3Error{S3Code::access_denied};
   if (!item.version.empty() && item.version != "null") co_return S3Error{S3Code::no_such_version};
   fs::Condition condition;
   if (!item.etag.empty()) condition.etag = unquoted(item.etag);
-  const auto removed = co_await batch.objects.remove(batch.ns, item.key, condition);
+  const auto removed = co_await batch.call.objects.remove(batch.ns, item.key, condition);
   if (removed) co_return std::nullopt;
   co_return translate(removed.error(), Subject::object);
 }
@@ -223,7 +225,7 @@ Task<S3Result<Reply>> delete_objects(Call& call) {
   auto ns = co_await find_bucket(call);
   if (!ns) co_return refuse(ns.error());
   const std::size_t count = request->items.size();
-  Deletion batch{call.objects, ns->id, std::move(*request), {}, 0};
+  Deletion batch{call, ns->id, std::move(*request), {}, 0};
   batch.errors.resize(count);
   Scope workers(call.executor);
   for (std::size_t i = 0; i < std::min(delete_workers, count); ++i) workers.spawn(delete_worker(batch));

@@ -26,6 +26,7 @@ struct Call {
   Identity identity;   ///< Of nobody where the operation needs no leave.
   std::string_view request_id;
   std::string_view source;  ///< Address of the peer, without its port; empty: not known.
+  WallTime time;            ///< When it came.
   Body& body;
 
   TenantId tenant() const noexcept { return identity.key.tenant; }

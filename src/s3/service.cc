@@ -3,6 +3,7 @@
 #include "base/encoding.h"
 #include "base/logging.h"
 #include "base/metrics.h"
+#include "s3/access.h"
 #include "s3/object_sender.h"
 #include "s3/xml.h"
 #include "s3/xml_requests.h"
@@ -22,13 +23,6 @@ metrics::Counter received_bytes("kiseki_s3_received_bytes_total", "Bytes of cont
 metrics::Counter sent_bytes("kiseki_s3_sent_bytes_total", "Bytes of bodies in S3 responses.");
 metrics::Histogram request_seconds("kiseki_s3_request_seconds",
                                    "From the head of an S3 request to its last byte.");
-
-/// Whether `who` may do this to the bucket or object; the one place that decides. An access key acts for its
-/// tenant in everything; without one nothing is allowed that needs leave.
-S3Result<> authorise(const std::optional<Identity>& who, const Action& action, const Address&) {
-  if (who || action.permission.empty()) return {};
-  return refuse(S3Code::access_denied, "Anonymous requests are not allowed.");
-}
 
 /// What a page of a listing takes, with the rows it is made of.
 constexpr Bytes page_memory = 1_MiB;
@@ -133,7 +127,8 @@ Task<S3Result<Reply>> Service::answer(Exchange& exchange) {
   const auto selected = find_operation(head, *address, target->query);
   if (!selected) co_return refuse(selected.error());
   exchange.record.operation = selected->action.operation;
-  KISEKI_S3_CO_TRY(authorise(*identity, selected->action, *address));
+  const Asked asked{head, target->query, exchange.stream.peer(), ports_.clock->wall()};
+  KISEKI_S3_CO_TRY(authorise(*identity, selected->action, *address, asked));
   co_return co_await perform(exchange, *selected, *address, target->query,
                              std::move(*identity).value_or(Identity{}));
 }
@@ -178,6 +173,7 @@ Task<S3Result<Reply>> Service::perform(Exchange& exchange, const Selection& sele
             .identity = std::move(identity),
             .request_id = exchange.record.request_id,
             .source = stream.peer(),
+            .time = ports_.clock->wall(),
             .body = body};
   KISEKI_S3_CO_TRY(co_await take_memory(exchange, selected, body));
   auto reply = co_await selected.operation(call);

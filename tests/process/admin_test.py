@@ -1,5 +1,6 @@
 """kiseki-admin over the socket in the data directory."""
 
+import json
 import subprocess
 
 import pytest
@@ -39,6 +40,67 @@ def test_a_removed_key_is_refused_within_seconds(node):
     with pytest.raises(ClientError) as refused:
         node.client(credential=(made["id"], made["secret"])).list_buckets()
     assert refused.value.response["Error"]["Code"] == "InvalidAccessKeyId"
+
+
+def refused(call, **arguments):
+    with pytest.raises(ClientError) as error:
+        call(**arguments)
+    return error.value.response["Error"]["Code"]
+
+
+def policy_file(scratch, action, resource):
+    path = scratch / "policy.json"
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    path.write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    return path
+
+
+def test_users_may_what_their_policies_and_groups_allow(node, scratch):
+    root = node.client()
+    root.create_bucket(Bucket="data")
+    root.put_object(Bucket="data", Key="a/1", Body=b"x")
+    node.admin("policy", "create", "reads", policy_file(scratch, "s3:GetObject", "arn:aws:s3:::data/a/*"))
+    node.admin("user", "create", "alice")
+    node.admin("group", "create", "readers")
+    made = node.admin("key", "create", "--user", "alice")
+    alice = node.client(credential=(made["id"], made["secret"]))
+    assert refused(alice.get_object, Bucket="data", Key="a/1") == "AccessDenied"
+    node.admin("group", "attach", "readers", "reads")
+    node.admin("group", "add", "readers", "alice")
+    node.stop()
+    node.start()
+    alice = node.client(credential=(made["id"], made["secret"]))
+    assert alice.get_object(Bucket="data", Key="a/1")["Body"].read() == b"x"
+    assert refused(alice.put_object, Bucket="data", Key="a/2", Body=b"") == "AccessDenied"
+    assert refused(alice.list_buckets) == "AccessDenied"
+    with pytest.raises(AdminRefused, match="not_empty"):
+        node.admin("policy", "remove", "reads")
+    with pytest.raises(AdminRefused, match="not_empty"):
+        node.admin("user", "remove", "alice")
+    [user] = node.admin("user", "list")
+    assert user["groups"] == ["readers"] and user["keys"] == [made["id"]]
+
+
+def test_keys_are_limited_disabled_and_expire(node):
+    root = node.client()
+    root.create_bucket(Bucket="data")
+    root.create_bucket(Bucket="other")
+    root.put_object(Bucket="data", Key="a/1", Body=b"x")
+    made = node.admin("key", "create", "--limit", "ro:data/a/")
+    reader = node.client(credential=(made["id"], made["secret"]))
+    assert reader.get_object(Bucket="data", Key="a/1")["Body"].read() == b"x"
+    assert reader.list_objects_v2(Bucket="data", Prefix="a/")["KeyCount"] == 1
+    assert refused(reader.list_objects_v2, Bucket="data") == "AccessDenied"
+    assert refused(reader.delete_object, Bucket="data", Key="a/1") == "AccessDenied"
+    assert refused(reader.list_objects_v2, Bucket="other", Prefix="a/") == "AccessDenied"
+    node.admin("key", "disable", made["id"])
+    made = node.admin("key", "create")
+    node.admin("key", "disable", made["id"])
+    assert refused(node.client(credential=(made["id"], made["secret"])).list_buckets) == "InvalidAccessKeyId"
+    node.admin("key", "enable", made["id"])
+    node.client(credential=(made["id"], made["secret"])).list_buckets()
+    with pytest.raises(AdminRefused, match="invalid_argument"):
+        node.admin("key", "create", "--limit", "data/*")
 
 
 def test_buckets(node):

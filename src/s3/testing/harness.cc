@@ -46,7 +46,27 @@ Task<Result<fs::Credential>> FixedCredentials::find(std::string access_key) {
   }
   if (access_key == "OTHER")
     co_return fs::Credential{{access_key, TenantId(2), 0, false}, crypto::SecretText("other")};
+  if (const auto found = limited_.find(access_key); found != limited_.end()) {
+    fs::AccessKey key{access_key, TenantId(1), 0, false};
+    key.rights = found->second;
+    co_return fs::Credential{std::move(key), crypto::SecretText(access_key)};
+  }
   co_return fail(Errc::not_found);
+}
+
+void FixedCredentials::add(std::string id, std::vector<std::string> policies, const std::string& limits) {
+  auto user = std::make_shared<fs::AccountPolicies>();
+  for (const std::string& text : policies)
+    user->policies.push_back(*iam::Policy::parse(text, iam::PolicyType::managed));
+  auto rights = std::make_shared<fs::KeyRights>();
+  rights->principal.type = iam::Principal::Type::user;
+  rights->principal.account = iam::account_of(TenantId(1));
+  rights->principal.name = "alice";
+  rights->principal.arn = "arn:aws:iam::" + rights->principal.account + ":user/alice";
+  for (const iam::Policy& policy : user->policies) rights->policies.push_back(&policy);
+  if (!limits.empty()) rights->limits = *iam::Policy::parse(limits, iam::PolicyType::managed);
+  rights->user = std::move(user);
+  limited_.insert_or_assign(std::move(id), std::move(rights));
 }
 
 std::string Response::field(const std::string& name) const {

@@ -19,6 +19,12 @@ inline constexpr std::int64_t example_time = 1'369'353'600;
 class FixedCredentials final : public Credentials {
  public:
   Task<Result<fs::Credential>> find(std::string access_key) override;
+  /// A key of the first tenant whose secret is its id. `policies`: of the user alice.
+  void add(std::string id, std::vector<std::string> policies, const std::string& limits = {});
+
+ private:
+  std::map<std::string, std::shared_ptr<const fs::KeyRights>>
+      limited_;  // as the cache of identities has them
 };
 
 /// Keeps every line.
@@ -62,6 +68,7 @@ class Harness {
   static std::vector<Response> parse(std::string_view bytes, std::string_view method = "GET");
 
   MemoryFiles& files() noexcept { return files_; }
+  FixedCredentials& credentials() noexcept { return credentials_; }
   sim::SimulatedLoop& loop() noexcept { return loop_; }
   sim::SimulatedClock& clock() noexcept { return clock_; }
   std::vector<std::string>& access_lines() noexcept { return access_log_.lines; }

@@ -28,14 +28,14 @@ std::optional<EntrySlot> guess(const Directory& directory, const std::string& na
   }
   const auto sort = sort_key(name, type);
   const LeafId leaf = state.route(sort);
-  const auto guard = state.guards.find(leaf);
-  if (guard == state.guards.end() || guard->second.frozen || !guard->second.covers(sort)) return std::nullopt;
+  const Guard* guard = state.guard(leaf);
+  if (guard == nullptr || guard->frozen || !guard->covers(sort)) return std::nullopt;
   EntrySlot slot;
   slot.directory = directory;
   slot.name = name;
   slot.type = type;
   slot.key = entry_key(directory.leaf(leaf), token_of(state.name_key, name, type));
-  slot.generation = guard->second.generation;
+  slot.generation = guard->generation;
   return slot;
 }
 

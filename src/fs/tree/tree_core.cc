@@ -98,6 +98,11 @@ void DirectoryState::forget_allowance(LeafId leaf) {
   if (allowances_.erase(leaf) != 0) give_back(node_size);
 }
 
+const Guard* DirectoryState::guard(LeafId leaf) const {
+  const auto known = guards_.find(leaf);
+  return known == guards_.end() ? nullptr : &known->second;
+}
+
 Result<Guard> DirectoryState::open_guard(const NamespaceContext& ns, const shard::LeafAddress& leaf,
                                          const shard::Record& record) {
   const auto known = guards_.find(leaf.leaf);

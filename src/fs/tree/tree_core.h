@@ -44,6 +44,8 @@ struct DirectoryState {
   void learn(std::string low, LeafId leaf);
   /// The separators that led to a leaf that is not there.
   std::vector<std::string> forget(LeafId leaf);
+  /// As it was opened last; null: it is not remembered.
+  const Guard* guard(LeafId leaf) const;
   /// Opens a guard, unless this version of it was opened before.
   Result<Guard> open_guard(const NamespaceContext& ns, const shard::LeafAddress& leaf,
                            const shard::Record& record);

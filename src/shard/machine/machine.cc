@@ -20,12 +20,6 @@ Answer blocked(Holder holder) {
   return answer;
 }
 
-Answer of_type(Answer::Type type) {
-  Answer answer;
-  answer.type = type;
-  return answer;
-}
-
 Answer decided(Outcome outcome) {
   Answer answer;
   answer.outcome = outcome;
@@ -68,6 +62,12 @@ Check::Purpose purpose_of(const Commit& commit) {
 }
 
 }  // namespace
+
+Answer of_type(Answer::Type type) {
+  Answer answer;
+  answer.type = type;
+  return answer;
+}
 
 void Machine::create(kv::Batch& batch, ShardId shard, SlotRange range, const raft::SnapshotMeta& base) {
   batch.put(family_state, state_key(shard, StateType::range), encode(range));

@@ -16,6 +16,9 @@
 
 namespace kiseki::shard::detail {
 
+/// An answer that says nothing but its type.
+Answer of_type(Answer::Type type);
+
 /// The state of one shard, a pure function of its entries: reads no clock and draws no random number. All
 /// that the entries of one `apply` change is one batch of the store. Belongs to the shard's core.
 class Machine {

@@ -11,12 +11,6 @@ namespace kiseki::shard::detail {
 
 namespace {
 
-Answer of_type(Answer::Type type) {
-  Answer answer;
-  answer.type = type;
-  return answer;
-}
-
 /// Rows of a state type, copied: the store changes meanwhile.
 Result<std::vector<std::pair<std::string, std::string>>> rows_of_type(kv::KvStore& store, ShardId shard,
                                                                       StateType type) {

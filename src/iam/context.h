@@ -123,6 +123,8 @@ class Values {
 /// What is known of one request. Holds references alone: what is set outlives it.
 class Context {
  public:
+  Context() noexcept {}  // NOLINT(modernize-use-equals-default): a defaulted one would fill all slots
+
   void set(ContextKey key, std::string_view value) noexcept;
   /// Of a key that has several values.
   void set(ContextKey key, std::span<const std::string_view> values) noexcept;

@@ -11,7 +11,11 @@ namespace {
 using Type = fs::AccountItem::Type;
 using Verb = AccountRequest::Verb;
 
-json::array show_names(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
+json::array show_names(const std::vector<std::string>& names) {
+  json::array shown;
+  for (const std::string& name : names) shown.emplace_back(name);
+  return shown;
+}
 
 json::object show(const fs::AccountItem& item) {
   json::object shown{{"name", item.name}, {"id", item.id}, {"created_ms", item.created_ms}};

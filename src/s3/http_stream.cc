@@ -249,7 +249,7 @@ void HttpStream::begin_wait(Patience patience) {
   waiting_ = true;
   paused_ = false;
   is_impatient_ = patience == Patience::short_pause;
-  wait_began_ = time_.now;
+  ticks_waited_ = 0;
 }
 
 /// Whether it ended because the peer paused.
@@ -378,9 +378,10 @@ bool HttpStream::is_too_slow() {
 void HttpStream::expire() {
   const bool too_slow = is_too_slow();
   if (!waiting_ || !socket_.is_open()) return;
-  timed_out_ = time_.now >= deadline_ || too_slow;
-  paused_ = is_impatient_ && time_.now - wait_began_ >= pause_max;
-  if (!timed_out_ && !paused_) return;
+  const bool is_over = time_.now >= deadline_ || too_slow;
+  paused_ = ++ticks_waited_ > 1 && is_impatient_;
+  if (!is_over && !paused_) return;
+  if (is_over) timed_out_ = true;
   boost::system::error_code ignored;
   socket_.cancel(ignored);
 }

@@ -62,7 +62,7 @@ class HttpStream {
   /// At least one byte of the body; 0 at its end, and when the peer pauses. Asks a client that waits for "100
   /// Continue" to go on. `invalid_argument` when chunked coding is broken or the body ends early.
   Task<Result<std::size_t>> read_some(MutableView into);
-  /// The last `read_some` brought nothing because the peer sent nothing for `pause_max`.
+  /// The last `read_some` brought nothing because the peer sent nothing from one tick to the next.
   bool paused() const noexcept { return paused_; }
 
   /// Waits for bytes of the body in the connection's own memory, so that nobody sets memory aside for bytes
@@ -73,14 +73,11 @@ class HttpStream {
   Task<Result<>> respond(HttpResponse response, View body);
   /// Head, and as much of `first` as `write_some` would.
   Task<Result<Bytes>> respond_some(HttpResponse response, View first);
-  /// More of the body, as much as the peer takes without a pause of more than `pause_max`: the caller may
+  /// More of the body, as much as the peer takes without a pause from one tick to the next: the caller may
   /// forget the rest and come again after `writable`. Never beyond the length announced.
   Task<Result<Bytes>> write_some(View piece);
   /// Waits until the socket takes bytes, if it took none last time.
   Task<Result<>> writable();
-
-  /// Of who holds memory for a peer; up to a tick longer.
-  static constexpr Duration pause_max = std::chrono::milliseconds(100);
 
   /// Ends the request; false when the connection cannot carry another.
   Task<bool> finish();
@@ -137,7 +134,7 @@ class HttpStream {
   bool is_impatient_ = false;    // the wait under way ends when the peer pauses
   bool paused_ = false;
   bool goes_on_waiting_ = false;  // for the byte that it paused before: its time is running
-  BootTime wait_began_;
+  unsigned ticks_waited_ = 0;
 
   // The pace of a body: bytes moved while the peer was waited for.
   Bytes moved_ = 0;

@@ -36,6 +36,12 @@ class CollectorTest : public testing::Test {
     transaction.require(Assert::Type::absent, place).put(place, std::move(record));
     EXPECT_TRUE(world_.loop().get(user_.session->commit(std::move(transaction)))->committed());
   }
+  void erase(std::uint64_t number, NamespaceId ns) {
+    auto transaction = transaction_of_test();
+    transaction.namespaces = {{ns, 1}};
+    transaction.erase(key_of_entry(number, ns));
+    EXPECT_TRUE(world_.loop().get(user_.session->commit(std::move(transaction)))->committed());
+  }
   static Key key_of_entry(std::uint64_t number, NamespaceId ns) {
     return shard::key({ns, InodeId(1), LeafId(0)}, Kind::entry, fmt::format("{:016}", number));
   }
@@ -56,6 +62,57 @@ TEST_F(CollectorTest, a_page_of_garbage_is_deleted_in_one_call_to_a_device) {
   EXPECT_EQ(first_.erase_calls, 1U);
   EXPECT_EQ(second_.erase_calls, 1U);
   EXPECT_EQ(collector_.status().freed_chunks, 900U);
+}
+
+TEST_F(CollectorTest, more_garbage_than_a_page_of_a_device_goes_in_one_round) {
+  for (std::uint64_t i = 0; i < 2 * chunk::MemoryDevice::aged_page_max + 1; ++i) put(first_, i);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(round());
+  EXPECT_EQ(first_.count(), 0U);
+}
+
+TEST_F(CollectorTest, more_lost_chunks_than_a_page_of_a_shard_go_in_one_round) {
+  constexpr std::uint64_t chunks = 600;
+  for (std::uint64_t i = 0; i < chunks; ++i) refer(i, *put(first_, i), chunk::test_namespace);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(round());
+  EXPECT_EQ(first_.count(), chunks);
+  for (std::uint64_t i = 0; i < chunks; ++i) erase(i, chunk::test_namespace);
+  ASSERT_TRUE(round());
+  EXPECT_EQ(first_.count(), 0U);
+}
+
+TEST_F(CollectorTest, a_chunk_that_lost_one_of_its_references_is_asked_about_once) {
+  const auto kept = put(first_, 1);
+  refer(1, *kept, chunk::test_namespace);
+  refer(2, *kept, chunk::test_namespace);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(round());
+  erase(1, chunk::test_namespace);
+  ASSERT_TRUE(round());
+  EXPECT_EQ(collector_.status().candidates, 1U);
+  ASSERT_TRUE(round());
+  EXPECT_EQ(collector_.status().candidates, 0U);
+  EXPECT_TRUE(first_.holds(kept->name));
+}
+
+TEST_F(CollectorTest, the_first_round_that_ends_asks_about_everything) {
+  put(second_, 1);
+  SessionClient client(*world_.connect(60).session);
+  Collector other({}, world_.clock(), client, shard::ChunkReferences(world_.routes()), {&first_});
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(world_.loop().get(other.round()));
+  first_.leave();
+  EXPECT_FALSE(round());
+  first_.come_back();
+  ASSERT_TRUE(round());
+  EXPECT_EQ(second_.count(), 0U);
+}
+
+TEST_F(CollectorTest, a_round_without_the_whole_key_space_does_not_end) {
+  auto known = world_.routes().all();
+  known.pop_back();
+  const Routes routes(std::move(known));
+  Collector one({}, world_.clock(), client_, shard::ChunkReferences(routes), {&first_});
+  const auto done = world_.loop().get(one.round());
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code(), Errc::unavailable);
 }
 
 TEST_F(CollectorTest, a_chunk_on_several_devices_is_asked_about_once) {

@@ -60,16 +60,20 @@ class Device {
   virtual ~Device() = default;
 
   /// Put or touch, one call. On return the fragment survives a power cut, stamped with the device's epoch.
-  /// `no_space`, `io_error`.
+  /// `no_space`, `io_error`, `stale` when its group has another version here.
   virtual Task<Result<PutReply>> put(Fragment fragment) = 0;
   /// Raises the last put of a fragment of the referenced chunk and answers with it. `not_found`; `corrupted`
   /// when another chunk stands under the key.
-  virtual Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference) = 0;
+  virtual Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference, GroupVersion group) = 0;
   /// Blocks of the fragment, counted from its own first one. `not_found`; `corrupted` when a checksum fails
   /// or the stored root is not the reference's.
   virtual Task<Result<Blocks>> read(FragmentKey key, ChunkReference reference, BlockRange blocks) = 0;
   /// `not_found`; `corrupted` when the header fails its check.
   virtual Task<Result<StoredFragment>> describe(FragmentKey key) = 0;
+
+  /// Groups of one pool of 2^bits. On return that is durable, and no write that was let in under an older
+  /// epoch is under way; later ones of another epoch are `stale`. So is an older record than the device's.
+  virtual Task<Result<>> acknowledge(std::uint8_t bits, std::vector<GroupRecord> groups) = 0;
 
   /// The device's garbage epoch only rises. On return it survives a power cut, and no write is under way that
   /// will be stamped with less.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "chunk/erasure_codes.h"
+#include "chunk/pool_map.h"
 #include "chunk/sealed_chunk.h"
 
 namespace kiseki::chunk {
@@ -40,6 +41,7 @@ struct Fragment {
   View bytes;
   /// Holds the bytes: of whoever seals or repairs and of the device that writes.
   std::shared_ptr<const void> memory;
+  GroupVersion group{};  ///< By which its device was chosen.
 };
 
 /// All fragments of a chunk, in one pass: data where it lies, parity beside it. Checksums are taken while the

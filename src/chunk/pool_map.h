@@ -23,6 +23,13 @@ using GroupNumber = Id<struct GroupNumberTag, std::uint32_t>;
 /// Version of a group's lists; the first is 1.
 using GroupEpoch = Id<struct GroupEpochTag, std::uint64_t>;
 
+/// By which map a writer knows a group.
+struct GroupVersion {
+  std::uint8_t bits = 0;  ///< The pool has 2^bits groups.
+  GroupEpoch epoch;       ///< None: by none, to a device that no map names.
+  friend bool operator==(GroupVersion, GroupVersion) = default;
+};
+
 enum class DeviceClass : std::uint8_t { nvme = 1, ssd = 2, hdd = 3 };
 enum class DeviceState : std::uint8_t {
   active = 1,

@@ -8,7 +8,7 @@ namespace kiseki::chunk {
 
 namespace {
 
-// Reads that find the map changed begin again; whoever moves groups faster than that is at fault.
+// Calls that find the map changed begin again; whoever moves groups faster than that is at fault.
 constexpr int attempts_max = 3;
 
 metrics::Counter damaged_total("kiseki_pool_damaged_fragments_total",
@@ -16,6 +16,8 @@ metrics::Counter damaged_total("kiseki_pool_damaged_fragments_total",
 metrics::Counter restored_total("kiseki_pool_restored_chunks_total",
                                 "Chunks put again because a touch found too little of them.");
 
+/// Devices and map disagree for longer than a change takes.
+std::unexpected<Error> unsettled(const Error& error) { return fail(Errc::unavailable, error.words()); }
 std::unexpected<Error> no_pool() { return fail(Errc::not_found, "no such pool"); }
 
 }  // namespace
@@ -66,23 +68,34 @@ Result<Profile> PoolStore::profile(PoolId pool) const {
 }
 
 Task<Result<PutReply>> PoolStore::put(SealedChunkPtr chunk) {
-  const auto map = state_->map;
-  const GroupRecord* group = state_->group_of(*map, chunk->name, chunk->format);
-  if (group == nullptr) co_return no_pool();
-  auto fragments = encode(std::move(chunk), state_->codes);
-  co_return co_await detail::put_fragments(state_->services(), {*map, *group}, std::move(fragments));
+  const ChunkName name = chunk->name;
+  const ChunkFormat format = chunk->format;
+  const auto fragments = encode(std::move(chunk), state_->codes);
+  for (int attempt = 1;; ++attempt) {
+    const auto map = state_->map;
+    const GroupRecord* group = state_->group_of(*map, name, format);
+    if (group == nullptr) co_return no_pool();
+    auto reply = co_await detail::put_fragments(state_->services(), {*map, *group}, fragments);
+    if (reply || reply.error().code() != Errc::stale) co_return reply;
+    if (attempt == attempts_max) co_return unsettled(reply.error());
+    KISEKI_CO_TRY(co_await refresh());
+  }
 }
 
 Task<Result<GcEpoch>> PoolStore::touch(NamespaceId ns, ChunkReference reference) {
-  const auto map = state_->map;
   const ChunkName name = name_of(ns, reference);
-  const GroupRecord* group = state_->group_of(*map, name, reference.format);
-  if (group == nullptr) co_return no_pool();
-  const auto reply =
-      co_await detail::touch_fragments(state_->services(), {*map, *group}, {name, 0}, reference);
-  if (reply) co_return reply->epoch;
-  if (reply.error().code() != Errc::not_found || fragment_count(reference.format) == 1) {
-    co_return fail(reply.error());
+  for (int attempt = 1;; ++attempt) {
+    const auto map = state_->map;
+    const GroupRecord* group = state_->group_of(*map, name, reference.format);
+    if (group == nullptr) co_return no_pool();
+    const detail::PlacedGroup place{*map, *group};
+    const auto reply = co_await detail::touch_fragments(state_->services(), place, {name, 0}, reference);
+    if (reply) co_return reply->epoch;
+    const Errc code = reply.error().code();
+    if (code == Errc::not_found && fragment_count(reference.format) > 1) break;
+    if (code != Errc::stale) co_return fail(reply.error());
+    if (attempt == attempts_max) co_return unsettled(reply.error());
+    KISEKI_CO_TRY(co_await refresh());
   }
   co_return co_await restore(ns, reference);
 }

@@ -28,7 +28,7 @@ Task<Result<PutReply>> SingleDeviceStore::put(SealedChunkPtr chunk) {
 
 Task<Result<GcEpoch>> SingleDeviceStore::touch(NamespaceId ns, ChunkReference reference) {
   KISEKI_CO_TRY(check(reference.pool, reference.format));
-  co_return co_await device_.touch({name_of(ns, reference), 0}, reference);
+  co_return co_await device_.touch({name_of(ns, reference), 0}, reference, {});
 }
 
 Task<Result<Blocks>> SingleDeviceStore::read(NamespaceId ns, ChunkReference reference, BlockRange blocks) {

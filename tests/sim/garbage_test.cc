@@ -40,10 +40,11 @@ class FarDevice final : public chunk::Device {
     co_await wait();
     co_return reply;
   }
-  Task<Result<GcEpoch>> touch(chunk::FragmentKey key, ChunkReference reference) override {
+  Task<Result<GcEpoch>> touch(chunk::FragmentKey key, ChunkReference reference,
+                              chunk::GroupVersion group) override {
     co_await wait();
     if (device_ == nullptr) co_return gone();
-    auto reply = co_await device_->touch(key, reference);
+    auto reply = co_await device_->touch(key, reference, group);
     co_await wait();
     co_return reply;
   }
@@ -56,6 +57,7 @@ class FarDevice final : public chunk::Device {
     if (device_ == nullptr) co_return gone();
     co_return co_await device_->describe(key);
   }
+  Task<Result<>> acknowledge(std::uint8_t, std::vector<chunk::GroupRecord>) override { co_return gone(); }
   Task<Result<>> raise_epoch(GcEpoch epoch) override {
     if (device_ == nullptr) co_return gone();
     co_return co_await device_->raise_epoch(epoch);
@@ -391,7 +393,7 @@ class Run {
       if (outcome->refusal != Refusal::chunk_epoch) continue;
       lowest = {};
       for (const auto& reference : record.references) {
-        const auto epoch = co_await far_.touch({name_of(test_namespace, reference), 0}, reference);
+        const auto epoch = co_await far_.touch({name_of(test_namespace, reference), 0}, reference, {});
         if (!epoch) co_return;
         lowest = lowest.is_none() ? *epoch : std::min(lowest, *epoch);
       }

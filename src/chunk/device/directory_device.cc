@@ -79,14 +79,17 @@ DirectoryDevice::DirectoryDevice(Recovered recovered, LocalDeviceOptions options
 Task<Result<PutReply>> DirectoryDevice::put(Fragment fragment) {
   return on(machinery_.executor, do_put(std::move(fragment)));
 }
-Task<Result<GcEpoch>> DirectoryDevice::touch(FragmentKey key, ChunkReference reference) {
-  return on(machinery_.executor, do_touch(key, reference));
+Task<Result<GcEpoch>> DirectoryDevice::touch(FragmentKey key, ChunkReference reference, GroupVersion group) {
+  return on(machinery_.executor, do_touch(key, reference, group));
 }
 Task<Result<Blocks>> DirectoryDevice::read(FragmentKey key, ChunkReference reference, BlockRange blocks) {
   return on(machinery_.executor, do_read(key, reference, blocks));
 }
 Task<Result<StoredFragment>> DirectoryDevice::describe(FragmentKey key) {
   return on(machinery_.executor, do_describe(key));
+}
+Task<Result<>> DirectoryDevice::acknowledge(std::uint8_t bits, std::vector<GroupRecord> groups) {
+  return on(machinery_.executor, do_acknowledge(bits, std::move(groups)));
 }
 Task<Result<>> DirectoryDevice::raise_epoch(GcEpoch epoch) {
   return on(machinery_.executor, do_raise_epoch(epoch));
@@ -106,6 +109,16 @@ Task<Result<DeviceStatus>> DirectoryDevice::status() { return on(machinery_.exec
 Task<Result<>> DirectoryDevice::confirm_start() { return on(machinery_.executor, do_confirm_start()); }
 Task<> DirectoryDevice::stop() { return on(machinery_.executor, do_stop()); }
 
+Task<Result<>> DirectoryDevice::finish_recovery() {
+  const auto known = media_.index.groups();
+  if (!known) co_return fail(known.error());
+  for (const auto& [pool, groups] : *known) {
+    KISEKI_CO_TRY(groups_.learn(pool.second, groups));
+    groups_.serve(pool.second, groups);
+  }
+  co_return co_await regions_.close_all();
+}
+
 Result<> DirectoryDevice::admit() const {
   if (stopping_) return fail(Errc::cancelled, "the device is stopping");
   return {};
@@ -116,6 +129,8 @@ Task<Result<PutReply>> DirectoryDevice::do_put(Fragment fragment) {
   KISEKI_CO_TRY(check_shape(fragment));
   const Call call(*this);
   const FragmentKey key{fragment.chunk->name, fragment.index};
+  const auto admission = groups_.admit(key.chunk, fragment.group);
+  if (!admission) co_return fail(admission.error());
   const auto claim = co_await claims_.acquire(key);
   KISEKI_CO_TRY(health_.check());
   auto row = co_await find(key);
@@ -128,9 +143,12 @@ Task<Result<PutReply>> DirectoryDevice::do_put(Fragment fragment) {
   co_return co_await raise_last_put(key, std::move(**row), stamp);
 }
 
-Task<Result<GcEpoch>> DirectoryDevice::do_touch(FragmentKey key, ChunkReference reference) {
+Task<Result<GcEpoch>> DirectoryDevice::do_touch(FragmentKey key, ChunkReference reference,
+                                                GroupVersion group) {
   KISEKI_CO_TRY(admit());
   const Call call(*this);
+  const auto admission = groups_.admit(key.chunk, group);
+  if (!admission) co_return fail(admission.error());
   const auto claim = co_await claims_.acquire(key);
   KISEKI_CO_TRY(health_.check());
   auto row = co_await row_for(key, reference);
@@ -334,6 +352,19 @@ Task<Result<std::vector<bool>>> DirectoryDevice::do_erase_aged(std::vector<Fragm
   for (const Position& position : positions) headers_.erase(position);
   erased_total.add(positions.size());
   co_return erased;
+}
+
+Task<Result<>> DirectoryDevice::do_acknowledge(std::uint8_t bits, std::vector<GroupRecord> groups) {
+  KISEKI_CO_TRY(admit());
+  const Call call(*this);
+  KISEKI_CO_TRY(health_.check());
+  KISEKI_CO_TRY(groups_.learn(bits, groups));
+  const kv::Batch batch = Index::batch_of(bits, groups);
+  KISEKI_CO_TRY(co_await media_.pool.run([&] { return media_.store.write(batch); }));
+  KISEKI_CO_TRY(co_await regions_.flush_index());
+  groups_.serve(bits, groups);
+  co_await groups_.drained();
+  co_return Result<>{};
 }
 
 Task<Result<>> DirectoryDevice::do_raise_epoch(GcEpoch epoch) {

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "chunk/device/claims.h"
+#include "chunk/device/group_ledger.h"
 #include "chunk/device/header_cache.h"
 #include "chunk/device/journal.h"
 #include "chunk/local_device.h"
@@ -24,9 +25,10 @@ class DirectoryDevice final : public Device {
   DirectoryDevice(Recovered recovered, LocalDeviceOptions options, Machinery machinery);
 
   Task<Result<PutReply>> put(Fragment fragment) override;
-  Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference) override;
+  Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference, GroupVersion group) override;
   Task<Result<Blocks>> read(FragmentKey key, ChunkReference reference, BlockRange blocks) override;
   Task<Result<StoredFragment>> describe(FragmentKey key) override;
+  Task<Result<>> acknowledge(std::uint8_t bits, std::vector<GroupRecord> groups) override;
   Task<Result<>> raise_epoch(GcEpoch epoch) override;
   Task<Result<GcEpoch>> epoch() override;
   Task<Result<AgedPage>> aged(FragmentKey from, EpochRange last_puts) override;
@@ -37,7 +39,7 @@ class DirectoryDevice final : public Device {
   Task<> stop() override;
 
   /// What recovery put into the index becomes durable, and the scanned regions close. Before anything else.
-  Task<Result<>> finish_recovery() { return regions_.close_all(); }
+  Task<Result<>> finish_recovery();
 
  private:
   /// A call under way; `stop` waits for it.
@@ -49,9 +51,10 @@ class DirectoryDevice final : public Device {
 
   // The public calls on the device's core.
   Task<Result<PutReply>> do_put(Fragment fragment);
-  Task<Result<GcEpoch>> do_touch(FragmentKey key, ChunkReference reference);
+  Task<Result<GcEpoch>> do_touch(FragmentKey key, ChunkReference reference, GroupVersion group);
   Task<Result<Blocks>> do_read(FragmentKey key, ChunkReference reference, BlockRange blocks);
   Task<Result<StoredFragment>> do_describe(FragmentKey key);
+  Task<Result<>> do_acknowledge(std::uint8_t bits, std::vector<GroupRecord> groups);
   Task<Result<>> do_raise_epoch(GcEpoch epoch);
   Task<Result<GcEpoch>> do_epoch();
   Task<Result<AgedPage>> do_aged(FragmentKey from, EpochRange last_puts);
@@ -83,6 +86,7 @@ class DirectoryDevice final : public Device {
   Claims claims_;
   Semaphore writes_;
   HeaderCache headers_;
+  GroupLedger groups_;
   std::multiset<GcEpoch> stamps_;  // of writes under way
   WaitList stamped_;
   std::size_t calls_ = 0;

@@ -3,6 +3,7 @@
 
 #include "base/planted.h"
 #include "base/scope.h"
+#include "chunk/placement/placing.h"
 #include "chunk/testing/device_world.h"
 
 namespace kiseki::chunk {
@@ -101,7 +102,7 @@ TEST(DirectoryDevice, another_ciphertext_under_a_known_id_is_a_conflict) {
 }
 
 Task<> put_beside(World& world, SealedChunkPtr chunk, std::optional<GcEpoch>& stamp) {
-  const auto put = co_await world.device->put(std::move(chunk), 0);
+  const auto put = co_await world.device->put(copy_of(std::move(chunk), 0));
   EXPECT_TRUE(put);
   stamp = put->epoch;
 }
@@ -569,6 +570,36 @@ TEST(DirectoryDevice, knows_its_cluster_and_its_starts_until_the_map_does) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), Errc::precondition_failed);
   EXPECT_EQ(refused.error().words(), "/device is a device of another cluster");
+}
+
+TEST(DirectoryDevice, keeps_what_it_acknowledged_of_groups_over_a_crash) {
+  World world(1);
+  world.open();
+  const auto chunk = make_chunk(1, 5000);
+  Fragment fragment = copy_of(chunk, 0);
+  const auto bits = std::uint8_t{8};
+  GroupRecord group{.pool = PoolId(1), .number = detail::group_of(chunk->name.id, bits)};
+  group.epoch = GroupEpoch(4);
+  group.current = {{std::byte{1}}};
+  ASSERT_TRUE(world.loop.get(world.device->acknowledge(bits, {group})));
+  const auto put_at = [&](std::uint64_t epoch) {
+    fragment.group = {bits, GroupEpoch(epoch)};
+    const auto reply = world.loop.get(world.device->put(fragment));
+    return reply ? std::optional<Errc>() : reply.error().code();
+  };
+  EXPECT_EQ(put_at(3), Errc::stale);
+  EXPECT_EQ(put_at(4), std::nullopt);
+  world.crash(2);
+  world.open();
+  EXPECT_EQ(put_at(3), Errc::stale);
+  EXPECT_EQ(put_at(4), std::nullopt);
+  group.epoch = GroupEpoch(3);
+  EXPECT_EQ(world.loop.get(world.device->acknowledge(bits, {group})).error().code(), Errc::stale);
+  world.stop();
+  world.lose_index();
+  world.open();
+  EXPECT_TRUE(world.holds(*chunk));
+  EXPECT_EQ(put_at(4), Errc::stale) << "it has acknowledged nothing that it knows of";
 }
 
 TEST(DirectoryDevice, one_damaged_superblock_is_survived_and_two_are_refused) {

@@ -2,12 +2,13 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
+#include "chunk/pools/map_rows.h"
 
 namespace kiseki::chunk::detail {
 
 namespace {
 
-enum : kv::Family { device_family, fragments_family, extents_family, areas_family };
+enum : kv::Family { device_family, fragments_family, extents_family, areas_family, groups_family };
 
 constexpr std::string_view owner_key = "uuid";
 constexpr std::uint8_t row_version = 2;
@@ -123,7 +124,7 @@ Row row_of(const FragmentHeader& header) {
   return row;
 }
 
-std::vector<std::string> Index::families() { return {"device", "fragments", "extents", "areas"}; }
+std::vector<std::string> Index::families() { return {"device", "fragments", "extents", "areas", "groups"}; }
 
 Result<> Index::load(Area present) {
   usage_.assign(present, {});
@@ -164,6 +165,35 @@ Result<> Index::set_owner(const DeviceUuid& uuid) {
   kv::Batch batch;
   batch.put(device_family, std::string(owner_key), std::string(as_text(uuid)));
   return store_.write(batch);
+}
+
+kv::Batch Index::batch_of(std::uint8_t bits, std::span<const GroupRecord> groups) {
+  kv::Batch batch;
+  for (const GroupRecord& group : groups) {
+    std::string key;
+    Encoder(key).id(group.pool).integer(bits).id(group.number);
+    batch.put(groups_family, std::move(key), row_of(group).value);
+  }
+  return batch;
+}
+
+Result<Index::Groups> Index::groups() {
+  Groups groups;
+  const auto rows = store_.iterate(groups_family, {});
+  for (rows->seek({}); rows->valid(); rows->next()) {
+    Decoder in(rows->key());
+    const auto pool = in.id<PoolId>();
+    const auto bits = in.integer<std::uint8_t>();
+    const auto number = in.id<GroupNumber>();
+    KISEKI_TRY(in.finish("index: group"));
+    MapRow row = row_of(GroupRecord{.pool = pool, .number = number});
+    row.value = std::string(as_text(rows->value()));
+    auto group = decode_group(row);
+    if (!group) return fail(std::move(group).error());
+    groups[{pool, bits}].push_back(std::move(*group));
+  }
+  KISEKI_TRY(rows->status());
+  return groups;
 }
 
 Result<std::optional<Row>> Index::look_up(const FragmentKey& key, kv::Blocking blocking) {

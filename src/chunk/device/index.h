@@ -54,6 +54,11 @@ class Index {
   void add_areas(Area present) { usage_.resize(present); }
   Result<std::optional<DeviceUuid>> owner();
   Result<> set_owner(const DeviceUuid& uuid);
+  /// Groups that were acknowledged, of each pool by its number of bits.
+  using Groups = std::map<std::pair<PoolId, std::uint8_t>, std::vector<GroupRecord>>;
+  Result<Groups> groups();
+  /// To be written, and flushed.
+  static kv::Batch batch_of(std::uint8_t bits, std::span<const GroupRecord> groups);
 
   // Reads of the store alone, on any thread.
 

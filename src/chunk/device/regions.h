@@ -47,6 +47,8 @@ class Regions {
   Task<Result<>> raise_epoch(GcEpoch epoch);
   /// Forgets the starts before this one, durably.
   Task<Result<>> confirm_start();
+  /// All that the index was told before the call becomes durable.
+  Task<Result<>> flush_index();
   /// Closes all regions, so that the next start has nothing to scan.
   Task<Result<>> close_all();
 
@@ -67,7 +69,6 @@ class Regions {
   Task<Result<>> keep_growth();
   Task<Result<>> open(Candidate candidate);
   Task<Result<>> reclaim();
-  Task<Result<>> flush_index();
   Task<> flush_in_background();
   Task<Result<>> save(std::optional<OpenRegion> opening);
 

@@ -19,9 +19,10 @@ Task<Result<PutReply>> put_at(Result<Device*> device, Fragment fragment) {
   co_return co_await (*device)->put(std::move(fragment));
 }
 
-Task<Result<PutReply>> touch_at(Result<Device*> device, FragmentKey key, ChunkReference reference) {
+Task<Result<PutReply>> touch_at(Result<Device*> device, FragmentKey key, ChunkReference reference,
+                                GroupVersion version) {
   if (!device) co_return fail(std::move(device).error());
-  const auto epoch = co_await (*device)->touch(key, reference);
+  const auto epoch = co_await (*device)->touch(key, reference, version);
   if (!epoch) co_return fail(epoch.error());
   co_return PutReply{Put::touched, *epoch};
 }
@@ -67,7 +68,9 @@ class Tally {
 
   /// Of several errors that which another try is least likely to mend tells most.
   void note(const Error& error) {
-    const auto rank = [](Errc code) { return code == Errc::no_space ? 2 : code == Errc::not_found ? 1 : 0; };
+    const auto rank = [](Errc code) {
+      return code == Errc::stale ? 3 : code == Errc::no_space ? 2 : code == Errc::not_found ? 1 : 0;
+    };
     if (!worst_ || rank(error.code()) > rank(worst_->code())) worst_ = error;
   }
 
@@ -100,6 +103,7 @@ Task<Result<PutReply>> settle(PoolServices services, PlacedGroup target, std::sh
 Task<Result<PutReply>> put_fragments(PoolServices services, PlacedGroup target,
                                      std::vector<Fragment> fragments) {
   const std::size_t enough = fewest(fragments.front().chunk->format);
+  for (Fragment& fragment : fragments) fragment.group = target.version();
   if (fragments.size() == 1) {
     co_return co_await put_at(find_device(services, target.group.current[0]), std::move(fragments[0]));
   }
@@ -115,11 +119,13 @@ Task<Result<PutReply>> touch_fragments(PoolServices services, PlacedGroup target
                                        ChunkReference reference) {
   const std::size_t count = fragment_count(reference.format);
   if (count == 1)
-    co_return co_await touch_at(find_device(services, target.group.current[0]), first, reference);
+    co_return co_await touch_at(find_device(services, target.group.current[0]), first, reference,
+                                target.version());
   const auto calls = WriteCalls::make(services.scope, count);
   for (std::size_t index = 0; index < count; ++index) {
     const FragmentKey key{first.chunk, static_cast<std::uint8_t>(index)};
-    calls->start(index, touch_at(find_device(services, target.group.current[index]), key, reference));
+    calls->start(index, touch_at(find_device(services, target.group.current[index]), key, reference,
+                                 target.version()));
   }
   co_return co_await settle(services, target, calls, fewest(reference.format));
 }

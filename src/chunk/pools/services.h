@@ -33,6 +33,7 @@ struct PlacedGroup {
   const MapSnapshot& map;
   const GroupRecord& group;
 
+  GroupVersion version() const { return {map.pools().at(group.pool).record.group_bits, group.epoch}; }
   bool is_active(std::size_t index) const {
     const auto found = map.devices().find(group.current[index]);
     return found != map.devices().end() && found->second.record.state == DeviceState::active;

@@ -133,7 +133,8 @@ class World {
   /// As if the index had been lost while the device was stopped.
   void lose_index() {
     kv::Batch everything;
-    for (kv::Family family = 0; family < 4; ++family) everything.erase_range(family, {});
+    for (kv::Family family = 0; family < device_index_families().size(); ++family)
+      everything.erase_range(family, {});
     ASSERT_TRUE(store.write(everything));
   }
   bool holds(const SealedChunk& chunk) {

@@ -20,9 +20,13 @@ class FaultyDevice final : public Device {
     if (reply && reply->put == Put::stored) rotten_.erase(key);
     co_return reply;
   }
-  Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference) override {
+  Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference, GroupVersion group) override {
     KISEKI_CO_TRY(co_await enter());
-    co_return co_await memory_.touch(key, reference);
+    co_return co_await memory_.touch(key, reference, group);
+  }
+  Task<Result<>> acknowledge(std::uint8_t bits, std::vector<GroupRecord> groups) override {
+    KISEKI_CO_TRY(co_await enter());
+    co_return co_await memory_.acknowledge(bits, std::move(groups));
   }
   Task<Result<Blocks>> read(FragmentKey key, ChunkReference reference, BlockRange blocks) override {
     KISEKI_CO_TRY(co_await enter());

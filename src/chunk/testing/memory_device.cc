@@ -9,12 +9,14 @@
 namespace kiseki::chunk {
 
 Task<Result<PutReply>> MemoryDevice::put(Fragment fragment) {
-  const Bytes length = fragment.chunk->ciphertext.size();
+  const Bytes length = fragment.bytes.size();
   running_bytes_max = std::max(running_bytes_max, running_ += length);
   co_await asio::post(executor_, use_task);
   running_ -= length;
   ++puts;
   if (refusal_) co_return fail(*refusal_, "told to refuse");
+  const auto admission = ledger_.admit(fragment.chunk->name, fragment.group);
+  if (!admission) co_return fail(admission.error());
   const ChunkReference reference = reference_to(*fragment.chunk);
   const FragmentKey key{fragment.chunk->name, fragment.index};
   if (const auto found = fragments_.find(key); found != fragments_.end()) {
@@ -28,8 +30,10 @@ Task<Result<PutReply>> MemoryDevice::put(Fragment fragment) {
   co_return PutReply{Put::stored, epoch_};
 }
 
-Task<Result<GcEpoch>> MemoryDevice::touch(FragmentKey key, ChunkReference reference) {
+Task<Result<GcEpoch>> MemoryDevice::touch(FragmentKey key, ChunkReference reference, GroupVersion group) {
   co_await asio::post(executor_, use_task);
+  const auto admission = ledger_.admit(key.chunk, group);
+  if (!admission) co_return fail(admission.error());
   if (refusal_) co_return fail(*refusal_, "told to refuse");
   const auto found = fragments_.find(key);
   if (found == fragments_.end()) co_return fail(Errc::not_found, "no such chunk");
@@ -70,6 +74,13 @@ Task<Result<StoredFragment>> MemoryDevice::describe(FragmentKey key) {
   const auto found = fragments_.find(key);
   if (found == fragments_.end()) co_return fail(Errc::not_found, "no such fragment");
   co_return StoredFragment{*found->second.chunk, found->second.epoch};
+}
+
+Task<Result<>> MemoryDevice::acknowledge(std::uint8_t bits, std::vector<GroupRecord> groups) {
+  KISEKI_CO_TRY(ledger_.learn(bits, groups));
+  ledger_.serve(bits, groups);
+  co_await ledger_.drained();
+  co_return Result<>();
 }
 
 Task<Result<>> MemoryDevice::raise_epoch(GcEpoch epoch) {

@@ -3,7 +3,7 @@
 #include <map>
 #include <optional>
 
-#include "chunk/device.h"
+#include "chunk/device/group_ledger.h"
 
 namespace kiseki::chunk {
 
@@ -15,7 +15,8 @@ class MemoryDevice final : public Device {
   explicit MemoryDevice(Executor executor) : executor_(executor) {}
 
   Task<Result<PutReply>> put(Fragment fragment) override;
-  Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference) override;
+  Task<Result<GcEpoch>> touch(FragmentKey key, ChunkReference reference, GroupVersion group) override;
+  Task<Result<>> acknowledge(std::uint8_t bits, std::vector<GroupRecord> groups) override;
   Task<Result<Blocks>> read(FragmentKey key, ChunkReference reference, BlockRange range) override;
   Task<Result<StoredFragment>> describe(FragmentKey key) override;
   Task<Result<>> raise_epoch(GcEpoch epoch) override;
@@ -60,6 +61,7 @@ class MemoryDevice final : public Device {
   Executor executor_;
   std::map<FragmentKey, Stored> fragments_;
   std::vector<ChunkName> names_;
+  detail::GroupLedger ledger_;
   GcEpoch epoch_{1};
   std::optional<Errc> refusal_, away_;
   std::string failure_;

@@ -61,12 +61,20 @@ class PoolWorld {
     EXPECT_TRUE(loop.get(map.commit(std::move(rows))));
     store = std::make_unique<PoolStore>(map, reachable, loop.executor(), clock);
     EXPECT_TRUE(loop.get(store->refresh()));
+    acknowledge();
   }
   ~PoolWorld() {
     for (auto& device : devices) device->come_back();
     loop.get(store->stop());
   }
 
+  /// Every device, as the map stands.
+  void acknowledge() {
+    const auto snapshot = detail::MapSnapshot::parse(loop.get(map.read()).value());
+    std::vector<GroupRecord> groups;
+    for (const auto& group : snapshot->groups(pool.id)) groups.push_back(group.record);
+    for (auto& device : devices) EXPECT_TRUE(loop.get(device->memory().acknowledge(pool.group_bits, groups)));
+  }
   static DeviceId device_id(std::size_t number) { return {std::byte{7}, static_cast<std::byte>(number)}; }
 
   GroupRecord group_of(const ChunkName& chunk) {

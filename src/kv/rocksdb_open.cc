@@ -48,8 +48,8 @@ rocksdb::DBOptions database_options(const MemoryBudget& memory) {
   return options;
 }
 
-/// Values are ciphertext: nothing compresses. Those as large as a body lie in files of their own, so that they
-/// are written once and not again with every level that their key sinks. Stops are far away, because a
+/// Values are ciphertext: nothing compresses. Those as large as a body lie in files of their own, so that
+/// they are written once and not again with every level that their key sinks. Stops are far away, because a
 /// committed write cannot be refused.
 rocksdb::ColumnFamilyOptions family_options(const MemoryBudget& memory) {
   rocksdb::BlockBasedTableOptions table;

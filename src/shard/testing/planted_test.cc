@@ -36,7 +36,10 @@ class Bench {
   std::unique_ptr<Machine> child() { return std::move(Machine::open(store_, ShardId(2)).value()); }
   Machine& machine() { return *machine_; }
   std::size_t garbage_after(Stamp after) {
-    return Reader(store_, *machine_).scan({Kind::garbage, after, 10}, kv::Blocking::allowed).value().rows.size();
+    return Reader(store_, *machine_)
+        .scan({Kind::garbage, after, 10}, kv::Blocking::allowed)
+        .value()
+        .rows.size();
   }
   std::optional<Record> get(const Key& row) { return Draft(store_).record(row).value(); }
 

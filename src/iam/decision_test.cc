@@ -451,6 +451,21 @@ TEST(Decisions, follow_the_table) {
   EXPECT_GE(cases, 1000U);
 }
 
+TEST(Decisions, a_deny_of_any_policy_of_an_identity_wins) {
+  const Policy allow = *find_policy(identity_policies, "allow", PolicyType::managed);
+  const Policy deny = *find_policy(identity_policies, "deny", PolicyType::managed);
+  const Principal user = cast()[1];
+  Context context;
+  user.describe(context);
+  const Request request{user, Action::get_object, "arn:aws:s3:::b/k", context};
+  ResourceSide side;
+  side.account = account_one;
+  const Policy* const orders[][2] = {{&allow, &deny}, {&deny, &allow}, {&allow, &allow}};
+  EXPECT_EQ(decide(request, {.policies = orders[0]}, side), Decision::denied_explicitly);
+  EXPECT_EQ(decide(request, {.policies = orders[1]}, side), Decision::denied_explicitly);
+  EXPECT_EQ(decide(request, {.policies = orders[2]}, side), Decision::allowed);
+}
+
 TEST(Blocks, refuse_what_is_public) {
   const auto open =
       Policy::parse(quoted("{'Statement':" + statement("Allow", star) + "}"), PolicyType::bucket, "b");

@@ -39,6 +39,23 @@ Task<Result<Blocks>> read_index(PoolServices services, std::vector<DeviceId> pla
   co_return fail(*error);
 }
 
+/// What the first of its devices that has the index says of the chunk.
+Task<Result<StoredFragment>> describe_index(PoolServices services, std::vector<DeviceId> places,
+                                            FragmentKey key, ChunkReference reference) {
+  std::optional<Error> error;
+  for (const DeviceId& place : places) {
+    const auto device = find_device(services, place);
+    if (!device) {
+      keep_hopeful(error, device.error());
+      continue;
+    }
+    auto stored = co_await (*device)->describe(key);
+    if (stored && reference_to(stored->chunk) == reference) co_return stored;
+    keep_hopeful(error, stored ? Error(Errc::corrupted, "another chunk") : stored.error());
+  }
+  co_return fail(*error);
+}
+
 bool contains(BlockRange outer, BlockRange inner) {
   return outer.first <= inner.first && inner.first + inner.count <= outer.first + outer.count;
 }
@@ -282,19 +299,30 @@ Task<Result<Blocks>> ChunkRead::decode(std::vector<std::uint8_t> indexes) {
   co_return out;
 }
 
-/// Tags and checksums of what is decoded, from a fragment of the same chunk.
+/// Tags and checksums of what is decoded, from a fragment of the same chunk; another one is asked when the
+/// first is late.
 Task<Result<ChunkDescription>> ChunkRead::describe(std::vector<std::uint8_t> indexes) {
+  const auto calls = Calls<StoredFragment>::make(services_.scope, indexes.size());
+  const BootTime began = services_.clock.now();
   std::optional<Error> error;
-  for (const std::uint8_t index : indexes) {
-    for (const DeviceId& place : places_of(place_.group, index)) {
-      const auto device = find_device(services_, place);
-      if (!device) continue;
-      auto stored = co_await (*device)->describe({name_, index});
-      if (stored && reference_to(stored->chunk) == reference_) co_return std::move(stored->chunk);
-      if (!stored) keep_hopeful(error, stored.error());
+  for (std::size_t asked = 0;;) {
+    for (std::size_t slot = 0; slot < asked; ++slot) {
+      auto& reply = calls->reply(slot);
+      if (reply && *reply) co_return std::move((*reply)->chunk);
+      if (reply) keep_hopeful(error, reply->error());
     }
+    if (asked < indexes.size()) {
+      const std::uint8_t index = indexes[asked];
+      calls->start(asked++,
+                   describe_index(services_, places_of(place_.group, index), {name_, index}, reference_));
+    } else if (calls->running() == 0 || services_.clock.now() - began >= call_limit) {
+      break;
+    }
+    const Duration limit = asked < indexes.size() ? services_.reads.percentile_95() : call_limit;
+    if (calls->running() > 0) static_cast<void>(co_await calls->next(services_.clock, limit));
   }
-  co_return fail(error ? *error : Error(Errc::corrupted, "no fragment describes this chunk"));
+  if (error && says_no(error->code())) co_return fail(Errc::corrupted, "no fragment describes its chunk");
+  co_return fail(Errc::unavailable, "no fragment describes its chunk in time");
 }
 
 }  // namespace kiseki::chunk::detail

@@ -140,7 +140,10 @@ class Run {
     const std::uint32_t there =
         known.durable & indexes_on(known, [](FaultyDevice& device) { return device.answers(); });
     if (std::popcount(there) >= known.chunk->format.data) {
-      violate(fmt::format("an acknowledged chunk was not read: {}", found.error().to_string()));
+      violate(
+          fmt::format("blocks {} + {} of a chunk of {} bytes, {}+{}, were not read though {:b} are there: {}",
+                      blocks.first, blocks.count, known.chunk->ciphertext.size(), known.chunk->format.data,
+                      known.chunk->format.parity, there, found.error().to_string()));
     }
   }
 

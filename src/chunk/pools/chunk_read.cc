@@ -128,9 +128,10 @@ Task<Result<Blocks>> ChunkRead::read_coded() {
   for (const Part& part : parts_) start(part.index, part.index, part.rows);
   while (!have_all()) {
     if (is_degraded()) {
+      // First, as some calls end where they begin.
+      start_others(reference_.format.data);
       auto found = sources();
       if (found.size() == reference_.format.data) co_return co_await decode(std::move(found));
-      start_others(reference_.format.data);
     }
     KISEKI_CO_TRY(co_await wait());
   }
@@ -235,7 +236,7 @@ void ChunkRead::start_others(std::size_t wanted) {
   for (const std::uint8_t index : place_.active_first(others)) {
     if (expected >= wanted) return;
     start(width_ + index, index, window_of(index));
-    if (place_.is_active(index)) ++expected;
+    if (good(width_ + index) != nullptr || is_awaited(width_ + index)) ++expected;
   }
 }
 

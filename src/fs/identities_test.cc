@@ -204,6 +204,20 @@ TEST_F(UserKeysTest, are_eight_at_most) {
     EXPECT_EQ(get(create_for(identities, world.tenant, {.user = "alice"})).has_value(), i < 8);
 }
 
+TEST_F(IdentitiesTest, a_row_that_was_moved_to_another_key_opens_for_nobody) {
+  for (const auto* id : {"a", "b"}) EXPECT_TRUE(get(identities.put(world.tenant, id, "s", false)));
+  const std::vector<shard::Row> rows = world.shards.rows(shard::Kind::access_key);
+  ASSERT_EQ(rows.size(), 2U);
+  shard::Row moved = rows[1];
+  moved.record = rows[0].record;
+  world.shards.overwrite(moved);
+  Identities others{world.services(*world.founder), keys_made};
+  const bool opens_a = get(secret_of(others, "a")).has_value(),
+             opens_b = get(secret_of(others, "b")).has_value();
+  EXPECT_TRUE(opens_a != opens_b);
+  EXPECT_EQ(get(others.list()).error().code(), Errc::corrupted);
+}
+
 TEST_F(IdentitiesTest, no_id_or_secret_stands_in_the_rows) {
   EXPECT_TRUE(get(identities.put(world.tenant, "PLAINACCESSKEY", "PLAINSECRET", false)));
   for (const auto& [name, row] : world.shards.all()) {

@@ -183,32 +183,27 @@ TEST_F(Pieces, a_touch_raises_the_epoch_of_what_is_there) {
     EXPECT_EQ(touched.value(), GcEpoch{5});
     const auto erased = co_await t.device.erase_aged({{name_of(stored->piece), 0}}, GcEpoch{5});
     EXPECT_FALSE(erased->front());
+    t.device.occupy(name_of(stored->piece), 70'000);
+    const auto other = co_await t.store.touch(NamespaceId{7}, stored->piece);
+    EXPECT_EQ(other.error().code(), Errc::corrupted);
     t.device.forget_all();
     auto gone = co_await t.store.touch(NamespaceId{7}, stored->piece);
     EXPECT_EQ(gone.error().code(), Errc::unavailable);
   }(*this));
 }
 
-TEST(Hold, keeps_its_chunks_through_every_round) {
-  sim::SimulatedLoop loop;
-  sim::SimulatedClock clock{loop};
-  SeededRng rng{1};
-  chunk::MemoryDevice device{loop.executor()};
-  chunk::SingleDeviceStore chunks{device};
-  Services services{loop.executor()};
-  services.clock = &clock;
-  services.rng = &rng;
-  services.chunks = &chunks;
-  PieceStore store{services};
-  const Buffer body = make_body(3, 70'000);
-  const auto stored =
-      loop.get(store.put(make_keys(1, 1), Buffer::copy_of(body.view()), crypto::sha256(body.view())));
-  const ChunkReference reference = stored->piece.reference;
-  const chunk::FragmentKey key{name_of(stored->piece), 0};
-  auto hold = store.hold(NamespaceId{7});
-  hold->add(reference, stored->epoch);
-  GcEpoch epoch{1};
-  for (int round = 0; round < 5; ++round) {
+class HoldTest : public testing::Test {
+ public:
+  HoldTest() {
+    services.clock = &clock;
+    services.rng = &rng;
+    services.chunks = &chunks;
+    store.emplace(services);
+  }
+  ~HoldTest() override { loop.get(store->stop()); }
+
+  /// Whether a garbage round that finds no reference to the chunk takes it.
+  bool is_taken_by_a_round(const Piece& piece) {
     epoch = GcEpoch(epoch.value() + 1);
     (void)loop.get(device.raise_epoch(epoch));
     // A touch that fails is repeated.
@@ -216,14 +211,79 @@ TEST(Hold, keeps_its_chunks_through_every_round) {
     loop.run_for(std::chrono::seconds(1));
     device.refuse_puts({});
     loop.run_for(std::chrono::seconds(1));
-    EXPECT_FALSE(loop.get(device.erase_aged({key}, epoch))->front());
+    return loop.get(device.erase_aged({{name_of(piece), 0}}, epoch))->front();
   }
+
+  sim::SimulatedLoop loop;
+  sim::SimulatedClock clock{loop};
+  SeededRng rng{1};
+  chunk::MemoryDevice device{loop.executor()};
+  chunk::SingleDeviceStore chunks{device};
+  Services services{loop.executor()};
+  std::optional<PieceStore> store;
+  const Buffer body = make_body(3, 70'000);
+  GcEpoch epoch{1};
+};
+
+TEST_F(HoldTest, keeps_its_chunks_through_every_round) {
+  const auto stored =
+      loop.get(store->put(make_keys(1, 1), Buffer::copy_of(body.view()), crypto::sha256(body.view())));
+  auto hold = store->hold(NamespaceId{7});
+  hold->add(stored->piece.reference, stored->epoch);
+  for (int round = 0; round < 5; ++round) EXPECT_FALSE(is_taken_by_a_round(stored->piece));
   hold.reset();
-  epoch = GcEpoch(epoch.value() + 1);
-  (void)loop.get(device.raise_epoch(epoch));
-  loop.run_for(std::chrono::seconds(1));
-  EXPECT_TRUE(loop.get(device.erase_aged({key}, epoch))->front());
-  loop.get(store.stop());
+  EXPECT_TRUE(is_taken_by_a_round(stored->piece));
+}
+
+TEST_F(HoldTest, keeps_what_is_put_beside_its_owner) {
+  MemoryBudget budget(8_MiB);
+  auto hold = store->hold(NamespaceId{7});
+  auto outcome = store->start_put(make_keys(1, 1), Buffer::copy_of(body.view()), crypto::sha256(body.view()),
+                                  *budget.try_acquire(MemoryUse::transfer, 1_MiB), hold);
+  const auto stored = loop.get(outcome->take());
+  ASSERT_TRUE(stored);
+  for (int round = 0; round < 3; ++round) EXPECT_FALSE(is_taken_by_a_round(stored->piece));
+}
+
+/// Gives out what stands under the name, whatever root the reference has.
+class CarelessStore final : public chunk::ChunkStore {
+ public:
+  explicit CarelessStore(chunk::ChunkStore& below) : below_(below) {}
+
+  Result<Profile> profile(PoolId pool) const override { return below_.profile(pool); }
+  Task<Result<chunk::PutReply>> put(chunk::SealedChunkPtr chunk) override {
+    latest_ = chunk::reference_to(*chunk);
+    return below_.put(std::move(chunk));
+  }
+  Task<Result<GcEpoch>> touch(NamespaceId ns, ChunkReference reference) override {
+    return below_.touch(ns, reference);
+  }
+  Task<Result<chunk::Blocks>> read(NamespaceId ns, ChunkReference, chunk::BlockRange blocks) override {
+    return below_.read(ns, latest_, blocks);
+  }
+  Task<Result<GcEpoch>> epoch() override { return below_.epoch(); }
+
+ private:
+  chunk::ChunkStore& below_;
+  ChunkReference latest_;
+};
+
+TEST_F(HoldTest, a_chunk_of_another_root_than_its_reference_is_never_given_out) {
+  CarelessStore careless(chunks);
+  services.chunks = &careless;
+  PieceStore reading(services);
+  const KeysPtr keys = make_keys(1, 1);
+  const auto sum = crypto::sha256(body.view());
+  const auto put = [&](std::uint64_t seed) {
+    return loop.get(reading.put(keys, make_body(seed, 70'000), sum));  // of the same name, whatever it holds
+  };
+  const auto first = put(1);
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(loop.get(reading.read(keys, first->piece, 0, 70'000)));
+  device.forget_all();
+  ASSERT_TRUE(put(2));
+  EXPECT_EQ(loop.get(reading.read(keys, first->piece, 0, 70'000)).error().code(), Errc::corrupted);
+  loop.get(reading.stop());
 }
 
 TEST_F(Pieces, a_put_beside_the_caller_gives_its_memory_back) {

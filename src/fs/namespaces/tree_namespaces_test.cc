@@ -100,6 +100,29 @@ TEST_F(NamespacesTest, with_an_object_stay_and_can_be_written_again) {
   settle();
 }
 
+Task<> put_late(Gateway& on, NamespaceId ns) { (void)co_await put(on.tree, ns, "late", "v"); }
+
+TEST_F(NamespacesTest, that_stay_after_all_can_be_written_by_who_knew_them) {
+  bool happened = true;
+  for (std::uint64_t at = 0; happened; ++at) {
+    const std::string name = "bucket" + std::to_string(at);
+    const auto ns = one.make_namespace(name);
+    ASSERT_TRUE(one.get(put(one.tree, ns, "warm", "v")));
+    ASSERT_TRUE(one.get(remove(one.tree, ns, "warm")));
+    auto client = std::make_unique<Interrupted>(world.shards.connect());
+    Interrupted& calls = *client;
+    Gateway removing(world, std::move(client), small_leaves);
+    calls.before(at, [this, ns] { return put_late(other, ns); });
+    const bool removed = removing.get(removing.namespaces.remove(world.tenant, name)).has_value();
+    happened = calls.happened();
+    calls.before(0, nullptr);
+    const auto again = one.get(put(one.tree, ns, "again", "v"));
+    EXPECT_EQ(again.has_value(), !removed) << at << " " << (again ? "" : again.error().to_string());
+    if (!again) EXPECT_EQ(again.error().code(), Errc::not_found) << at;
+    settle();
+  }
+}
+
 TEST_F(NamespacesTest, leave_nothing_but_their_row) {
   const auto ns = one.make_namespace("bucket");
   for (int i = 0; i < 40; ++i) ASSERT_TRUE(one.get(put(one.tree, ns, "a/b/" + std::to_string(i), "v")));

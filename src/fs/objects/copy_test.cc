@@ -222,6 +222,75 @@ TEST_F(CopyTest, onto_itself_that_puts_what_has_gone_is_noticed) {
   EXPECT_GT(fault.met(), 0U);
 }
 
+/// Copies an object onto itself, and overwrites it before the call that is numbered. False when the copy has
+/// fewer.
+bool overwritten_before(CopyTest& test, std::uint64_t call, Bytes size) {
+  EXPECT_TRUE(test.put(test.ns, "k", 0, size));
+  auto client = std::make_unique<Interrupted>(test.world.shards.connect());
+  Interrupted& calls = *client;
+  Gateway copying(test.world, std::move(client), {});
+  calls.before(call, [&test, size] { return overwrite(test, test.gateway, size, 1); });
+  EXPECT_TRUE(copying.get(copying.objects.copy(test.request("k", "k"))));
+  const bool happened = calls.happened();
+  calls.before(0, nullptr);
+  test.expect(test.ns, "k", happened ? 1 : 0, size);
+  return happened;
+}
+
+TEST_F(CopyTest, onto_itself_meets_an_overwrite_before_any_of_its_calls) {
+  for (const Bytes size : sizes_of_all_bodies) {
+    std::uint64_t call = 0;
+    while (overwritten_before(*this, call, size)) ++call;
+    EXPECT_GE(call, 3U) << size;
+  }
+  expect_rows(0, 1);
+}
+
+Task<> put_small(CopyTest& test, std::string to) {
+  PatternSource source(5, 10);
+  EXPECT_TRUE(co_await test.gateway.objects.put(test.ns, std::move(to), source, {}));
+}
+
+TEST_F(CopyTest, that_loses_against_another_leaves_no_pages) {
+  ASSERT_TRUE(put(ns, "from", 1, paged_size));
+  bool happened = true;
+  for (std::uint64_t call = 0; happened; ++call) {
+    auto client = std::make_unique<Interrupted>(world.shards.connect());
+    Interrupted& calls = *client;
+    Gateway copying(world, std::move(client), {});
+    calls.before(call, [this] { return put_small(*this, "to"); });
+    CopyRequest made = request("from", "to");
+    made.condition.absent = true;
+    const auto copied = copying.get(copying.objects.copy(made));
+    happened = calls.happened();
+    calls.before(0, nullptr);
+    EXPECT_TRUE(copied || copied.error().code() == Errc::precondition_failed);
+    expect_rows(0, copied ? 2 : 1);
+    ASSERT_TRUE(gateway.get(gateway.objects.remove(ns, "to", {})));
+    expect_rows(0, 1);
+  }
+}
+
+TEST_F(CopyTest, a_lost_answer_to_any_commit_leaves_the_old_or_the_new_target) {
+  ASSERT_TRUE(put(ns, "from", 1, paged_size));
+  for (std::uint64_t commit = 1;; ++commit) {
+    ASSERT_TRUE(put(ns, "to", 2, paged_size + 1));
+    auto fate = std::make_shared<MemoryShards::Fate>();
+    Gateway unsure(world, {}, fate);
+    fate->unanswered = commit;
+    (void)unsure.get(unsure.objects.copy(request("from", "to")));
+    const bool is_lost = *fate->unanswered == 0;
+    const auto now = gateway.get(gateway.objects.stat(ns, "to"));
+    ASSERT_TRUE(now);
+    expect(ns, "to", now->size == paged_size ? 1 : 2, now->size);
+    expect(ns, "from", 1, paged_size);
+    world.shards.fence(unsure.client->session());
+    expect_rows(0, 2);
+    if (!is_lost) break;
+    ASSERT_LT(commit, 10U);
+  }
+}
+
 TEST_F(CopyTest, a_crash_after_any_commit_leaves_the_old_or_the_new_target) {
   for (std::uint64_t commits = 1;; ++commits) {
     ASSERT_TRUE(put(ns, "from", 1, paged_size));

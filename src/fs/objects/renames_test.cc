@@ -116,6 +116,31 @@ Task<> put_between(Gateway& on, NamespaceId ns) {
 }
 
 /// The leaf splits between any two calls of the rename.
+TEST_F(RenamesTest, an_object_is_the_same_under_its_new_name) {
+  for (const Bytes size : {Bytes{100}, Bytes{10'000}, Bytes{100'000}}) {
+    put(one, "from", size, size);
+    const auto slot = one.get(one.tree.find(ns, "from", Purpose::write));
+    ASSERT_TRUE(slot && slot->record);
+    shard::Record held = *slot->record;
+    held.retention = {shard::Retention::Mode::governance, 1, false};
+    one.tree.seal_entry(*slot, held, slot->value);
+    auto transaction = one.tree.begin(*slot);
+    transaction.put(slot->key, held);
+    ASSERT_TRUE(one.get(one.tree.commit(*slot, std::move(transaction)))->committed());
+    EXPECT_EQ(rename(one, "from", "to"), "ok");
+    const auto there = one.get(one.tree.find(ns, "to", Purpose::read));
+    ASSERT_TRUE(there && there->record);
+    const shard::Record& now = *there->record;
+    EXPECT_EQ(std::tie(now.id, now.home, now.type, now.body, now.logical, now.stored, now.retention),
+              std::tie(held.id, held.home, held.type, held.body, held.logical, held.stored, held.retention));
+    const auto object = one.get(one.objects.open(ns, "to"));
+    ASSERT_TRUE(object);
+    const auto bytes = one.get((*object)->read(0, size));
+    ASSERT_TRUE(bytes) << bytes.error().to_string();
+    EXPECT_TRUE(PatternSource::matches(size, 0, bytes->view()));
+  }
+}
+
 TEST(Renames, onto_the_same_name_changes_nothing) {
   for (const std::string name : {"file", "directory"}) {
     bool happened = true;

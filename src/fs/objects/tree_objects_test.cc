@@ -275,6 +275,30 @@ TEST_F(ObjectsTest, refused_bodies_leave_the_old_object_and_nothing_else) {
   EXPECT_EQ(world.memory.held(), 0U);
 }
 
+/// Says less than it has.
+class ModestSource final : public Source {
+ public:
+  ModestSource(Bytes said, Bytes size) : said_(said), bytes_(1, size) {}
+  std::optional<Bytes> size() const override { return said_; }
+  Task<Result<std::size_t>> read(MutableView into) override { return bytes_.read(into); }
+  Result<Properties> finish() override { return bytes_.finish(); }
+
+ private:
+  Bytes said_;
+  PatternSource bytes_;
+};
+
+TEST_F(ObjectsTest, bodies_longer_than_their_sender_said_are_refused) {
+  for (const Bytes said : {Bytes{100}, Bytes{10'000}, Bytes{100'000}, piece_size, 2 * piece_size + 100}) {
+    ModestSource longer(said, said + 1);
+    EXPECT_EQ(gateway.get(gateway.objects.put(ns, "k", longer, {})).error().code(), Errc::invalid_argument)
+        << said;
+    ModestSource right(said, said);
+    EXPECT_TRUE(gateway.get(gateway.objects.put(ns, "k", right, {})));
+    expect("k", 1, said);
+  }
+}
+
 Task<> put_one(ObjectsTest& test, std::uint64_t seed, int& done) {
   PatternSource source(seed, 33_MiB);
   EXPECT_TRUE(co_await test.gateway.objects.put(test.ns, "b" + std::to_string(seed), source, {}));
@@ -397,50 +421,35 @@ TEST_F(ObjectsTest, silent_senders_give_back_memory_that_others_wait_for) {
   EXPECT_EQ(world.memory.held(), 0U);
 }
 
-/// Refuses transactions whose chunks were put before epoch 3.
-class LateClient final : public ForwardingClient {
- public:
-  using ForwardingClient::ForwardingClient;
-
-  Task<Result<shard::Outcome>> commit(shard::Transaction transaction) override {
-    if (transaction.chunk_epoch.is_none() || transaction.chunk_epoch >= GcEpoch{3}) {
-      co_return co_await ForwardingClient::commit(std::move(transaction));
-    }
-    ++refused;
-    co_return shard::Outcome{.refusal = shard::Refusal::chunk_epoch, .assertion = 0, .stamp = {}};
-  }
-
-  int refused = 0;
-};
-
-/// Raises the device's epoch at the end of the body: its chunks were put before.
-class LateSource final : public Source {
- public:
-  LateSource(chunk::MemoryDevice& device, Bytes size) : device_(device), inner_(1, size) {}
-  std::optional<Bytes> size() const override { return inner_.size(); }
-  Task<Result<std::size_t>> read(MutableView into) override {
-    auto count = co_await inner_.read(into);
-    if (count && *count == 0) (void)co_await device_.raise_epoch(GcEpoch{3});
-    co_return count;
-  }
-  Result<Properties> finish() override { return inner_.finish(); }
-
- private:
-  chunk::MemoryDevice& device_;
-  PatternSource inner_;
-};
-
 TEST_F(ObjectsTest, chunks_that_came_too_early_are_touched_again) {
-  auto client = std::make_unique<LateClient>(world.shards.connect());
-  LateClient& late = *client;
-  Gateway on(world, std::move(client), {});
-  LateSource source(world.device, 20_MiB);
-  ASSERT_TRUE(on.get(on.objects.put(ns, "late", source, {})));
-  EXPECT_EQ(late.refused, 1);
+  LateSource source(world, 20_MiB);
+  ASSERT_TRUE(gateway.get(gateway.objects.put(ns, "late", source, {})));
+  EXPECT_EQ(world.shards.chunks_refused(), 1U);
   for (const ChunkName& chunk : world.device.names()) {
-    EXPECT_FALSE(on.get(world.device.erase_aged({{chunk, 0}}, GcEpoch{3}))->front());
+    EXPECT_FALSE(gateway.get(world.device.erase_aged({{chunk, 0}}, LateSource::epoch))->front());
   }
   expect("late", 1, 20_MiB);
+}
+
+TEST_F(ObjectsTest, a_lost_answer_to_any_commit_leaves_the_old_or_the_new_object) {
+  for (std::uint64_t commit = 1;; ++commit) {
+    ASSERT_TRUE(put("dir/k", 1, paged_size));
+    auto fate = std::make_shared<MemoryShards::Fate>();
+    Gateway unsure(world, {}, fate);
+    ASSERT_TRUE(put(unsure, "warm", 9, 1));
+    fate->unanswered = commit;
+    const auto done = put(unsure, "dir/k", 2, paged_size + 5_MiB);
+    const bool is_lost = *fate->unanswered == 0;
+    const auto now = gateway.get(gateway.objects.stat(ns, "dir/k"));
+    ASSERT_TRUE(now);
+    const bool is_new = now->size != paged_size;
+    EXPECT_TRUE(is_new || !done);
+    expect("dir/k", is_new ? 2 : 1, now->size);
+    world.shards.fence(unsure.client->session());
+    expect_rows(0, 1);
+    if (!is_lost) break;
+    ASSERT_LT(commit, 10U);
+  }
 }
 
 TEST_F(ObjectsTest, a_crash_after_any_commit_leaves_the_old_or_the_new_object) {

@@ -49,6 +49,9 @@ class MemoryShards::Session final : public shard::Client {
       fate_->dead = true;
       if (fate_->last_answer_lost) co_return fail(Errc::cancelled, "the client is dead");
     }
+    if (outcome->committed() && fate_->unanswered && *fate_->unanswered > 0 && --*fate_->unanswered == 0) {
+      co_return fail(Errc::timed_out, "the answer is lost");
+    }
     co_await shards_.take_turns();
     co_return outcome;
   }
@@ -272,6 +275,10 @@ std::optional<Outcome> MemoryShards::refused(const shard::Transaction& transacti
 Result<Outcome> MemoryShards::commit(const shard::Transaction& transaction) {
   KISEKI_TRY(check(transaction));
   if (rng_.below(100) < options_.refused_percent) return refusal(Refusal::aborted);
+  if (!transaction.chunk_epoch.is_none() && transaction.chunk_epoch < chunk_epoch_) {
+    ++chunks_refused_;
+    return refusal(Refusal::chunk_epoch);
+  }
   if (const auto outcome = refused(transaction)) return *outcome;
   const auto wall = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall().time_since_epoch());
   last_stamp_ = std::max(last_stamp_ + 1, static_cast<std::uint64_t>(wall.count()) << 16);

@@ -33,6 +33,7 @@ class MemoryShards {
   struct Fate {
     std::optional<std::uint64_t> commits_left;  ///< After so many commits every call answers `cancelled`.
     bool last_answer_lost = false;              ///< The last commit happens and its answer is `cancelled`.
+    std::optional<std::uint64_t> unanswered;    ///< That commit from now on happens and answers `timed_out`.
     std::uint64_t commits = 0;                  ///< So far.
     bool dead = false;
   };
@@ -50,6 +51,10 @@ class MemoryShards {
   shard::Counters counters(const shard::LeafAddress& leaf) const;
   /// Puts a row as it is, for tests of damage.
   void overwrite(const shard::Row& row) { rows_[row.key.encode()] = row; }
+  /// A garbage round began: chunks that were put before cannot be linked until they are touched.
+  void raise_chunk_epoch(GcEpoch epoch) { chunk_epoch_ = epoch; }
+  /// Transactions that were refused for it.
+  std::size_t chunks_refused() const noexcept { return chunks_refused_; }
   void set_refused_percent(std::uint64_t percent) { options_.refused_percent = percent; }
 
  private:
@@ -83,6 +88,8 @@ class MemoryShards {
   std::map<NamespaceId, Configuration> configurations_;
   std::set<SessionId> fenced_;
   std::set<shard::LeafAddress> emptied_;  // by the transaction being applied
+  GcEpoch chunk_epoch_;
+  std::size_t chunks_refused_ = 0;
   std::uint64_t last_stamp_ = 0;
   std::uint64_t sessions_ = 0;
 };

@@ -162,6 +162,10 @@ void RaceModel::apply(const State& state, std::size_t call, Followers& followers
     if (one.call.is_known && object->second != one.call.content) return;
   } else if (one.call.what == "put") {
     node.objects[name] = one.call.content;
+  } else if (one.call.what == "restate") {
+    if (!has_object) return fails(Errc::not_found);
+    if (object->second != one.call.content) return fails(Errc::precondition_failed);
+    node.objects[name] += "+";
   } else if (one.call.what == "remove") {
     node.objects.erase(name);
   } else if (one.call.what == "mkdir") {

@@ -11,10 +11,10 @@ namespace kiseki::fs {
 
 /// Something that somebody did at the same time as others, and what came of it. Paths have one name or two.
 struct RacingCall {
-  std::string what;  ///< put, get, remove, mkdir, rmdir, rename
+  std::string what;  ///< put, restate, get, remove, mkdir, rmdir, rename
   std::string path;
   std::string to;         ///< rename
-  std::string content;    ///< put; of get what was found
+  std::string content;    ///< put; of get and restate what was found
   bool is_known = false;  ///< There was an answer.
   std::optional<Errc> error;
 };

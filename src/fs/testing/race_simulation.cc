@@ -42,9 +42,10 @@ std::string draw_path(SeededRng& rng, Theme theme) {
 
 std::string draw_call(SeededRng& rng, Theme theme) {
   static const std::vector<std::string> calls[] = {
-      {"put", "put", "put", "get", "get", "remove", "remove", "mkdir", "mkdir", "rmdir", "rename", "rename"},
+      {"put", "put", "put", "restate", "get", "get", "remove", "remove", "mkdir", "mkdir", "rmdir", "rename",
+       "rename"},
       {"put", "put", "remove", "mkdir", "mkdir", "rmdir", "rmdir", "rename", "rename", "rename", "rename"},
-      {"put", "put", "put", "put", "get", "remove", "remove", "remove", "remove", "rename"}};
+      {"put", "put", "put", "put", "restate", "get", "remove", "remove", "remove", "remove", "rename"}};
   const auto& those = calls[static_cast<std::size_t>(theme)];
   return those[rng.below(those.size())];
 }
@@ -73,6 +74,8 @@ class Run {
       const std::size_t on = rng.below(gateways);
       if (step.what == "sweep") {
         world_.loop.spawn(sweep(*gateways_[on]));
+      } else if (step.what == "silence") {
+        fates_[on]->unanswered = 1 + rng.below(5);
       } else if (step.what == "crash") {
         dying = on;
         fates_[on]->commits_left = 1 + rng.below(5);
@@ -87,6 +90,7 @@ class Run {
     if (!racers.empty() && !world_.loop.run_until(all_ended)) return "the calls never end";
     world_.loop.run_for(std::chrono::seconds(1));
     if (dying) renew(*dying);
+    for (const auto& fate : fates_) fate->unanswered.reset();
     return judge(racers);
   }
 
@@ -211,6 +215,7 @@ sim::Schedule RaceSimulation::plan(std::uint64_t seed) const {
     }
     if (rng.below(theme == Theme::leaves ? 2 : 5) == 0) schedule.steps.push_back({at, "sweep", rng.next()});
     if (rng.below(6) == 0) schedule.steps.push_back({at, "crash", rng.next()});
+    if (rng.below(6) == 0) schedule.steps.push_back({at, "silence", rng.next()});
   }
   return schedule;
 }

@@ -14,7 +14,7 @@ struct Racer {
 
   void answer(const Result<>& result) {
     const auto code = result ? std::optional<Errc>() : result.error().code();
-    call.is_known = code != Errc::cancelled && code != Errc::fenced;
+    call.is_known = code != Errc::cancelled && code != Errc::fenced && code != Errc::timed_out;
     call.error = code;
     ended = true;
   }

@@ -4,6 +4,27 @@
 
 namespace kiseki::fs {
 
+/// A garbage round begins when its body has ended: all chunks of it were put before.
+class LateSource final : public Source {
+ public:
+  static constexpr GcEpoch epoch{3};
+
+  LateSource(MemoryWorld& world, Bytes size) : world_(world), inner_(1, size) {}
+  std::optional<Bytes> size() const override { return inner_.size(); }
+  Task<Result<std::size_t>> read(MutableView into) override {
+    auto count = co_await inner_.read(into);
+    if (!count || *count > 0) co_return count;
+    (void)co_await world_.device.raise_epoch(epoch);
+    world_.shards.raise_chunk_epoch(epoch);
+    co_return count;
+  }
+  Result<Properties> finish() override { return inner_.finish(); }
+
+ private:
+  MemoryWorld& world_;
+  PatternSource inner_;
+};
+
 /// A namespace on a world in memory, and what must be stored in it.
 class StoredBodies : public testing::Test {
  public:

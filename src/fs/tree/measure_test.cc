@@ -140,6 +140,33 @@ TEST_P(MeasureTimes, stay_when_their_leaf_goes) {
 
 INSTANTIATE_TEST_SUITE_P(Planted, MeasureTimes, testing::Bool());
 
+/// Whoever began a split dies between its commits; others end it later.
+TEST_F(Measure, a_split_leaves_the_time_of_the_latest_change) {
+  for (std::uint64_t commits = 1;; ++commits) {
+    const auto fate = std::make_shared<MemoryShards::Fate>();
+    fate->commits_left = commits;
+    const std::string path = "t" + std::to_string(commits);
+    {
+      Gateway dying(world_, tiny_leaves, fate);
+      for (int i = 0; i < 8; ++i) {
+        PatternSource source(1, 100);
+        (void)dying.get(dying.objects.put(ns_, path + "/" + std::to_string(i), source, {}));
+      }
+      world_.loop.run_for(std::chrono::seconds(1));
+      world_.shards.fence(dying.client->session());
+    }
+    const auto before = other_.get(detail::TreeDirectories(other_.tree).stat(ns_, path));
+    world_.loop.run_for(std::chrono::seconds(5));
+    ASSERT_TRUE(other_.get(detail::list_objects(other_.tree, ns_, {})));
+    world_.loop.run_for(std::chrono::seconds(1));
+    const auto after = gateway_->get(detail::TreeDirectories(gateway_->tree).stat(ns_, path));
+    ASSERT_EQ(before.has_value(), after.has_value());
+    if (before) EXPECT_EQ(before->modified_ms, after->modified_ms) << commits;
+    if (!fate->dead) break;
+    ASSERT_LT(commits, 60U);
+  }
+}
+
 LeafTally::Stretch stretch(LeafTally& tally, std::string low, std::optional<std::string> high) {
   LeafTally::Stretch made{.low = std::move(low), .high = std::move(high), .counters = {}, .read_at = {}};
   made.counters.entries = 1;
@@ -167,6 +194,25 @@ TEST(Tally, keeps_what_was_asked_for_later) {
   tally.put(std::move(early));
   EXPECT_EQ(tally.sum().entries, 1U);
   EXPECT_EQ(tally.missing({.oldest = {}, .asked = 0})->low, "g");
+}
+
+TEST(Tally, a_change_to_one_of_two_counts_for_both_when_they_become_one) {
+  LeafTally tally;
+  const auto name = [](std::size_t i) { return i == 0 ? "" : std::to_string(100'000 + i); };
+  for (std::size_t i = 0; i < LeafTally::stretches_max; ++i) tally.put(stretch(tally, name(i), name(i + 1)));
+  tally.note_change(name(1));
+  tally.note_change(name(4));
+  tally.put(stretch(tally, name(LeafTally::stretches_max), std::nullopt));  // one too many
+  const LeafTally::Need need{.oldest = BootTime{} - Duration(1), .asked = tally.ask()};
+  const auto right_changed = tally.missing(need);
+  ASSERT_TRUE(right_changed && right_changed->until);
+  EXPECT_EQ(right_changed->low, name(0));
+  EXPECT_EQ(*right_changed->until, name(2));
+  tally.put(stretch(tally, name(0), name(2)));
+  const auto left_changed = tally.missing(need);
+  ASSERT_TRUE(left_changed && left_changed->until);
+  EXPECT_EQ(left_changed->low, name(4));
+  EXPECT_EQ(*left_changed->until, name(6));
 }
 
 TEST(Tally, many_leaves_are_remembered_together) {

@@ -178,6 +178,20 @@ TEST_F(TreeTest, leaves_that_names_rise_through_stay_nearly_full) {
   EXPECT_LE(leaves_after([](int i) { return i * 379 % keys; }), 2.0 * keys / leaf);
 }
 
+TEST_F(TreeTest, an_entry_of_another_name_under_a_token_is_corrupted) {
+  put(one, "name", "value");
+  auto slot = one.get(one.tree.find(ns, "name", Purpose::write));
+  ASSERT_TRUE(slot && slot->record);
+  auto transaction = one.tree.begin(*slot);
+  shard::Record record = *slot->record;
+  EntrySlot other_name = *slot;
+  other_name.name = "another";
+  one.tree.seal_entry(other_name, record, slot->value);
+  transaction.put(slot->key, record);
+  ASSERT_TRUE(one.get(one.tree.commit(*slot, std::move(transaction)))->committed());
+  EXPECT_EQ(other.get(other.tree.find(ns, "name", Purpose::read)).error().code(), Errc::corrupted);
+}
+
 TEST_F(TreeTest, a_frozen_leaf_is_finished_by_the_next_writer) {
   for (int i = 0; i < 7; ++i) put(one, std::to_string(i));
   auto directory = one.get(one.tree.open(ns, root_directory));

@@ -68,6 +68,18 @@ TEST_F(UploadsTest, put_parts_together_without_moving_them) {
   EXPECT_EQ(world.memory.held(), 0U);
 }
 
+TEST_F(UploadsTest, chunks_of_parts_that_came_too_early_are_touched_again) {
+  const std::string upload = create();
+  LateSource source(world, 20_MiB);
+  ASSERT_TRUE(gateway.get(gateway.uploads.put_part(ns, key, upload, 1, source)));
+  EXPECT_EQ(world.shards.chunks_refused(), 1U);
+  for (const ChunkName& chunk : world.device.names()) {
+    EXPECT_FALSE(gateway.get(world.device.erase_aged({{chunk, 0}}, LateSource::epoch))->front());
+  }
+  ASSERT_TRUE(complete(upload, {listed(1, 1, 20_MiB)}));
+  expect({{1, 20_MiB}});
+}
+
 TEST_F(UploadsTest, of_many_parts_make_pages) {
   const std::string upload = create();
   std::vector<CompletePart> parts;
@@ -111,6 +123,10 @@ TEST_F(UploadsTest, check_what_a_completion_names) {
   EXPECT_EQ(code({listed(2, 9, 5_MiB)}), Errc::invalid_argument);
   EXPECT_EQ(code({listed(2, 2, 5_MiB), listed(4, 4, 1)}), Errc::invalid_argument);
   EXPECT_EQ(code({listed(1, 1, 5_MiB - 1), listed(2, 2, 5_MiB)}), Errc::out_of_range);
+  // The next part has the bytes that are named; the part that is named is missing.
+  ASSERT_TRUE(part(upload, 5, 3, 10));
+  EXPECT_EQ(code({listed(4, 3, 10)}), Errc::invalid_argument);
+  EXPECT_EQ(code({listed(2, 2, 5_MiB), listed(4, 3, 10)}), Errc::invalid_argument);
   EXPECT_EQ(complete(upload, {listed(3, 3, 10)}, {.absent = false, .etag = "*"}).error().code(),
             Errc::not_found);
   EXPECT_EQ(complete("0123", {listed(3, 3, 10)}).error().code(), Errc::not_found);
@@ -347,6 +363,30 @@ TEST_F(UploadsTest, a_crash_after_any_commit_of_a_completion_can_be_repeated) {
       if (!fate->dead) break;
       ASSERT_LT(commits, 12U);
     }
+  }
+}
+
+TEST_F(UploadsTest, a_lost_answer_to_any_commit_of_a_completion_leaves_it_repeatable) {
+  for (std::uint64_t commit = 1;; ++commit) {
+    PatternSource old(9, 33_MiB);
+    ASSERT_TRUE(gateway.get(gateway.objects.put(ns, key, old, {})));
+    const std::string upload = create();
+    ASSERT_TRUE(part(upload, 1, 1, 36_MiB));
+    auto fate = std::make_shared<MemoryShards::Fate>();
+    Gateway unsure(world, {}, fate);
+    fate->unanswered = commit;
+    (void)complete(unsure, upload, {listed(1, 1, 36_MiB)});
+    const bool is_lost = *fate->unanswered == 0;
+    const auto now = gateway.get(gateway.objects.stat(ns, key));
+    ASSERT_TRUE(now);
+    expect({{now->size == 36_MiB ? 1U : 9U, now->size}});
+    const auto again = complete(upload, {listed(1, 1, 36_MiB)});
+    ASSERT_TRUE(again) << commit << " " << again.error().to_string();
+    expect({{1, 36_MiB}});
+    world.shards.fence(unsure.client->session());
+    expect_rows(0, 0, 1);
+    if (!is_lost) break;
+    ASSERT_LT(commit, 12U);
   }
 }
 

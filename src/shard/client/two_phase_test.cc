@@ -87,6 +87,35 @@ TEST_F(TwoPhaseTest, moves_records_between_shards) {
   EXPECT_EQ((*counters)[1].entries, 1U);
 }
 
+/// Without readers, writers or a sweeper, who would do it too.
+TEST_F(TwoPhaseTest, a_move_is_resolved_on_both_sides) {
+  auto& session = *world_.connect(1).session;
+  const Key source = key(world_.leaf_in(1), Kind::entry, std::string(16, 'e'));
+  LeafAddress there = world_.leaf_in(1);
+  while (world_.routes().of(there).id == ShardId(1)) there.leaf = LeafId(there.leaf.value() + 1);
+  const Key target = key(there, Kind::entry, std::string(16, 'e'));
+  auto create = transaction_of_test().require(Type::absent, source).put(source, record_of_test("sealed"));
+  const auto created = commit(session, std::move(create));
+  ASSERT_TRUE(created && created->committed());
+  auto move = transaction_of_test().require(Type::version, source, created->stamp);
+  move.require(Type::absent, target).move(source, target);
+  ASSERT_TRUE(commit(session, std::move(move))->committed());
+  world_.loop().run();
+  EXPECT_TRUE(world_.is_clean());
+}
+
+TEST_F(TwoPhaseTest, a_prepare_whose_answer_is_lost_is_resolved) {
+  auto& session = *world_.connect(1).session;
+  for (std::uint64_t file = 1; file <= 6; ++file) {
+    world_.weather().delay_next = std::chrono::milliseconds(1);
+    auto transaction = spread(file);
+    if (file % 2 == 0) transaction.require(Type::exists, row_in(world_.leaf_in(3), 99));
+    (void)commit(session, std::move(transaction));
+    world_.loop().run();
+    EXPECT_TRUE(world_.is_clean()) << file;
+  }
+}
+
 /// The coordinator dies with its n-th message; readers and writers go on at once, and the outcome they see is
 /// all or nothing, for good, and what the coordinator was told if it was told.
 class CoordinatorDies : public TwoPhaseTest, public ::testing::WithParamInterface<std::tuple<int, bool>> {};
@@ -147,8 +176,53 @@ TEST_P(CoordinatorDies, a_crash_of_the_node_at_the_same_moment) {
   }
 }
 
+TEST_P(CoordinatorDies, counters_are_those_of_all_leaves_or_of_none) {
+  auto& dying = world_.connect(1);
+  auto& reader = *world_.connect(2).session;
+  std::vector<LeafAddress> leaves;
+  auto made = transaction_of_test();
+  for (std::size_t shard = 1; shard <= 3; ++shard) {
+    leaves.push_back(world_.leaf_in(shard));
+    const Key entry = key(leaves.back(), Kind::entry, std::string(16, 'e'));
+    made.require(Type::absent, entry).put(entry, record_of_test("new"));
+  }
+  dying.life.messages = std::get<0>(GetParam());
+  dying.life.last_arrives = std::get<1>(GetParam());
+  const auto told = commit(*dying.session, std::move(made));
+  const auto counters = world_.loop().get(reader.counters(leaves));
+  ASSERT_TRUE(counters);
+  std::uint64_t entries = 0;
+  for (const Counters& one : *counters) entries += one.entries;
+  EXPECT_TRUE(entries == 3 || (entries == 0 && !told)) << entries;
+}
+
 INSTANTIATE_TEST_SUITE_P(Steps, CoordinatorDies,
                          ::testing::Combine(::testing::Range(1, 8), ::testing::Bool()));
+
+TEST_F(TwoPhaseTest, a_page_that_ends_by_its_bytes_is_not_the_last) {
+  constexpr std::uint64_t rows = 150;
+  auto& session = *world_.connect(1).session;
+  const LeafAddress leaf = world_.leaf_in(1);
+  for (std::uint64_t file = 1; file <= rows; ++file) {
+    auto transaction = transaction_of_test();
+    transaction.require(Type::absent, row_in(leaf, file))
+        .put(row_in(leaf, file), record_of_test(std::string(60'000, 'x')));
+    ASSERT_TRUE(commit(session, std::move(transaction))->committed());
+  }
+  std::size_t seen = 0, pages = 0;
+  Scan scan{leaf, Kind::inode, {}, 1000};
+  for (bool more = true; more; ++pages) {
+    ReadRequest request;
+    request.scans = {scan};
+    const auto reply = world_.loop().get(session.read(std::move(request)));
+    ASSERT_TRUE(reply && !reply->scans.front().rows.empty());
+    seen += reply->scans.front().rows.size();
+    more = reply->scans.front().more;
+    scan.from = reply->scans.front().rows.back().key.item + '\0';
+  }
+  EXPECT_EQ(seen, rows);
+  EXPECT_GT(pages, 1U);
+}
 
 TEST_F(TwoPhaseTest, a_pending_change_is_read_as_the_old_value) {
   auto& dying = world_.connect(1);

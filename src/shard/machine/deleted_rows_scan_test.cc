@@ -118,6 +118,44 @@ std::string one_goes_another_stays() {
 
 TEST(DeletedRows, go_with_their_namespace) { EXPECT_EQ(one_goes_another_stays(), ""); }
 
+TEST(DeletedRows, are_erased_by_the_node_and_never_written) {
+  World world(1);
+  const auto leaf = world.leaf(test_namespace, 1);
+  world.fill(leaf);
+  world.remove_namespace(test_namespace);
+  const auto propose = [&](Transaction transaction) {
+    transaction.namespaces.push_back({.ns = test_namespace, .epoch = 2});
+    Proposal proposal{.stamp = {}, .body = Commit::of_node(std::move(transaction))};
+    return world.world().loop().get(world.world().shard(1).ask(ProposeRequest(std::move(proposal))));
+  };
+  const Key old = key(leaf, Kind::inline_data, item_of(7)), fresh = key(leaf, Kind::inline_data, item_of(8));
+  Transaction write;
+  write.put(fresh, {});
+  EXPECT_EQ(propose(std::move(write))->outcome.refusal, Refusal::deleted);
+  Transaction both;
+  both.erase(old).put(fresh, {});
+  EXPECT_EQ(propose(std::move(both))->outcome.refusal, Refusal::deleted);
+  Transaction erase;
+  erase.erase(old);
+  EXPECT_TRUE(propose(std::move(erase))->outcome.committed());
+}
+
+TEST(DeletedRows, that_come_with_a_snapshot_after_the_look_go_too) {
+  World world(1);
+  world.remove_namespace(test_namespace);
+  world.sweep();
+  kv::KvStore& store = world.world().store();
+  kv::Batch batch;
+  const Key row = key(world.leaf(test_namespace, 1), Kind::inline_data, item_of(7));
+  batch.put(family_rows, row.encode(), Record{}.encode());
+  ASSERT_TRUE(store.write(batch));
+  auto installed = Machine::open(store, ShardId(1));
+  ASSERT_TRUE(installed);
+  ASSERT_TRUE(world.world().shard(1).restore(std::move(*installed)));
+  world.sweep();
+  EXPECT_EQ(world.rows_of(test_namespace), 0U);
+}
+
 TEST(DeletedRows, go_though_they_are_many_and_the_node_dies) {
   World world(2);
   const auto leaf = world.leaf(test_namespace, 1);

@@ -2,6 +2,7 @@
 
 #include "base/planted.h"
 #include "base/rng.h"
+#include "shard/rows/reference_rows.h"
 #include "shard/testing/shard_world.h"
 
 namespace kiseki::shard::detail {
@@ -250,6 +251,20 @@ TEST_F(MachineTest, references_that_go_leave_dead_rows) {
   EXPECT_EQ(dead_rows(), 3U);
 }
 
+TEST_F(MachineTest, dead_rows_of_the_last_round_outlive_a_trim) {
+  apply(RaiseEpoch{GcEpoch(5)});
+  Record record;
+  record.references = {reference('r')};
+  put(entry('a'), record);
+  erase(entry('a'));
+  const ChunkName chunk = name_of(test_namespace, reference('r'));
+  apply(Trim{GcEpoch(5), {chunk}});
+  EXPECT_EQ(dead_rows(), 1U);
+  apply(RaiseEpoch{GcEpoch(6)});
+  apply(Trim{GcEpoch(6), {chunk}});
+  EXPECT_EQ(dead_rows(), 0U);
+}
+
 TEST_F(MachineTest, a_touch_changes_no_version) {
   Record record;
   record.logical = 10;
@@ -416,17 +431,6 @@ TEST_F(MachineTest, results_share_rows_that_go_when_the_mark_has_passed_them) {
   EXPECT_EQ(rows(), 0U);
 }
 
-TEST_F(MachineTest, the_last_sequences_there_are_have_their_results) {
-  const std::uint64_t last = ~std::uint64_t{0} - 1;
-  for (const std::uint64_t sequence : {last - 1, last}) {
-    const Commit commit{{session, sequence}, sequence, transaction_of_test()};
-    const auto first = apply(commit);
-    EXPECT_EQ(first.type, Answer::Type::decided);
-    open();
-    EXPECT_EQ(apply(commit).outcome.stamp, first.outcome.stamp);
-  }
-}
-
 TEST_F(MachineTest, a_full_window_refuses_until_the_mark_rises) {
   for (std::uint64_t i = 1; i <= Sessions::results_max; ++i)
     apply(Commit{{session, i}, 0, transaction_of_test()});
@@ -470,6 +474,59 @@ TEST_F(TwoPhase, a_commit_carries_out_what_was_prepared) {
   EXPECT_EQ(count(family_rows, Kind::intent), 0U);
   EXPECT_EQ(count(family_rows, Kind::decision), 1U);
   EXPECT_EQ(status(id).type, TransactionStatus::Type::committed);
+}
+
+TEST_F(MachineTest, the_child_of_a_shard_that_was_rebuilt_judges_no_round_either) {
+  kv::Batch batch;
+  mark_rebuilt(batch, ShardId(1), GcEpoch(4));
+  ASSERT_TRUE(store_.write(batch));
+  open();
+  apply(RaiseEpoch{GcEpoch(4)});
+  EXPECT_FALSE(machine_->knows_references());
+  EXPECT_EQ(apply(Split{.child = ShardId(9), .first = 8000}).type, Answer::Type::decided);
+  const auto child = Machine::open(store_, ShardId(9));
+  ASSERT_TRUE(child);
+  EXPECT_FALSE((*child)->knows_references());
+  apply(RaiseEpoch{GcEpoch(5)});
+  EXPECT_TRUE(machine_->knows_references());
+}
+
+TEST_F(MachineTest, no_shard_splits_in_a_joint_configuration) {
+  const auto become = [this](const raft::ConfState& members) {
+    log_.emplace_back();
+    const raft::Entry changed{machine_->applied() + 1, 1, raft::EntryType::normal, {}, nullptr};
+    ASSERT_TRUE(machine_->apply({&changed, 1}, &members));
+  };
+  become({.voters = {1, 2}, .voters_outgoing = {1}});
+  EXPECT_EQ(apply(Split{.child = ShardId(9), .first = 8000}).type, Answer::Type::full);
+  become({.voters = {1, 2}});
+  EXPECT_EQ(apply(Split{.child = ShardId(9), .first = 8000}).type, Answer::Type::decided);
+}
+
+TEST_F(TwoPhase, so_many_are_prepared_at_a_time_and_no_more) {
+  const auto row = [](std::size_t number) { return key(leaf, Kind::inode, item_of(number)); };
+  const auto prepare = [&](std::size_t number) {
+    auto branch = transaction_of_test();
+    branch.require(Type::absent, row(number)).put(row(number), record_of_test("new"));
+    return apply(Prepare{{SessionId(100 + number), 1}, 0, {}, row(number), std::move(branch)}).type;
+  };
+  for (std::size_t i = 0; i < Machine::prepared_max; ++i) ASSERT_EQ(prepare(i), Answer::Type::prepared);
+  EXPECT_EQ(prepare(Machine::prepared_max), Answer::Type::full);
+  apply(Decide{{SessionId(100), 1}, 0, row(0), Verdict::aborted, Stamp(0)});
+  EXPECT_EQ(prepare(Machine::prepared_max), Answer::Type::prepared);
+}
+
+TEST_F(TwoPhase, a_resolution_is_above_its_prepare_and_is_passed) {
+  auto prepare = create(next_id());
+  prepare.primary = system_key(Kind::access_key, "elsewhere");
+  const auto prepared = apply(prepare);
+  ASSERT_EQ(prepared.type, Answer::Type::prepared);
+  const Stamp stamp = prepared.outcome.stamp;
+  EXPECT_EQ(apply(Resolve{prepare.id, Verdict::committed, stamp}).type, Answer::Type::invalid);
+  const Stamp later(stamp.value() + 1000);
+  EXPECT_EQ(apply(Resolve{prepare.id, Verdict::committed, later}).type, Answer::Type::decided);
+  EXPECT_EQ(get(entry('a'))->version, later);
+  EXPECT_GE(machine_->last(), later);
 }
 
 TEST_F(TwoPhase, nobody_decides_by_another_primary) {
@@ -721,36 +778,6 @@ TEST_F(TwoPhase, hostile_entries_are_refused) {
       EXPECT_TRUE(Proposal::decode(as_view(decoded->encode())));
     }
   }
-}
-
-TEST(TransactionRules, invalid_ones_are_refused_before_they_are_sent) {
-  const auto code = [](const Transaction& transaction) {
-    const auto valid = transaction.validate();
-    return valid ? Errc{} : valid.error().code();
-  };
-  EXPECT_EQ(code(transaction_of_test().require(Type::absent, entry('a')).put(entry('a'), {})), Errc{});
-  EXPECT_EQ(code(transaction_of_test().put(entry('a'), {})), Errc::invalid_argument);
-  EXPECT_EQ(code(transaction_of_test().erase(entry('a')).erase(entry('a'))), Errc::invalid_argument);
-  EXPECT_EQ(code(transaction_of_test().erase(key(leaf, Kind::counters))), Errc::invalid_argument);
-  EXPECT_EQ(code(transaction_of_test().put_stamped(entry('a'), {})), Errc::invalid_argument);
-  EXPECT_EQ(code(Transaction{}.erase(entry('a'))), Errc::invalid_argument);
-  auto move = transaction_of_test().require(Type::exists, entry('a')).require(Type::absent, entry('b'));
-  EXPECT_EQ(code(move.move(entry('a'), entry('b'))), Errc::invalid_argument);
-  const Key lock = lock_key(leaf, InodeId(3), SessionId(9));
-  EXPECT_EQ(code(transaction_of_test().break_lock(lock, Stamp(1))), Errc{});
-  EXPECT_EQ(code(transaction_of_test().break_lock(entry('a'), Stamp(1))), Errc::invalid_argument);
-  EXPECT_EQ(code(transaction_of_test().erase(key(leaf, Kind::lock, item_of(1)))), Errc::invalid_argument);
-  for (const auto left_out : {Operation::Type::erase, Operation::Type::put}) {
-    auto fence = transaction_of_test().break_lock(lock, Stamp(1));
-    if (left_out == Operation::Type::put) fence.asserts.clear();
-    std::erase_if(fence.operations, [left_out](const auto& one) { return one.type == left_out; });
-    EXPECT_EQ(code(fence), Errc::invalid_argument);
-  }
-  Transaction large = transaction_of_test();
-  for (std::uint64_t i = 0; i < 8193; ++i) large.erase(key(leaf, Kind::inode, item_of(i)));
-  EXPECT_EQ(code(large), Errc::too_large);
-  auto record = transaction_of_test().require(Type::absent, entry('a'));
-  EXPECT_EQ(code(record.put(entry('a'), record_of_test(std::string(65536, 'x')))), Errc::too_large);
 }
 
 }  // namespace

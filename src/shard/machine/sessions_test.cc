@@ -162,6 +162,25 @@ TEST(Expiry, fences_who_is_silent_and_nobody_else) {
   ASSERT_FALSE(finding) << finding->to_string();
 }
 
+TEST(Expiry, a_leader_that_comes_back_gives_every_session_a_full_term) {
+  ShardWorld world(1);
+  const auto id = world.loop().get(Registry(world.routes()).open(7)).value();
+  const auto listen = [&world](int times) {
+    for (int i = 0; i < times; ++i) {
+      world.loop().run_for(seconds(1));
+      world.expire();
+    }
+  };
+  const auto is_fenced = [&] { return world.shard(1).machine().sessions().is_fenced(id); };
+  listen(9);
+  world.shard(0).leadership(raft::Role::follower, 1);
+  world.shard(0).leadership(raft::Role::leader, 2);
+  listen(9);
+  EXPECT_FALSE(is_fenced());
+  listen(5);
+  EXPECT_TRUE(is_fenced());
+}
+
 class PlantedExpiry : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(PlantedExpiry, is_noticed) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/planted.h"
+#include "shard/rows/reference_rows.h"
 #include "shard/testing/shard_world.h"
 
 // Shards that split and shards that are built from snapshots, step by step.
@@ -174,6 +175,60 @@ TEST_F(SplitTest, a_prepared_move_over_the_edge_becomes_two_halves) {
   ASSERT_TRUE(counters);
   EXPECT_EQ((*counters)[0].entries, 0U);
   EXPECT_EQ((*counters)[1].entries, 1U);
+}
+
+TEST_F(SplitTest, a_decision_goes_with_the_results_of_the_half_that_owns_it_alone) {
+  const TransactionId id{session_, 1};
+  EXPECT_EQ(propose(1, prepare_of(id, low(1), {low(1), high(1)})).type, Answer::Type::prepared);
+  const Decide decide{
+      .id = id, .low_water = 0, .primary = low(1), .verdict = Verdict::committed, .floor = Stamp(1)};
+  EXPECT_TRUE(propose(1, decide).outcome.committed());
+  split();
+  auto later = commit_of(session_, 2, {high(2)});
+  later.low_water = 2;
+  EXPECT_TRUE(propose(5, later).outcome.committed());
+  const Holder holder{.id = id, .age = {}, .primary = low(1)};
+  EXPECT_EQ(world_.loop().get(world_.shard(1).ask(StatusRequest{holder}))->type,
+            TransactionStatus::Type::committed);
+}
+
+TEST_F(SplitTest, each_half_counts_the_references_of_its_own_rows) {
+  Record record = record_of_test("new");
+  ChunkReference& reference = record.references.emplace_back();
+  reference.id.fill(std::byte{7});
+  reference.format.block_units = 1;
+  reference.length = 10;
+  auto made = transaction_of_test();
+  made.require(Type::absent, high(1)).put(high(1), record);
+  ASSERT_TRUE(commit(*world_.connect(1).session, std::move(made))->committed());
+  split();
+  const auto counts = [&](std::size_t shard) {
+    return *ReferenceRows(world_.store(), world_.shard(shard).machine().range())
+                .counts(name_of(test_namespace, reference), GcEpoch(1));
+  };
+  EXPECT_FALSE(counts(1));
+  EXPECT_TRUE(counts(5));
+}
+
+TEST_F(SplitTest, pending_rows_go_with_their_slots) {
+  auto& user = *world_.connect(1).session;
+  const auto pending_in = [&user](const LeafAddress& leaf) {
+    return key(leaf, Kind::pending, item_of(user.id().value()));
+  };
+  auto made = transaction_of_test();
+  for (const auto& leaf : {*low_, *high_}) {
+    made.require(Type::absent, pending_in(leaf)).put(pending_in(leaf), {});
+  }
+  ASSERT_TRUE(commit(user, std::move(made))->committed());
+  split();
+  for (const std::uint32_t shard : {1U, 5U}) propose(shard, Fence{user.id()});
+  auto& other = *world_.connect(2).session;
+  for (const auto& [shard, leaf] : {std::pair(1U, *low_), std::pair(5U, *high_)}) {
+    const auto abandoned = world_.loop().get(other.abandoned(ShardId(shard), 10));
+    ASSERT_TRUE(abandoned);
+    ASSERT_EQ(abandoned->size(), 1U) << shard;
+    EXPECT_EQ(abandoned->front().key, pending_in(leaf));
+  }
 }
 
 TEST_F(SplitTest, a_coordinator_is_not_disturbed_between_prepare_and_decision) {

@@ -101,6 +101,27 @@ TEST_F(SnapshotsTest, give_the_state_of_one_moment_in_bounded_pieces) {
   EXPECT_EQ(target_machine_->configuration(), source->meta().conf);
 }
 
+TEST_F(SnapshotsTest, a_later_one_replaces_all_that_was_there_and_knows_no_references_of_before) {
+  const auto install = [this] {
+    auto snapshots = from();
+    auto source = snapshots.take().value();
+    EXPECT_TRUE(stage(source->meta(), pieces_of(*source)));
+    auto target = into();
+    EXPECT_TRUE(world_.loop().get(target.install(source->meta().index)));
+  };
+  fill(3, 10);
+  install();
+  EXPECT_EQ(rows_in_target(family_rows), 3U);
+  auto erase = transaction_of_test().erase(key(world_.leaf_in(1), Kind::inode, item_of(1)));
+  ASSERT_TRUE(world_.loop().get(session_->commit(std::move(erase)))->committed());
+  Proposal raise{.stamp = {}, .body = RaiseEpoch{GcEpoch(4)}};
+  ASSERT_TRUE(world_.loop().get(world_.shard(1).ask(ProposeRequest{std::move(raise), Attempt::again})));
+  install();
+  EXPECT_EQ(rows_in_target(family_rows), 2U);
+  EXPECT_TRUE(world_.shard(1).machine().knows_references());
+  EXPECT_FALSE(target_machine_->knows_references());
+}
+
 /// Turns of the loop that others get until `work` is done.
 Task<> take_turns(std::size_t& turns, const bool& is_done) {
   while (!is_done) {

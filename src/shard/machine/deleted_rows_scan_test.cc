@@ -130,10 +130,10 @@ TEST(DeletedRows, are_erased_by_the_node_and_never_written) {
   };
   const Key old = key(leaf, Kind::inline_data, item_of(7)), fresh = key(leaf, Kind::inline_data, item_of(8));
   Transaction write;
-  write.put(fresh, {});
+  write.require(Type::absent, fresh).put(fresh, {});
   EXPECT_EQ(propose(std::move(write))->outcome.refusal, Refusal::deleted);
   Transaction both;
-  both.erase(old).put(fresh, {});
+  both.require(Type::absent, fresh).erase(old).put(fresh, {});
   EXPECT_EQ(propose(std::move(both))->outcome.refusal, Refusal::deleted);
   Transaction erase;
   erase.erase(old);

@@ -431,6 +431,17 @@ TEST_F(MachineTest, results_share_rows_that_go_when_the_mark_has_passed_them) {
   EXPECT_EQ(rows(), 0U);
 }
 
+TEST_F(MachineTest, the_last_sequences_there_are_have_their_results) {
+  const std::uint64_t last = ~std::uint64_t{0} - 1;
+  for (const std::uint64_t sequence : {last - 1, last}) {
+    const Commit commit{{session, sequence}, sequence, transaction_of_test()};
+    const auto first = apply(commit);
+    EXPECT_EQ(first.type, Answer::Type::decided);
+    open();
+    EXPECT_EQ(apply(commit).outcome.stamp, first.outcome.stamp);
+  }
+}
+
 TEST_F(MachineTest, a_full_window_refuses_until_the_mark_rises) {
   for (std::uint64_t i = 1; i <= Sessions::results_max; ++i)
     apply(Commit{{session, i}, 0, transaction_of_test()});

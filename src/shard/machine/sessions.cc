@@ -150,7 +150,8 @@ std::string Sessions::block_key(ShardId shard, SessionId session, std::uint64_t 
 Sessions::Block Sessions::block_of(const Session& session, std::uint64_t block) {
   const std::uint64_t first = block * block_size;
   Block found{.low_water = session.low_water, .results = {}};
-  const auto end = session.results.lower_bound(first + block_size);
+  // The last block ends with the numbers.
+  const auto end = session.results.upper_bound(first + (block_size - 1));
   for (auto at = session.results.lower_bound(first); at != end; ++at) {
     found.results.emplace_back(static_cast<std::uint8_t>(at->first - first), at->second);
   }

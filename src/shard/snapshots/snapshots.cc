@@ -5,9 +5,9 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "base/planted.h"
+#include "kv/off_loop.h"
 #include "shard/rows/families.h"
 #include "shard/rows/reference_rows.h"
-#include "shard/rows/replica_row.h"
 #include "shard/rows/row_codec.h"
 #include "shard/snapshots/erasure.h"
 #include "shard/snapshots/removal.h"
@@ -52,8 +52,9 @@ kv::Range staged_rows(ShardId shard) { return range_of(state_key(shard, StateTyp
 /// scan. References are not sent; who takes the rows in makes them anew.
 class Source final : public raft::SnapshotSource {
  public:
-  Source(kv::KvStore& store, const Machine& machine)
+  Source(kv::KvStore& store, BlockingPool& pool, const Machine& machine)
       : store_(store),
+        pool_(pool),
         shard_(machine.id()),
         range_(machine.range()),
         meta_(machine.position()),
@@ -66,7 +67,7 @@ class Source final : public raft::SnapshotSource {
 
   Task<Result<std::optional<std::string>>> next() override {
     if (view_ == nullptr && writer_.is_empty()) co_return std::nullopt;
-    while (view_ != nullptr && !writer_.is_full()) KISEKI_CO_TRY(step());
+    KISEKI_CO_TRY(co_await pool_.run([this] { return fill(); }));
     co_return writer_.piece(view_ == nullptr ? PieceWriter::Position::last : PieceWriter::Position::middle);
   }
 
@@ -75,6 +76,12 @@ class Source final : public raft::SnapshotSource {
     family_ = family;
     rows_ = store_.iterate(family, range, view_.get());
     rows_->seek(as_view(range.from));
+  }
+
+  /// Reads on until there is a piece, or all is read.
+  Result<> fill() {
+    while (view_ != nullptr && !writer_.is_full()) KISEKI_TRY(step());
+    return {};
   }
 
   Result<> step() {
@@ -106,6 +113,7 @@ class Source final : public raft::SnapshotSource {
   }
 
   kv::KvStore& store_;
+  BlockingPool& pool_;
   ShardId shard_;
   SlotRange range_;
   raft::SnapshotMeta meta_;
@@ -133,6 +141,11 @@ Result<SlotRange> staged_range(kv::KvStore& store, ShardId shard) {
                     staged_key(shard, family_state, std::string(1, static_cast<char>(StateType::range))));
 }
 
+void drop_staged(kv::Batch& batch, ShardId shard) {
+  batch.erase_range(family_state, staged_rows(shard));
+  batch.erase(family_state, state_key(shard, StateType::install));
+}
+
 /// Puts what is staged in place of the state, in steps of bounded size. What stands meanwhile is neither.
 class Installation {
  public:
@@ -147,12 +160,16 @@ class Installation {
       case Phase::erase_present:
       case Phase::erase_coming:
         return erase();
+      case Phase::erase_state:
+        return next_after(erase_state());
       case Phase::rows:
         return put_rows(family_rows);
       case Phase::feeds:
         return put_rows(family_feeds);
       case Phase::state:
-        return next_after(put_state());
+        return put_rows(family_state);
+      case Phase::last:
+        return next_after(put_last());
       case Phase::done:
         return false;
     }
@@ -160,7 +177,17 @@ class Installation {
   }
 
  private:
-  enum class Phase : std::uint8_t { mark, erase_present, erase_coming, rows, feeds, state, done };
+  enum class Phase : std::uint8_t {
+    mark,
+    erase_present,
+    erase_coming,
+    erase_state,
+    rows,
+    feeds,
+    state,
+    last,
+    done
+  };
 
   Result<bool> next_after(Result<> carried_out) {
     if (!carried_out) return fail(std::move(carried_out).error());
@@ -190,6 +217,21 @@ class Installation {
     return next_after({});
   }
 
+  /// What a start needs to find the replica and to go on stays until the last write, and which replica it is.
+  static bool is_put_last(StateType type) {
+    return type == StateType::progress || type == StateType::range || type == StateType::configuration;
+  }
+
+  Result<> erase_state() {
+    using enum StateType;
+    kv::Batch batch;
+    for (const StateType type : {ns, fence, result, prepared, pending, rebuilt, gone}) {
+      batch.erase_range(family_state, range_of(state_key(shard_, type)));
+    }
+    return store_.write(batch);
+  }
+
+  /// As many of the staged rows of the family as make a write.
   Result<bool> put_rows(kv::Family family) {
     const auto range = range_of(staged_key(shard_, family, {}));
     const auto rows = store_.iterate(family_state, range);
@@ -198,13 +240,9 @@ class Installation {
     for (rows->seek(as_view(from_.empty() ? range.from : from_)); rows->valid() && size < batch_max;
          rows->next()) {
       std::string key(as_text(rows->key().subspan(range.from.size())));
-      const auto name = Key::decode(as_view(key));
-      if (!name) return fail(name.error());
-      const auto references = references_in(name->kind, rows->value());
-      if (!references) return fail(references.error());
-      ingest_references(batch, {name->leaf.ns, key}, *references);
-      size += key.size() + rows->value().size();
-      batch.put(family, std::move(key), std::string(as_text(rows->value())));
+      size += rows->key().size() + rows->value().size();
+      KISEKI_TRY(family == family_state ? add_state(batch, key, rows->value())
+                                        : add_row(batch, family, std::move(key), rows->value()));
     }
     KISEKI_TRY(rows->status());
     from_ = rows->valid() ? std::string(as_text(rows->key())) : std::string();
@@ -212,27 +250,38 @@ class Installation {
     return from_.empty() ? next_after({}) : Result<bool>(true);
   }
 
-  /// The last write: state rows, and no mark and nothing staged any more.
-  Result<> put_state() {
+  static Result<> add_row(kv::Batch& batch, kv::Family family, std::string key, View value) {
+    const auto name = Key::decode(as_view(key));
+    if (!name) return fail(name.error());
+    const auto references = references_in(name->kind, value);
+    if (!references) return fail(references.error());
+    ingest_references(batch, {name->leaf.ns, key}, *references);
+    batch.put(family, std::move(key), std::string(as_text(value)));
+    return {};
+  }
+
+  Result<> add_state(kv::Batch& batch, const std::string& key, View value) const {
+    if (is_put_last(static_cast<StateType>(key.front()))) return {};
+    batch.put(family_state, state_prefix(shard_) + key, std::string(as_text(value)));
+    return {};
+  }
+
+  /// What makes the state the shard's; no mark and nothing staged any more.
+  Result<> put_last() {
     kv::Batch batch;
-    const std::string shard = state_prefix(shard_);
-    const auto own = ReplicaRow::read(store_, shard_);
-    if (!own) return fail(own.error());
-    batch.erase_range(family_state, range_of(shard));
-    if (*own) batch.put(family_state, ReplicaRow::key(shard_), (*own)->encode());
-    const auto range = range_of(staged_key(shard_, family_state, {}));
-    const auto rows = store_.iterate(family_state, range);
-    GcEpoch epoch;
-    for (rows->seek(as_view(range.from)); rows->valid(); rows->next()) {
-      const View key = rows->key().subspan(range.from.size());
-      batch.put(family_state, shard + std::string(as_text(key)), std::string(as_text(rows->value())));
-      if (key.front() != static_cast<std::byte>(StateType::progress)) continue;
-      const auto progress = Progress::decode(rows->value());
-      if (!progress) return fail(progress.error());
-      epoch = progress->epoch;
+    for (const StateType type : {StateType::progress, StateType::range, StateType::configuration}) {
+      auto value = store_.get(
+          family_state, as_view(staged_key(shard_, family_state, std::string(1, static_cast<char>(type)))));
+      if (!value) return fail(std::move(value).error());
+      if (!*value) return fail(Errc::corrupted, "a staged snapshot lacks a row");
+      if (type == StateType::progress) {
+        const auto progress = Progress::decode(as_view(**value));
+        if (!progress) return fail(progress.error());
+        mark_rebuilt(batch, shard_, progress->epoch);
+      }
+      batch.put(family_state, state_key(shard_, type), std::move(**value));
     }
-    KISEKI_TRY(rows->status());
-    mark_rebuilt(batch, shard_, epoch);
+    drop_staged(batch, shard_);
     return store_.write(batch);
   }
 
@@ -244,11 +293,6 @@ class Installation {
   std::string from_;  // the staged row to go on with
 };
 
-void drop_staged(kv::Batch& batch, ShardId shard) {
-  batch.erase_range(family_state, staged_rows(shard));
-  batch.erase(family_state, state_key(shard, StateType::install));
-}
-
 }  // namespace
 
 Task<Result<>> ShardSnapshots::flush() {
@@ -256,16 +300,21 @@ Task<Result<>> ShardSnapshots::flush() {
   co_return co_await pool_.run([&store] { return store.flush(); });
 }
 
+Task<Result<>> ShardSnapshots::write(const kv::Batch& batch) {
+  co_return co_await kv::off_loop(
+      pool_, [this, &batch](kv::Blocking blocking) { return store_.write(batch, blocking); });
+}
+
 Result<std::unique_ptr<raft::SnapshotSource>> ShardSnapshots::take() {
   const Machine& machine = machine_();
   if (machine.range() == no_slots) return fail(Errc::unavailable, "snapshot: there is no state yet");
-  return std::make_unique<Source>(store_, machine);
+  return std::make_unique<Source>(store_, pool_, machine);
 }
 
 Task<Result<>> ShardSnapshots::stage(raft::SnapshotSource& source) {
   kv::Batch batch;
   drop_staged(batch, shard_);
-  KISEKI_CO_TRY(store_.write(batch));
+  KISEKI_CO_TRY(co_await write(batch));
   PieceReader reader(shard_, source.meta());
   for (;;) {
     auto piece = co_await source.next();
@@ -277,7 +326,7 @@ Task<Result<>> ShardSnapshots::stage(raft::SnapshotSource& source) {
     for (auto& row : *rows) {
       batch.put(family_state, staged_key(shard_, row.family, row.key), std::move(row.value));
     }
-    if (!batch.empty()) KISEKI_CO_TRY(store_.write(batch));
+    if (!batch.empty()) KISEKI_CO_TRY(co_await write(batch));
   }
   KISEKI_CO_TRY(reader.finish());
   const auto coming = staged_range(store_, shard_);
@@ -290,7 +339,7 @@ Task<Result<>> ShardSnapshots::stage(raft::SnapshotSource& source) {
   batch.clear();
   batch.put(family_state, state_key(shard_, StateType::install),
             Staged{.index = source.meta().index}.encode());
-  KISEKI_CO_TRY(store_.write(batch));
+  KISEKI_CO_TRY(co_await write(batch));
   co_return co_await flush();
 }
 
@@ -305,7 +354,7 @@ Task<Result<>> ShardSnapshots::install(raft::Index index) {
   Installation installation(store_, shard_, index);
   KISEKI_CO_TRY(co_await carry_out_beside(pool_, installation));
   KISEKI_CO_TRY(co_await flush());
-  auto machine = Machine::open(store_, shard_);
+  auto machine = co_await pool_.run([this] { return Machine::open(store_, shard_); });
   if (!machine) co_return fail(std::move(machine).error());
   co_return installed_(std::move(*machine));
 }

@@ -37,6 +37,7 @@ class ShardSnapshots final : public raft::Snapshots {
 
  private:
   Task<Result<>> flush();
+  Task<Result<>> write(const kv::Batch& batch);
 
   ShardId shard_;
   kv::KvStore& store_;

@@ -27,6 +27,42 @@ class Pieces final : public raft::SnapshotSource {
   std::size_t next_ = 0;
 };
 
+/// A store that remembers how much one write of it has put.
+class Weighed final : public kv::KvStore {
+ public:
+  explicit Weighed(sim::CrashableKv& store) : store_(store) {}
+  Bytes heaviest() const noexcept { return heaviest_; }
+
+  Result<> write(const kv::Batch& batch, kv::Blocking blocking) override {
+    Bytes weight = 0;
+    for (const auto& change : batch.changes()) {
+      if (const auto* put = std::get_if<kv::Batch::Put>(&change))
+        weight += put->key.size() + put->value.size();
+    }
+    heaviest_ = std::max(heaviest_, weight);
+    return store_.write(batch, blocking);
+  }
+  Result<std::optional<std::string>> get(kv::Family family, View key, const kv::Snapshot* at,
+                                         kv::Blocking blocking) override {
+    return store_.get(family, key, at, blocking);
+  }
+  std::unique_ptr<kv::Snapshot> snapshot() override { return store_.snapshot(); }
+  std::unique_ptr<kv::Iterator> iterate(kv::Family family, kv::Range range, const kv::Snapshot* at,
+                                        kv::Blocking blocking) override {
+    return store_.iterate(family, std::move(range), at, blocking);
+  }
+  Result<> flush() override { return store_.flush(); }
+  Result<std::optional<std::string>> get_durable(kv::Family family, View key) override {
+    return store_.get_durable(family, key);
+  }
+  Bytes unflushed() const override { return store_.unflushed(); }
+  Result<> room() const override { return store_.room(); }
+
+ private:
+  sim::CrashableKv& store_;
+  Bytes heaviest_ = 0;
+};
+
 /// One shard with some state, and an empty replica of it in a store of its own.
 class SnapshotsTest : public ::testing::Test {
  protected:
@@ -44,6 +80,25 @@ class SnapshotsTest : public ::testing::Test {
       const auto made = world_.loop().get(session_->commit(std::move(transaction)));
       EXPECT_TRUE(made && made->committed());
     }
+  }
+  /// Rows of the state family, of a type that nothing here looks into.
+  void add_state(std::uint64_t rows, std::size_t value_size) {
+    kv::Batch batch;
+    for (std::uint64_t i = 1; i <= rows; ++i) {
+      batch.put(family_state, state_key(id_, StateType::pending, i), std::string(value_size, 'p'));
+    }
+    EXPECT_TRUE(world_.store().write(batch));
+  }
+  /// What replicas have in common of their state.
+  std::map<std::string, std::string> shared_state(kv::KvStore& store) {
+    std::map<std::string, std::string> found;
+    const std::string prefix = state_prefix(id_);
+    const auto rows = store.iterate(family_state, range_of(prefix));
+    for (rows->seek(as_view(prefix)); rows->valid(); rows->next()) {
+      const auto type = static_cast<StateType>(rows->key()[prefix.size()]);
+      if (!is_replicas_own(type)) found.emplace(as_text(rows->key()), as_text(rows->value()));
+    }
+    return found;
   }
   ShardSnapshots from() {
     return {id_, world_.store(), pool_, [this]() -> const Machine& { return world_.shard(1).machine(); },
@@ -146,6 +201,22 @@ TEST_F(SnapshotsTest, an_installation_leaves_the_core_to_others_between_its_step
   EXPECT_GE(turns, 6U);  // 6 MB in steps of one
 }
 
+TEST_F(SnapshotsTest, no_write_of_an_installation_is_larger_than_a_step) {
+  constexpr Bytes step = 1_MiB;
+  fill(40, 60'000);
+  add_state(300, 8000);
+  auto snapshots = from();
+  auto source = snapshots.take().value();
+  ASSERT_TRUE(stage(source->meta(), pieces_of(*source)));
+  Weighed store(target_);
+  ShardSnapshots target(
+      id_, store, pool_, [this]() -> const Machine& { return *target_machine_; },
+      [](std::unique_ptr<Machine>) { return Result<>{}; });
+  ASSERT_TRUE(world_.loop().get(target.install(source->meta().index)));
+  EXPECT_LE(store.heaviest(), step + 100'000);
+  EXPECT_EQ(shared_state(target_), shared_state(world_.store()));
+}
+
 TEST_F(SnapshotsTest, carry_who_is_gone_and_who_is_fenced) {
   const SessionId gone = world_.connect(2).session->id();
   world_.connect(2);
@@ -238,6 +309,8 @@ TEST_F(SnapshotsTest, slots_of_another_shard_here_are_refused) {
 
 TEST_F(SnapshotsTest, what_a_crash_cut_off_is_dropped_or_finished) {
   fill(50, 50'000);
+  add_state(20, 100);
+  const auto state = shared_state(world_.store());
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     SCOPED_TRACE(seed);
     auto snapshots = from();
@@ -260,6 +333,7 @@ TEST_F(SnapshotsTest, what_a_crash_cut_off_is_dropped_or_finished) {
     EXPECT_TRUE(target_machine_->applied() == index || rows_in_target(family_rows) == 0);
     ASSERT_TRUE(world_.loop().get(into().install(index)));
     EXPECT_EQ(rows_in_target(family_rows), 50U);
+    EXPECT_EQ(shared_state(target_), state);
     ASSERT_TRUE(ShardSnapshots::finish(target_, id_));
     // Back to an empty replica.
     kv::Batch batch;

@@ -225,9 +225,12 @@ class Installation {
   Result<> erase_state() {
     using enum StateType;
     kv::Batch batch;
-    for (const StateType type : {ns, fence, result, prepared, pending, rebuilt, gone}) {
-      batch.erase_range(family_state, range_of(state_key(shard_, type)));
+    std::string from = state_prefix(shard_);
+    for (const StateType kept : {progress, range, configuration, staged, install, replica}) {  // rising
+      batch.erase_range(family_state, {from, state_key(shard_, kept)});
+      from = range_of(state_key(shard_, kept)).to;
     }
+    batch.erase_range(family_state, {from, range_of(state_prefix(shard_)).to});
     return store_.write(batch);
   }
 

@@ -221,10 +221,9 @@ TEST_F(SplitTest, pending_rows_go_with_their_slots) {
   }
   ASSERT_TRUE(commit(user, std::move(made))->committed());
   split();
-  for (const std::uint32_t shard : {1U, 5U}) propose(shard, Fence{user.id()});
-  auto& other = *world_.connect(2).session;
+  const PendingRequest request{GoneSessions{.last = user.id(), .living = {}}, 10};
   for (const auto& [shard, leaf] : {std::pair(1U, *low_), std::pair(5U, *high_)}) {
-    const auto abandoned = world_.loop().get(other.abandoned(ShardId(shard), 10));
+    const auto abandoned = world_.loop().get(world_.shard(shard).ask(request));
     ASSERT_TRUE(abandoned);
     ASSERT_EQ(abandoned->size(), 1U) << shard;
     EXPECT_EQ(abandoned->front().key, pending_in(leaf));

@@ -8,7 +8,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t argument_max = 1024, document_max = 16 * 1024;
+constexpr std::size_t argument_max = 1024, document_max = 16'384;
 
 template <class Command>
 struct Shape;  // name on the wire, and the one argument it takes or nullptr

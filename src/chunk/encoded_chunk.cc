@@ -140,8 +140,9 @@ std::vector<Fragment> encode(SealedChunkPtr chunk, ErasureCodes& codes) {
   }
   const auto encoded = std::make_shared<Encoded>(std::move(chunk));
   const ChunkDescriptionPtr description = encoded->encode(codes);
-  for (std::uint8_t i = 0; i < fragment_count(format); ++i) {
-    fragments.push_back({description, i, encoded->fragment(i), encoded});
+  for (std::size_t i = 0; i < fragment_count(format); ++i) {
+    const auto index = static_cast<std::uint8_t>(i);
+    fragments.push_back({description, index, encoded->fragment(index), encoded});
   }
   return fragments;
 }

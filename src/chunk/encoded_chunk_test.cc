@@ -70,7 +70,9 @@ TEST(EncodedChunk, pays_little_more_parity_than_its_profile_says) {
   for (Bytes length = 128_KiB; length <= 8_MiB; length += 37'117) {
     const ChunkFormat format = format_for({8, 3}, length);
     Bytes all = 0;
-    for (std::uint8_t i = 0; i < fragment_count(format); ++i) all += fragment_length(format, length, i);
+    for (std::size_t i = 0; i < fragment_count(format); ++i) {
+      all += fragment_length(format, length, static_cast<std::uint8_t>(i));
+    }
     const double least = static_cast<double>(length) * 11 / 8;
     EXPECT_LE(static_cast<double>(all), least * 1.09 + 3 * 4096) << length;
   }

@@ -61,11 +61,12 @@ struct Model {
     std::vector<Source> from;
     std::vector<Target> to;
     std::vector<std::string> out(all());
-    for (std::uint8_t i = 0; i < all(); ++i) {
-      if ((sources >> i & 1) != 0) from.push_back({i, as_view(fragments[i])});
+    for (std::size_t i = 0; i < all(); ++i) {
+      const auto index = static_cast<std::uint8_t>(i);
+      if ((sources >> i & 1) != 0) from.push_back({index, as_view(fragments[i])});
       if ((targets >> i & 1) == 0) continue;
       out[i].resize(fragments[i].size() + 1, '#');  // the last byte is nobody's
-      to.push_back({i, std::as_writable_bytes(std::span(out[i])).first(fragments[i].size())});
+      to.push_back({index, std::as_writable_bytes(std::span(out[i])).first(fragments[i].size())});
     }
     codes.compute(profile, from, to);
     for (const Target& target : to) {

@@ -18,7 +18,7 @@ constexpr std::size_t tables_max = 256;
 using Matrix = std::vector<unsigned char>;
 
 /// What stands behind the end of a short source.
-constexpr std::size_t zeros_size = 64 * 1024;
+constexpr std::size_t zeros_size = 65'536;
 alignas(64) constinit std::array<unsigned char, zeros_size> zeros{};
 
 template <class Fragment>

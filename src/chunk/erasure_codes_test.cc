@@ -89,9 +89,9 @@ void check_all(const Model& model) {
   }
 }
 
-TEST(ErasureCodes, of_4_and_2_give_every_loss_back) { check_all(Model({4, 2}, 4 * 300, 300, 1)); }
+TEST(ErasureCodes, of_4_and_2_give_every_loss_back) { check_all(Model({4, 2}, 1'200, 300, 1)); }
 
-TEST(ErasureCodes, of_8_and_3_give_every_loss_back) { check_all(Model({8, 3}, 8 * 70, 70, 2)); }
+TEST(ErasureCodes, of_8_and_3_give_every_loss_back) { check_all(Model({8, 3}, 560, 70, 2)); }
 
 TEST(ErasureCodes, of_short_and_empty_last_fragments_give_every_loss_back) {
   check_all(Model({4, 2}, 2 * 200 + 77, 200, 3));
@@ -123,7 +123,7 @@ TEST(ErasureCodes, of_28_and_4_give_random_losses_back_with_a_bounded_number_of_
 }
 
 TEST(ErasureCodes, keep_the_tables_of_what_was_computed) {
-  const Model model({4, 2}, 4 * 64, 64, 9);
+  const Model model({4, 2}, 256, 64, 9);
   ErasureCodes codes;
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(model.gives(codes, 0b001111, 0b110000));
   EXPECT_EQ(codes.tables(), 1U);

@@ -95,7 +95,7 @@ def requests_in(node, seconds, size):
 
 def test_slow_clients_take_little_from_others(scratch, slow, big):
     seconds = 20 if big else 3
-    with Node(scratch / "data", memory_payload="64MiB") as node:
+    with Node(scratch / "data", memory_payload="64MiB", device_capacity="32GiB") as node:
         s3 = node.client()
         s3.create_bucket(Bucket="bucket")
         s3.put_object(Bucket="bucket", Key="large", Body=bytes(range(256)) * (SIZE // 256))

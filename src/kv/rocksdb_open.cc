@@ -68,9 +68,6 @@ rocksdb::ColumnFamilyOptions family_options(const MemoryBudget& memory) {
   options.level0_slowdown_writes_trigger = 40;
   options.level0_stop_writes_trigger = 64;
   options.level_compaction_dynamic_level_bytes = true;
-  // Most reads are of keys that are not there.
-  options.memtable_prefix_bloom_size_ratio = 0.002;
-  options.memtable_whole_key_filtering = true;
   options.enable_blob_files = true;
   options.min_blob_size = 2_KiB;
   options.blob_cache = memory.cache;
